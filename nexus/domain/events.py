@@ -1,0 +1,50 @@
+"""Every event type a project's history can hold, and the fields of its data."""
+
+from typing import Final
+
+EVENTS: Final[dict[str, tuple[str, ...]]] = {
+    "project.created": ("name",),
+    "project.planned": ("plan_version", "tasks"),
+    "project.started": (),
+    "project.waiting": ("reason",),
+    "project.paused": (),
+    "project.resumed": (),
+    "project.retried": ("tasks",),
+    "project.replanned": ("plan_version",),
+    "project.succeeded": (),
+    "project.failed": ("error",),
+    "project.cancelled": (),
+    "task.started": ("key", "agent"),
+    "task.succeeded": ("key",),
+    "task.failed": ("key", "error"),
+    "task.cancelled": ("key",),
+    "task.skipped": ("key", "because_of"),
+    "task.waiting": ("key", "reason"),
+    "task.reset": ("key",),
+    "subtask.queued": ("kind",),
+    "subtask.started": ("kind", "worker"),
+    "subtask.waiting": ("reason",),
+    "subtask.released": ("reason",),
+    "subtask.retrying": ("error", "run_at"),
+    "subtask.superseded": ("by",),
+    "subtask.succeeded": (),
+    "subtask.failed": ("error",),
+    "subtask.cancelled": (),
+    "subtask.skipped": ("reason",),
+    "model.called": (
+        "model",
+        "input_tokens",
+        "output_tokens",
+        "cost_usd",
+        "duration_seconds",
+        "outcome",
+    ),
+    "tool.called": ("name", "duration_seconds", "outcome"),
+    "approval.requested": ("approval_id", "question"),
+    "approval.decided": ("approval_id", "decision"),
+    "budget.warning": ("limit", "spent"),
+    "budget.exhausted": ("limit", "spent"),
+    "artifact.written": ("path", "bytes"),
+}
+
+TERMINAL_EVENTS: Final = frozenset({"project.succeeded", "project.failed", "project.cancelled"})

@@ -1,0 +1,1 @@
+"""Waking readers of a project history across processes."""

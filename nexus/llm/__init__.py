@@ -1,0 +1,1 @@
+"""Language models: naming, providers, the journalled wrapper and the offline model."""

@@ -1,0 +1,1 @@
+"""Documents turned into passages, stored in Chroma, found again."""

@@ -1,0 +1,180 @@
+"""Projects, their plan versions, tasks, graph and events."""
+
+from sqlalchemy import Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from nexus.models.columns import (
+    Count,
+    Id,
+    Json,
+    LongText,
+    MaybeRef,
+    MaybeText,
+    MaybeTimeUs,
+    Name,
+    Pico,
+    Ref,
+    Table,
+    TimeUs,
+    Word,
+    Workspace,
+)
+
+
+class Project(Table):
+    """A goal, its run and its spend. `seq` is the number of its last event."""
+
+    __tablename__ = "projects"
+    __table_args__ = (
+        Index("ix_projects_workspace_created", "workspace", "created_at", "id"),
+        Index("ix_projects_status", "status"),
+    )
+
+    id: Mapped[Id]
+    workspace: Mapped[Workspace]
+    name: Mapped[Name]
+    goal: Mapped[LongText]
+    status: Mapped[Word]
+    plan_version: Mapped[Count]
+    auto_execute: Mapped[bool]
+    model: Mapped[MaybeText]
+    document_ids: Mapped[Json]  # None: every ready document of the workspace
+    error: Mapped[Json]
+    # `metadata` is taken by SQLAlchemy's declarative base.
+    labels: Mapped[Json]
+    budget: Mapped[Json]
+    requests: Mapped[Count]
+    input_tokens: Mapped[Count]
+    output_tokens: Mapped[Count]
+    cost_pico_usd: Mapped[Pico]
+    unpriced_requests: Mapped[Count]  # calls whose price is unknown
+    tasks_total: Mapped[Count]
+    tasks_open: Mapped[Count]  # tasks of the plan that are not terminal
+    tasks_succeeded: Mapped[Count]
+    announced: Mapped[Count]
+    seq: Mapped[Count]
+    created_at: Mapped[TimeUs]
+    started_at: Mapped[MaybeTimeUs]
+    finished_at: Mapped[MaybeTimeUs]
+    updated_at: Mapped[TimeUs]
+
+
+class PlanVersion(Table):
+    """A version of a project's plan document."""
+
+    __tablename__ = "plan_versions"
+
+    project_id: Mapped[Ref] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    workspace: Mapped[Workspace]
+    document: Mapped[Json]
+    author: Mapped[Word]  # user or manager
+    created_at: Mapped[TimeUs]
+
+
+class Task(Table):
+    """A task of a project, by key; it survives plan versions. `node` is its place in the graph."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        Index("uq_tasks_project_key", "project_id", "key", unique=True),
+        Index("ix_tasks_project_node", "project_id", "node"),
+    )
+
+    id: Mapped[Id]
+    workspace: Mapped[Workspace]
+    project_id: Mapped[Ref]
+    key: Mapped[Word]
+    title: Mapped[Name]
+    agent: Mapped[Word]
+    phase: Mapped[Word]
+    node: Mapped[int]
+    instructions: Mapped[LongText]
+    acceptance: Mapped[Json]
+    review: Mapped[bool]
+    max_attempts: Mapped[int]
+    timeout_seconds: Mapped[float]
+    status: Mapped[Word]
+    subtask_id: Mapped[MaybeRef]  # the current subtask
+    attempt: Mapped[Count]
+    error: Mapped[Json]
+    created_at: Mapped[TimeUs]
+    started_at: Mapped[MaybeTimeUs]
+    finished_at: Mapped[MaybeTimeUs]
+
+
+class Node(Table):
+    """A node of a project's graph: a task, or a barrier between phases (`task_id` null)."""
+
+    __tablename__ = "nodes"
+
+    project_id: Mapped[Ref] = mapped_column(primary_key=True)
+    node: Mapped[int] = mapped_column(primary_key=True)
+    workspace: Mapped[Workspace]
+    task_id: Mapped[MaybeRef]
+    blocked_by: Mapped[int]
+
+
+class Edge(Table):
+    """`source` before `target`; `data` edges also carry output and failure."""
+
+    __tablename__ = "edges"
+    __table_args__ = (Index("ix_edges_project_target", "project_id", "target"),)
+
+    project_id: Mapped[Ref] = mapped_column(primary_key=True)
+    source: Mapped[int] = mapped_column(primary_key=True)
+    target: Mapped[int] = mapped_column(primary_key=True)
+    workspace: Mapped[Workspace]
+    data: Mapped[int]  # 0 or 1
+
+
+class Event(Table):
+    """One line of a project's history; `seq` starts at 1 and has no gaps."""
+
+    __tablename__ = "events"
+
+    project_id: Mapped[Ref] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    workspace: Mapped[Workspace]
+    type: Mapped[Word]
+    at: Mapped[TimeUs]
+    task_id: Mapped[MaybeRef]
+    subtask_id: Mapped[MaybeRef]
+    attempt: Mapped[int | None]
+    data: Mapped[Json]
+
+
+class Approval(Table):
+    """A question to a person."""
+
+    __tablename__ = "approvals"
+    __table_args__ = (Index("ix_approvals_workspace_status", "workspace", "status"),)
+
+    id: Mapped[Id]
+    workspace: Mapped[Workspace]
+    project_id: Mapped[MaybeRef]
+    subtask_id: Mapped[MaybeRef]
+    journal_key: Mapped[MaybeText]
+    question: Mapped[LongText]
+    status: Mapped[Word]
+    decision: Mapped[Json]
+    created_at: Mapped[TimeUs]
+    decided_at: Mapped[MaybeTimeUs]
+    used_at: Mapped[MaybeTimeUs]
+
+
+class Artifact(Table):
+    """A file an agent made, beneath the project's workspace folder."""
+
+    __tablename__ = "artifacts"
+
+    project_id: Mapped[Ref] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(primary_key=True)
+    workspace: Mapped[Workspace]
+    task_id: Mapped[MaybeRef]
+    bytes: Mapped[Count]
+    sha256: Mapped[Word]
+    created_at: Mapped[TimeUs]
+
+
+QUEUED_ONLY = text("status = 'queued'")

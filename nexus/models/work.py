@@ -1,0 +1,216 @@
+"""Subtasks, their journal and the workers that run them."""
+
+from sqlalchemy import Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from nexus.models.columns import (
+    Count,
+    Id,
+    Json,
+    LongText,
+    MaybeRef,
+    MaybeText,
+    MaybeTimeUs,
+    Name,
+    Pico,
+    Ref,
+    Table,
+    TimeUs,
+    Word,
+    Workspace,
+)
+
+
+class Subtask(Table):
+    """One unit of agent work: what the queue carries and a worker claims.
+
+    `claim` grows at every claim and fences writes; `attempt` counts tries against
+    `max_attempts`, and `attempt_open` says that the next claim goes on with the same one.
+    """
+
+    __tablename__ = "subtasks"
+    __table_args__ = (
+        Index(
+            "ix_subtasks_queued",
+            "run_at",
+            sqlite_where=text("status = 'queued'"),
+            postgresql_where=text("status = 'queued'"),
+        ),
+        Index(
+            "ix_subtasks_running",
+            "owner",
+            sqlite_where=text("status = 'running'"),
+            postgresql_where=text("status = 'running'"),
+        ),
+        Index(
+            "ix_subtasks_unannounced",
+            "project_id",
+            "priority",
+            "run_at",
+            sqlite_where=text("status = 'queued' AND announced_at IS NULL"),
+            postgresql_where=text("status = 'queued' AND announced_at IS NULL"),
+        ),
+        Index("ix_subtasks_project", "project_id", "status"),
+        Index("ix_subtasks_task", "task_id"),
+    )
+
+    id: Mapped[Id]
+    workspace: Mapped[Workspace]
+    project_id: Mapped[MaybeRef]
+    task_id: Mapped[MaybeRef]
+    document_id: Mapped[MaybeRef]
+    supersedes: Mapped[MaybeRef]
+    kind: Mapped[Word]
+    agent: Mapped[Word]
+    status: Mapped[Word]
+    priority: Mapped[int]  # 0 goes first
+    attempt: Mapped[Count]
+    attempt_open: Mapped[Count]  # 0 or 1
+    max_attempts: Mapped[int]
+    generation: Mapped[Count]
+    max_model_calls: Mapped[int]
+    claim: Mapped[Count]
+    owner: Mapped[MaybeRef]
+    run_at: Mapped[TimeUs]
+    announced_at: Mapped[MaybeTimeUs]
+    timeout_seconds: Mapped[float]
+    deadline_at: Mapped[MaybeTimeUs]
+    output: Mapped[MaybeText]
+    error: Mapped[Json]
+    requests: Mapped[Count]
+    input_tokens: Mapped[Count]
+    output_tokens: Mapped[Count]
+    cost_pico_usd: Mapped[Pico]
+    created_at: Mapped[TimeUs]
+    started_at: Mapped[MaybeTimeUs]
+    finished_at: Mapped[MaybeTimeUs]
+
+
+class JournalRecord(Table):
+    """One call of a subtask: intended (`begun`), then `recorded` or `failed`."""
+
+    __tablename__ = "journal"
+
+    subtask_id: Mapped[Ref] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    workspace: Mapped[Workspace]
+    kind: Mapped[Word]
+    name: Mapped[Name]
+    key: Mapped[Name]
+    occurrence: Mapped[int]
+    generation: Mapped[int]
+    fingerprint: Mapped[Word]
+    effect: Mapped[Word]
+    status: Mapped[Word]
+    claim: Mapped[int]
+    request: Mapped[Json]
+    result: Mapped[Json]
+    outcome: Mapped[MaybeText]
+    input_tokens: Mapped[Count]
+    output_tokens: Mapped[Count]
+    cost_pico_usd: Mapped[int | None]
+    begun_at: Mapped[TimeUs]
+    recorded_at: Mapped[MaybeTimeUs]
+
+
+class Reservation(Table):
+    """Budget set aside for a call that has begun and is not recorded yet."""
+
+    __tablename__ = "reservations"
+
+    subtask_id: Mapped[Ref] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    workspace: Mapped[Workspace]
+    project_id: Mapped[MaybeRef]
+    tokens: Mapped[Count]
+    cost_pico_usd: Mapped[Pico]
+    created_at: Mapped[TimeUs]
+
+
+class Worker(Table):
+    """A worker process; every lease it holds ends at `lease_until`."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[Id]
+    workspace: Mapped[Workspace]
+    host: Mapped[Name]
+    pid: Mapped[int]
+    status: Mapped[Word]  # active, draining or gone
+    concurrency: Mapped[int]
+    started_at: Mapped[TimeUs]
+    heartbeat_at: Mapped[TimeUs]
+    lease_until: Mapped[TimeUs]
+
+
+class Installation(Table):
+    """The one row that names this installation; its id prefixes every Redis key."""
+
+    __tablename__ = "installation"
+
+    id: Mapped[Id]
+    workspace: Mapped[Workspace]
+    created_at: Mapped[TimeUs]
+
+
+class ApiKey(Table):
+    """An API key: only its keyed hash is stored."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index("uq_api_keys_hash", "hash", unique=True),)
+
+    id: Mapped[Id]
+    workspace: Mapped[Workspace]
+    name: Mapped[Name]
+    prefix: Mapped[Word]
+    hash: Mapped[Word]
+    scopes: Mapped[Json]
+    created_at: Mapped[TimeUs]
+    expires_at: Mapped[MaybeTimeUs]
+    revoked_at: Mapped[MaybeTimeUs]
+
+
+class IdempotencyKey(Table):
+    """The first answer given to a POST that carried an Idempotency-Key."""
+
+    __tablename__ = "idempotency_keys"
+
+    workspace: Mapped[Workspace] = mapped_column(primary_key=True)
+    route: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[Word]
+    status: Mapped[int]
+    location: Mapped[MaybeText]
+    body: Mapped[LongText]
+    created_at: Mapped[TimeUs]
+
+
+class Document(Table):
+    """What a user put in memory."""
+
+    __tablename__ = "documents"
+    __table_args__ = (
+        Index("ix_documents_workspace_created", "workspace", "created_at", "id"),
+        Index("ix_documents_workspace_sha256", "workspace", "sha256"),
+    )
+
+    id: Mapped[Id]
+    workspace: Mapped[Workspace]
+    title: Mapped[Name]
+    media_type: Mapped[Name]
+    bytes: Mapped[Count]
+    sha256: Mapped[Word]
+    status: Mapped[Word]  # processing, ready or failed
+    error: Mapped[Json]
+    passages: Mapped[Count]
+    created_at: Mapped[TimeUs]
+
+
+class DocumentContent(Table):
+    """A document's bytes: in the database, so that any worker on any machine can read them."""
+
+    __tablename__ = "document_contents"
+
+    document_id: Mapped[Id]
+    workspace: Mapped[Workspace]
+    content: Mapped[bytes]

@@ -1,0 +1,45 @@
+"""How every write reaches the database: a transaction is a generator of statements.
+
+A transaction yields `Query` and `Many` statements and receives rows; it never awaits.
+The SQLite writer drives it on its one writer thread, the PostgreSQL writer over one
+connection: the same code, no second copy for the other database.
+
+Statements are written once for both: numbered parameters `$1`, `NOW_US()` for the
+database's clock in microseconds, and `IN EACH($1)` for membership in a list parameter.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+Value = str | int | float | bytes | None | Sequence[str] | Sequence[int]
+Row = Sequence[Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One statement; the transaction receives its rows (empty without RETURNING)."""
+
+    sql: str
+    values: tuple[Value, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """One statement run for each tuple of values; the transaction receives no rows."""
+
+    sql: str
+    rows: Sequence[tuple[Value, ...]]
+
+
+Transaction = Generator[Query | Many, list[Row], T]
+"""A generator of statements that returns a T; raising undoes everything it did."""
+
+
+class Writer(Protocol):
+    """Runs transactions, each whole or not at all; returns only after the commit."""
+
+    async def run(self, transaction: Transaction[T]) -> T: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""The engine: dispatch, queue, claims, the seam, settlement, recovery."""

@@ -1,0 +1,1 @@
+"""What the API offers, one act a function: checks the rule, calls the engine or reads."""

@@ -1,0 +1,1 @@
+"""Tools agents can be granted, and the walls around them."""
