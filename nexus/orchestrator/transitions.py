@@ -272,3 +272,12 @@ def fail_queued_subtask(turn: Turn, subtask_id: str, error: Json) -> Transaction
         subject = Subject(rows[0][0], rows[0][1], rows[0][2], subtask_id, rows[0][3])
         turn.tell(subject, "subtask.failed", error=error)
     return rows[0]
+
+
+def cancel_ingestion(document_id: str) -> Transaction[None]:
+    """Cancel what is being done for a document that is going away."""
+    yield Query(
+        "UPDATE subtasks SET status = 'cancelled', finished_at = NOW_US(), owner = NULL "
+        "WHERE document_id = $1 AND status IN EACH($2)",
+        (document_id, list(OPEN_SUBTASKS)),
+    )
