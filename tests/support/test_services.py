@@ -46,7 +46,9 @@ async def test_until_gives_up_by_failing(until: Until) -> None:
 
 
 def test_a_process_left_behind_is_seen() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+    )
     try:
         assert child.pid in {found.pid for found in processes.leftovers()}
     finally:
