@@ -3,6 +3,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .nexus-demo
+EXAMPLE := examples/penguins
+DOCUMENTS := $(sort $(wildcard $(EXAMPLE)/*.md $(EXAMPLE)/*.csv))
 UV ?= uv
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
@@ -21,8 +23,8 @@ setup: $(VENV)/.installed ## Install Nexus and all it needs into .venv
 
 demo: setup ## Plan and carry out the sample goal, and print the deliverable
 	@mkdir -p $(DEMO)
-	@NEXUS_DATA_DIR=$(DEMO) $(BIN)/nexus run "$$(cat examples/goal.txt)" \
-		$(foreach file,$(sort $(wildcard examples/documents/*)),--document $(file)) --yes \
+	@NEXUS_DATA_DIR=$(DEMO) $(BIN)/nexus run "$$(cat $(EXAMPLE)/goal.txt)" \
+		$(foreach file,$(DOCUMENTS),--document $(file)) --yes \
 		> $(DEMO)/deliverable.md; \
 	status=$$?; cat $(DEMO)/deliverable.md; \
 	echo "Saved as $(DEMO)/deliverable.md" >&2; exit $$status
