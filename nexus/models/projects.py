@@ -1,6 +1,6 @@
 """Projects, their plan versions, tasks, graph and events."""
 
-from sqlalchemy import Index, text
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from nexus.models.columns import (
@@ -51,7 +51,6 @@ class Project(Table):
     tasks_total: Mapped[Count]
     tasks_open: Mapped[Count]  # tasks of the plan that are not terminal
     tasks_succeeded: Mapped[Count]
-    announced: Mapped[Count]
     seq: Mapped[Count]
     created_at: Mapped[TimeUs]
     started_at: Mapped[MaybeTimeUs]
@@ -107,6 +106,7 @@ class Node(Table):
     """A node of a project's graph: a task, or a barrier between phases (`task_id` null)."""
 
     __tablename__ = "nodes"
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     project_id: Mapped[Ref] = mapped_column(primary_key=True)
     node: Mapped[int] = mapped_column(primary_key=True)
@@ -119,7 +119,10 @@ class Edge(Table):
     """`source` before `target`; `data` edges also carry output and failure."""
 
     __tablename__ = "edges"
-    __table_args__ = (Index("ix_edges_project_target", "project_id", "target"),)
+    __table_args__ = (
+        Index("ix_edges_project_target", "project_id", "target"),
+        {"sqlite_with_rowid": False},
+    )
 
     project_id: Mapped[Ref] = mapped_column(primary_key=True)
     source: Mapped[int] = mapped_column(primary_key=True)
@@ -132,6 +135,7 @@ class Event(Table):
     """One line of a project's history; `seq` starts at 1 and has no gaps."""
 
     __tablename__ = "events"
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     project_id: Mapped[Ref] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True)
@@ -175,6 +179,3 @@ class Artifact(Table):
     bytes: Mapped[Count]
     sha256: Mapped[Word]
     created_at: Mapped[TimeUs]
-
-
-QUEUED_ONLY = text("status = 'queued'")

@@ -8,7 +8,7 @@ Statements are written once for both: numbered parameters `$1`, `NOW_US()` for t
 database's clock in microseconds, and `IN EACH($1)` for membership in a list parameter.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -37,9 +37,22 @@ Transaction = Generator[Query | Many, list[Row], T]
 """A generator of statements that returns a T; raising undoes everything it did."""
 
 
+Begin = Callable[[], Transaction[T]]
+"""Starts a transaction afresh: a writer may have to run it again after a conflict."""
+
+
 class Writer(Protocol):
     """Runs transactions, each whole or not at all; returns only after the commit."""
 
-    async def run(self, transaction: Transaction[T]) -> T: ...
+    async def run(self, begin: Begin[T]) -> T:
+        """Run one transaction.
 
-    async def close(self) -> None: ...
+        Raises:
+            ServiceMissing: the database is out of reach; with the code `outcome_unknown`
+                the commit may or may not have happened.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go of the database."""
+        ...

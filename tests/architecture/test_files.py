@@ -27,7 +27,7 @@ REGISTRY: Final = re.compile(
 REGISTRY_OPTIONS: Final = {"Makefile"}
 WIDE: Final = {"Exception", "BaseException"}
 BROAD_CATCHES: Final[frozenset[str]] = frozenset(
-    {"nexus/orchestrator/runner.py", "nexus/routers/problems.py"}
+    {"nexus/orchestrator/runner.py", "nexus/routers/last_resort.py"}
 )
 """The worker's task boundary and the last resort of HTTP; nowhere else is everything caught and kept."""
 

@@ -1,0 +1,16 @@
+"""Alembic's entry: runs the versions on the connection that `nexus.models.migrate` holds."""
+
+from alembic import context
+
+from nexus.models import projects, work
+from nexus.models.columns import Table
+
+TABLES = (projects, work)  # imported for their tables
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Table.metadata,
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

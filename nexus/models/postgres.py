@@ -1,0 +1,128 @@
+"""The PostgreSQL writer: each transaction over one pooled asyncpg connection.
+
+Serialization conflicts and deadlocks are run again; a connection lost before the commit
+was sent is too. Lost during the commit, the outcome is unknown and said to be so.
+"""
+
+import asyncio
+import re
+from functools import cache
+from typing import Any, Final
+
+import asyncpg
+
+from nexus.errors import ServiceMissing
+from nexus.models.writing import Begin, Many, Query, Row, T, Transaction
+
+TRIES: Final = 8
+PAUSE_SECONDS: Final = 0.1
+COMMAND_SECONDS: Final = 60.0
+POOL_SIZE: Final = 8
+
+CONFLICTS: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+LOST: Final = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+)
+
+
+class PostgresWriter:
+    """Runs transactions from any number of tasks of one event loop."""
+
+    def __init__(self, dsn: str, *, pool_size: int = POOL_SIZE) -> None:
+        self._pool = asyncpg.create_pool(
+            dsn,
+            min_size=1,
+            max_size=pool_size,
+            command_timeout=COMMAND_SECONDS,
+            timeout=5.0,
+            server_settings={"application_name": "nexus"},
+        )
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            ServiceMissing: no database answers.
+        """
+        try:
+            await self._pool
+        except LOST as wrong:
+            raise _missing(wrong) from wrong
+
+    async def run(self, begin: Begin[T]) -> T:
+        for turn in range(TRIES):
+            try:
+                return await self._run_once(begin)
+            except CONFLICTS as conflict:
+                last: Exception = conflict
+            except LOST as lost:
+                last = lost
+            await asyncio.sleep(PAUSE_SECONDS * (turn + 1))
+        raise _missing(last) from last
+
+    async def _run_once(self, begin: Begin[T]) -> T:
+        async with self._pool.acquire(timeout=10) as connection:
+            act = connection.transaction()
+            await act.start()
+            finished = False
+            try:
+                result = await drive(connection, begin())
+                finished = True
+            finally:
+                if not finished and not connection.is_closed():
+                    await act.rollback()
+            try:
+                await act.commit()
+            except LOST as lost:
+                raise ServiceMissing(
+                    "the connection to PostgreSQL was lost during a commit",
+                    code="outcome_unknown",
+                    hint="ask again: what was committed is kept",
+                ) from lost
+            return result
+
+    async def close(self) -> None:
+        try:
+            async with asyncio.timeout(5):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+
+async def drive(connection: Any, transaction: Transaction[T]) -> T:
+    """Feed a transaction's statements to the connection until it returns."""
+    try:
+        statement = next(transaction)
+        while True:
+            statement = transaction.send(await _execute(connection, statement))
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+async def _execute(connection: Any, statement: Query | Many) -> list[Row]:
+    sql = _native(statement.sql)
+    if isinstance(statement, Many):
+        await connection.executemany(sql, statement.rows)
+        return []
+    rows: list[Row] = await connection.fetch(sql, *statement.values)
+    return rows
+
+
+@cache
+def _native(sql: str) -> str:
+    """Write the shared form of a statement the way PostgreSQL wants it."""
+    return re.sub(r"IN EACH\(\$(\d+)\)", r"= ANY($\1)", sql)
+
+
+def _missing(wrong: Exception) -> ServiceMissing:
+    return ServiceMissing(
+        f"PostgreSQL cannot be reached: {type(wrong).__name__}",
+        hint="check NEXUS_DATABASE_URL and that the server runs",
+    )
