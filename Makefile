@@ -1,0 +1,74 @@
+# Everything happens inside the clone: the environment in .venv, the demo in .nexus-demo.
+
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := .nexus-demo
+EXAMPLE := examples/penguins
+DOCUMENTS := $(sort $(wildcard $(EXAMPLE)/*.md $(EXAMPLE)/*.csv))
+UV ?= uv
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+
+# The first Python on the PATH that is new enough; `make setup PYTHON=...` chooses another.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check format requirements clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed ## Install Nexus and all it needs into .venv
+
+demo: setup ## Plan and carry out the sample goal, and print the deliverable
+	@mkdir -p $(DEMO)
+	@NEXUS_DATA_DIR=$(DEMO) $(BIN)/nexus run "$$(cat $(EXAMPLE)/goal.txt)" \
+		$(foreach file,$(DOCUMENTS),--document $(file)) --yes \
+		> $(DEMO)/deliverable.md; \
+	status=$$?; cat $(DEMO)/deliverable.md; \
+	echo "Saved as $(DEMO)/deliverable.md" >&2; exit $$status
+
+up: setup ## Start everything here: API, worker, Redis and Chroma
+	@$(BIN)/nexus up
+
+test: $(VENV)/.developing ## Run the tests against real services
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.developing ## Check format, lint, types and the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/architecture
+
+format: $(VENV)/.developing ## Put the code in the house's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+COMPILE = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	--no-emit-package colorama --no-emit-package httpx2-jsfetch --extra embedded --group build
+
+requirements: ## Pin the newest versions that fit together (needs uv)
+	$(COMPILE) --upgrade --output-file requirements.txt
+	$(COMPILE) --constraint requirements.txt --group dev --output-file requirements-dev.txt
+
+clean: ## Remove everything make has made; data in .nexus stays
+	rm -rf $(VENV) $(DEMO) .pytest_tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+		.import_linter_cache build nexus_ai.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Nexus needs Python 3.11 or newer: make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "$(PYTHON) is older than Python 3.11: make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Installing into $(VENV), which takes about a minute" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --quiet --require-hashes -r requirements.txt
+	@$(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.developing: $(VENV)/.installed requirements-dev.txt
+	@echo "Installing what the tests need into $(VENV)" >&2
+	@$(PIP) install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@

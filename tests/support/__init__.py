@@ -1,0 +1,1 @@
+"""Real services and small tools every test may use."""
