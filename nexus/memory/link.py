@@ -21,6 +21,14 @@ CONNECT_SECONDS: Final = 2.0
 REQUEST_SECONDS: Final = 20.0
 READY_KEPT_SECONDS: Final = 3.0
 
+_HINT: Final = (
+    "Run `nexus up` or `nexus services`, or set NEXUS_CHROMA_URL to a running Chroma server."
+)
+
+
+class _Broken(ServiceMissing):
+    """The connection broke under a request, so looking for the server again may help."""
+
 
 class Link:
     """A client for whatever `locate` names at the moment."""
@@ -43,14 +51,13 @@ class Link:
             TransientFailure: Chroma answered with an error of its own.
         """
         try:
-            return await self._run_once(act)
-        except ServiceMissing:
-            if self._client is None or self._is_sound:
-                raise
-        return await self._run_once(act)
+            return await self._attempt(act, await self._connected())
+        except _Broken:
+            return await self._attempt(act, await self._connected())
 
-    async def _run_once(self, act: Callable[["AsyncClientAPI"], Awaitable[T]]) -> T:
-        client = await self._connected()
+    async def _attempt(
+        self, act: Callable[["AsyncClientAPI"], Awaitable[T]], client: "AsyncClientAPI"
+    ) -> T:
         import httpx
         from chromadb.errors import ChromaError
 
@@ -59,7 +66,7 @@ class Link:
                 return await act(client)
         except (httpx.TransportError, TimeoutError) as broken:
             self._is_sound = False
-            raise _missing(self._url, "stopped answering") from broken
+            raise _Broken(_sentence(self._url, "stopped answering"), hint=_HINT) from broken
         except (ChromaError, httpx.HTTPStatusError, ValueError) as wrong:
             raise TransientFailure(f"Chroma at {self._url} could not do it: {wrong}") from wrong
 
@@ -123,13 +130,18 @@ async def _open(url: str) -> "AsyncClientAPI":
 
     parts = urlsplit(url)
     is_tls = parts.scheme == "https"
+    host, port = parts.hostname or "127.0.0.1", parts.port or (443 if is_tls else 80)
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             return await chromadb.AsyncHttpClient(
-                host=parts.hostname or "127.0.0.1",
-                port=parts.port or (443 if is_tls else 80),
+                host=host,
+                port=port,
                 ssl=is_tls,
-                settings=Settings(_env_file=None, anonymized_telemetry=False),
+                settings=Settings(
+                    chroma_server_host=host,
+                    chroma_server_http_port=port,
+                    anonymized_telemetry=False,
+                ),
             )
     except (httpx.HTTPError, ChromaError, TimeoutError, ValueError, KeyError) as wrong:
         raise _missing(url, "answers, but not as Chroma should") from wrong
@@ -146,8 +158,9 @@ def _import_chromadb() -> None:
 
 
 def _missing(url: str | None, what: str) -> ServiceMissing:
+    return ServiceMissing(_sentence(url, what), hint=_HINT)
+
+
+def _sentence(url: str | None, what: str) -> str:
     problem = f"Chroma at {url} {what}" if url else "No Chroma server is known"
-    return ServiceMissing(
-        f"{problem}, so memory cannot be used.",
-        hint="Run `nexus up` or `nexus services`, or set NEXUS_CHROMA_URL to a running server.",
-    )
+    return f"{problem}, so memory cannot be used."

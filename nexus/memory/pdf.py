@@ -44,8 +44,8 @@ def _read(content: bytes, max_pages: int, max_characters: int) -> dict[str, obje
     from pypdf import PdfReader
     from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError
 
-    locked = {"problem": "is encrypted: save it without a password first"}
-    broken = {"problem": "is damaged and cannot be read as a PDF"}
+    locked: dict[str, object] = {"problem": "is encrypted: save it without a password first"}
+    broken: dict[str, object] = {"problem": "is damaged and cannot be read as a PDF"}
     try:
         reader = PdfReader(io.BytesIO(content))
         if reader.is_encrypted and not reader.decrypt(""):
@@ -70,7 +70,9 @@ def _texts(reader: "PdfReader", max_characters: int) -> dict[str, object]:
         text = page.extract_text()
         total += len(text)
         if total > max_characters:
-            return {"problem": f"has more than the {max_characters:,} characters a document may have"}
+            return {
+                "problem": f"has more than the {max_characters:,} characters a document may have"
+            }
         pages.append(text)
     return {"pages": pages}
 

@@ -1,16 +1,16 @@
 """A real Chroma server for the session, a Memory on it for each test, and ways to make a PDF."""
 
+import os
 import socket
 import subprocess
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from nexus.memory.passages import SourceDocument
 from nexus.memory.server import chroma_command
 from nexus.memory.store import Memory
 
@@ -26,7 +26,7 @@ class ChromaServer:
     def start(self) -> str:
         port = free_port()
         argv, env = chroma_command(port, self.folder)
-        self._process = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(argv, env={**os.environ, **env}, stdout=subprocess.DEVNULL)
         self.url = f"http://127.0.0.1:{port}"
         while not self._answers():
             assert self._process.poll() is None, "the Chroma server ended at once"
@@ -60,6 +60,14 @@ def chroma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChromaServer]:
 
 
 @pytest.fixture
+def own_chroma(tmp_path: Path) -> Iterator[ChromaServer]:
+    """A server of the test's own, to be stopped and started by it."""
+    server = ChromaServer(tmp_path / "chroma")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
 async def memory(chroma: ChromaServer) -> AsyncIterator[Memory]:
     opened = Memory(lambda: chroma.url)
     yield opened
@@ -71,8 +79,31 @@ def workspace() -> str:
     return f"ws-{uuid.uuid4()}"
 
 
-def document(
-    content: str | bytes, *, title: str = "notes.txt", media_type: str = "text/plain", id: str = "doc_1"
-) -> SourceDocument:
-    data = content.encode() if isinstance(content, str) else content
-    return SourceDocument(id, title, media_type, data)
+def make_pdf(pages: Sequence[str]) -> bytes:
+    """Write a PDF by hand: one line of Helvetica a page."""
+    kids = " ".join(f"{4 + 2 * index} 0 R" for index in range(len(pages)))
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    for index, text in enumerate(pages):
+        stream = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET"
+        objects.append(
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] "
+            f"/Resources << /Font << /F1 3 0 R >> >> /Contents {5 + 2 * index} 0 R >>"
+        )
+        objects.append(f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream")
+    out, offsets = "%PDF-1.4\n", []
+    for number, body in enumerate(objects, start=1):
+        offsets.append(len(out))
+        out += f"{number} 0 obj\n{body}\nendobj\n"
+    table = "".join(f"{offset:010d} 00000 n \n" for offset in offsets)
+    size = len(objects) + 1
+    trailer = f"trailer\n<< /Size {size} /Root 1 0 R >>\nstartxref\n{len(out)}\n%%EOF\n"
+    return f"{out}xref\n0 {size}\n0000000000 65535 f \n{table}{trailer}".encode("latin-1")
+
+
+@pytest.fixture
+def write_pdf() -> Callable[[Sequence[str]], bytes]:
+    return make_pdf
