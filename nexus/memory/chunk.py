@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Final
 
 from nexus.memory.extract import Block, Table
 from nexus.memory.passages import Excerpt
-from nexus.memory.wordpiece import WORDPIECE_FILE, count_tokens
+from nexus.memory.wordpiece import count_tokens
 
 if TYPE_CHECKING:
     from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 # The model reads 256 tokens, two of them its own marks.
 MAX_TOKENS: Final = 232
-MIN_TOKENS: Final = 160
-# One "word" of 4 MB is a single unknown token: characters need a limit of their own.
-MAX_CHARACTERS: Final = 2_000
+# English takes about 4.5 characters a token; one endless "word" is a single unknown token.
+MAX_CHARACTERS: Final = 960
 MAX_ROWS: Final = 20
+STRETCH: Final = 20_000
 
 _HEADING: Final = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*(?:#+[ \t]*)?$")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -128,39 +128,48 @@ def _rows(table: Table, first: int, after: int) -> Iterator[Excerpt]:
 
 
 def _pieces(text: str, *, is_markdown: bool) -> Iterator[tuple[int, str]]:
-    """Cut text by tokens, then what is still too long by characters; offsets are kept."""
-    splitter = _markdown_splitter() if is_markdown else _text_splitter()
-    for start, piece in splitter.chunk_indices(text):
-        if len(piece) <= MAX_CHARACTERS:
-            yield start, piece
-            continue
-        for offset, part in _character_splitter().chunk_indices(piece):
-            yield start + offset, part
+    """Cut text where it reads best, by characters; what has too many tokens is cut smaller.
+
+    A splitter that counts tokens itself takes a minute for a megabyte, this one a second.
+    """
+    capacity = MAX_CHARACTERS
+    ready: list[tuple[int, str]] = []
+    waiting = list(_stretches(text))
+    while waiting:
+        splitter = _splitter(capacity, is_markdown)
+        pieces = [
+            (start + offset, piece)
+            for start, whole in waiting
+            for offset, piece in splitter.chunk_indices(whole)
+        ]
+        tokens = count_tokens([piece for _, piece in pieces])
+        waiting = []
+        for piece, size in zip(pieces, tokens, strict=True):
+            (ready if size <= MAX_TOKENS or capacity <= 1 else waiting).append(piece)
+        capacity = max(capacity // 2, 1)
+    return iter(sorted(ready))
+
+
+def _stretches(text: str) -> Iterator[tuple[int, str]]:
+    """Part long text at line ends or spaces: the splitter is quadratic in text without either."""
+    start = 0
+    while start < len(text):
+        end = start + STRETCH
+        if end < len(text):
+            half = start + STRETCH // 2
+            at = text.rfind("\n", half, end)
+            at = text.rfind(" ", half, end) if at < 0 else at
+            end = at + 1 if at >= 0 else end
+        yield start, text[start:end]
+        start = end
 
 
 @cache
-def _text_splitter() -> "TextSplitter":
-    from semantic_text_splitter import TextSplitter
+def _splitter(capacity: int, is_markdown: bool) -> "MarkdownSplitter | TextSplitter":
+    from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
-    return TextSplitter.from_huggingface_tokenizer_file(
-        str(WORDPIECE_FILE), (MIN_TOKENS, MAX_TOKENS)
-    )
-
-
-@cache
-def _markdown_splitter() -> "MarkdownSplitter":
-    from semantic_text_splitter import MarkdownSplitter
-
-    return MarkdownSplitter.from_huggingface_tokenizer_file(
-        str(WORDPIECE_FILE), (MIN_TOKENS, MAX_TOKENS)
-    )
-
-
-@cache
-def _character_splitter() -> "TextSplitter":
-    from semantic_text_splitter import TextSplitter
-
-    return TextSplitter(MAX_CHARACTERS)
+    kind = MarkdownSplitter if is_markdown else TextSplitter
+    return kind((max(capacity * 3 // 4, 1), capacity))
 
 
 def _span(noun: str, first: int, last: int) -> str:

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
+from nexus.errors import PermanentFailure
 from nexus.memory.chunk import cut
 from nexus.memory.embed import EMBEDDING_MODEL, Embedder
 from nexus.memory.extract import clean, extract
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from chromadb.api.types import Metadata, Where
 
 MAX_RESULTS: Final = 50
+# At 40 passages a second: some four minutes of one processor.
+MAX_PASSAGES: Final = 10_000
 # Measured on a dozen questions: answers score 0.4 to 0.7, and nine in ten other texts less
 # than this. It is low because broad instructions resemble everything a little.
 LEAST_SCORE: Final = 0.15
@@ -62,6 +65,13 @@ class Memory:
         kept = await self._kept_ids(workspace, document.id)
         blocks = await extract(document)
         excerpts = await asyncio.to_thread(cut, blocks)
+        if len(excerpts) > MAX_PASSAGES:
+            raise PermanentFailure(
+                f"The document {document.title!r} makes {len(excerpts):,} passages, more than the"
+                f" {MAX_PASSAGES:,} a document may have.",
+                hint="Split it.",
+                code="document_unreadable",
+            )
         wanted = {_passage_id(document, excerpt): excerpt for excerpt in excerpts}
         missing = [(name, wanted[name]) for name in wanted if name not in kept]
         for start in range(0, len(missing), EMBED_BATCH):

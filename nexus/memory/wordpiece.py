@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 WORDPIECE_FILE: Final = Path(__file__).with_name("wordpiece.json")
 
+# Bounds the memory that a large document's tokens take while they are counted.
+_BATCH: Final = 512
+
 
 @cache
 def tokenizer() -> "Tokenizer":
@@ -25,5 +28,9 @@ def tokenizer() -> "Tokenizer":
 
 def count_tokens(texts: Sequence[str]) -> list[int]:
     """Count each text's tokens, the model's own marks not included."""
-    encoded = tokenizer().encode_batch(list(texts), add_special_tokens=False)
-    return [len(one.ids) for one in encoded]
+    counts: list[int] = []
+    for start in range(0, len(texts), _BATCH):
+        batch = list(texts[start : start + _BATCH])
+        encoded = tokenizer().encode_batch_fast(batch, add_special_tokens=False)
+        counts.extend(len(one) for one in encoded)
+    return counts
