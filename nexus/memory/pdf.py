@@ -4,6 +4,7 @@ Run as a file by `extract`, so that a hostile PDF costs one killed process and n
 imports nothing of Nexus. The answer is `{"pages": [text, …]}` or `{"problem": sentence}`.
 """
 
+import contextlib
 import io
 import json
 import logging
@@ -35,9 +36,15 @@ def _bound() -> None:
         import resource
     except ImportError:
         return
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limits = (
+        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_CPU, PROCESSOR_SECONDS),
+        (resource.RLIMIT_CORE, 0),
+    )
+    for which, most in limits:
+        # A lower limit may be in force already, and macOS has no limit on memory.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(which, (most, most))
 
 
 def _read(content: bytes, max_pages: int, max_characters: int) -> dict[str, object]:

@@ -35,17 +35,20 @@ IDS_PAGE: Final = 1_000
 class Memory:
     """The documents of every workspace; a workspace never sees another's."""
 
-    def __init__(self, locate: Callable[[], str | None]) -> None:
+    def __init__(self, locate: Callable[[], str | None], *, installation: str = "") -> None:
         """Remember how to find Chroma; nothing is opened or loaded yet.
 
         Args:
             locate: says the server's URL right now, None when there is none; asked again
                 whenever the connection has to be made.
+            installation: tells installations that share one Chroma server apart.
         """
         self._link = Link(locate)
+        self._installation = installation
         self._embedder = Embedder()
         # Two ingestions may use the processor at once; searches need not queue behind them.
-        self._ingesting = asyncio.Semaphore(2)
+        self._reading = asyncio.Semaphore(2)
+        self._embedding = asyncio.Semaphore(2)
 
     async def ready(self) -> bool:
         """Say within a second whether Chroma answers; kept for some seconds."""
@@ -63,8 +66,8 @@ class Memory:
             TransientFailure: Chroma failed.
         """
         kept = await self._kept_ids(workspace, document.id)
-        blocks = await extract(document)
-        excerpts = await asyncio.to_thread(cut, blocks)
+        async with self._reading:
+            excerpts = await asyncio.to_thread(cut, await extract(document))
         if len(excerpts) > MAX_PASSAGES:
             raise PermanentFailure(
                 f"The document {document.title!r} makes {len(excerpts):,} passages, more than the"
@@ -113,7 +116,7 @@ class Memory:
         vector = (await self._embedder.embed([question]))[0]
 
         async def ask(client: "AsyncClientAPI") -> list[Passage]:
-            collection = await _existing(client, workspace)
+            collection = await _existing(client, self._collection_name(workspace))
             if collection is None:
                 return []
             found = await collection.query(
@@ -132,9 +135,14 @@ class Memory:
         """Close the connections to Chroma."""
         await self._link.close()
 
+    def _collection_name(self, workspace: str) -> str:
+        owner = f"{self._installation}\0{workspace}"
+        digest = hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()
+        return f"nexus-{digest[:40]}-{EMBEDDING_MODEL}"
+
     async def _kept_ids(self, workspace: str, document_id: str) -> set[str]:
         async def ask(client: "AsyncClientAPI") -> set[str]:
-            collection = await _existing(client, workspace)
+            collection = await _existing(client, self._collection_name(workspace))
             kept: set[str] = set()
             while collection is not None:
                 page = await collection.get(
@@ -153,14 +161,14 @@ class Memory:
     async def _keep(
         self, workspace: str, document: SourceDocument, named: list[tuple[str, Excerpt]]
     ) -> None:
-        async with self._ingesting:
+        async with self._embedding:
             vectors = await self._embedder.embed([excerpt.text for _, excerpt in named])
 
         embeddings: list[Sequence[float]] = [*vectors.tolist()]
 
         async def put(client: "AsyncClientAPI") -> None:
             collection = await client.get_or_create_collection(
-                _collection_name(workspace),
+                self._collection_name(workspace),
                 configuration={"hnsw": {"space": "cosine"}},
                 metadata={"embedding_model": EMBEDDING_MODEL},
                 embedding_function=None,
@@ -186,26 +194,21 @@ class Memory:
             batch = names[start : start + DELETE_BATCH]
 
             async def drop(client: "AsyncClientAPI", batch: list[str] = batch) -> None:
-                collection = await _existing(client, workspace)
+                collection = await _existing(client, self._collection_name(workspace))
                 if collection is not None:
                     await collection.delete(ids=batch)
 
             await self._link.run(drop)
 
 
-async def _existing(client: "AsyncClientAPI", workspace: str) -> "AsyncCollection | None":
+async def _existing(client: "AsyncClientAPI", name: str) -> "AsyncCollection | None":
     """Find a workspace's collection anew: a handle would outlive a server whose data is gone."""
     from chromadb.errors import NotFoundError
 
     try:
-        return await client.get_collection(_collection_name(workspace), embedding_function=None)
+        return await client.get_collection(name, embedding_function=None)
     except NotFoundError:
         return None
-
-
-def _collection_name(workspace: str) -> str:
-    digest = hashlib.sha256(workspace.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"nexus-{digest[:40]}-{EMBEDDING_MODEL}"
 
 
 def _passage_id(document: SourceDocument, excerpt: Excerpt) -> str:

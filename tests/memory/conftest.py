@@ -38,6 +38,11 @@ class ChromaServer:
             self._process.wait()
             self._process = None
 
+    def terminate(self) -> int:
+        assert self._process is not None
+        self._process.terminate()
+        return self._process.wait(timeout=30)
+
     def _answers(self) -> bool:
         try:
             return httpx2.get(f"{self.url}/api/v2/heartbeat", timeout=1.0).is_success

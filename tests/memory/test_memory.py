@@ -1,11 +1,13 @@
 """Documents go in, passages come out, against a real Chroma server."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nexus.errors import PermanentFailure, ServiceMissing
+from nexus.memory import store
 from nexus.memory.passages import SourceDocument
 from nexus.memory.store import Memory
 
@@ -111,6 +113,50 @@ async def test_workspaces_do_not_see_each_other(memory: Memory, workspace: str) 
 
     assert await memory.search(other, PENGUINS) == []
     assert len(await memory.search(workspace, PENGUINS)) == 1
+
+
+async def test_installations_on_one_server_do_not_see_each_other(
+    chroma: "ChromaServer", workspace: str
+) -> None:
+    one = Memory(lambda: chroma.url, installation="one")
+    two = Memory(lambda: chroma.url, installation="two")
+    await one.add(workspace, text(PENGUINS))
+    assert await two.search(workspace, PENGUINS) == []
+    assert len(await one.search(workspace, PENGUINS)) == 1
+    await one.close()
+    await two.close()
+
+
+async def test_many_may_add_at_once(memory: Memory, workspace: str) -> None:
+    names = [f"doc_{number}" for number in range(8)]
+    async with asyncio.TaskGroup() as group:
+        for name in names * 2:
+            group.create_task(memory.add(workspace, text(PENGUINS, name=name)))
+    found = await memory.search(workspace, PENGUINS, k=50)
+    assert sorted(one.document_id for one in found) == names
+
+
+async def test_long_documents_are_replaced_and_removed_whole(
+    memory: Memory, workspace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for batch in ("IDS_PAGE", "EMBED_BATCH", "DELETE_BATCH"):
+        monkeypatch.setattr(store, batch, 3)
+    earlier = "".join(f"# Penguin {number}\n{PENGUINS}\n" for number in range(10))
+    later = "".join(f"# Penguin {number}\n{PENGUINS}\n" for number in range(5, 9))
+    for source, count in ((earlier, 10), (later, 4)):
+        document = SourceDocument("doc_1", "birds.md", "text/markdown", source.encode())
+        assert await memory.add(workspace, document) == count
+        assert len(await memory.search(workspace, PENGUINS, k=50)) == count
+    await memory.remove(workspace, "doc_1")
+    assert await memory.search(workspace, PENGUINS) == []
+
+
+async def test_too_many_passages_are_refused(
+    memory: Memory, workspace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MAX_PASSAGES", 1)
+    with pytest.raises(PermanentFailure, match="2 passages, more than the 1"):
+        await memory.add(workspace, SourceDocument("d", "d.md", "text/markdown", b"# A\nb\n# C\nd"))
 
 
 async def test_unrelated_questions_find_nothing(memory: Memory, workspace: str) -> None:
