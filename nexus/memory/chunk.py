@@ -61,9 +61,12 @@ def _cut_block(block: Block) -> Iterator[Excerpt]:
 
 
 def _cut_section(section: _Section, *, is_markdown: bool = True) -> Iterator[Excerpt]:
+    heading = section.text.partition("\n")[0].strip()
     ends = [place for place, letter in enumerate(section.text) if letter == "\n"]
     for start, text in _pieces(section.text, is_markdown=is_markdown):
         if section.path:
+            if text.strip() == heading and not section.is_bare:
+                continue
             yield Excerpt(text, f"section {' > '.join(section.path)}")
             continue
         first = bisect_right(ends, start - 1)

@@ -140,6 +140,13 @@ def test_headings_inside_code_are_not_headings() -> None:
     ]
 
 
+def test_a_heading_parted_from_its_long_text_is_no_excerpt() -> None:
+    source = "## Words\n" + "- **penguin**: a bird of the south that swims and cannot fly. " * 30
+    excerpts = cut([Prose(source, is_markdown=True)])
+    assert len(excerpts) > 1
+    assert "## Words" not in [one.text for one in excerpts]
+
+
 def test_a_single_endless_word_is_cut_too() -> None:
     excerpts = cut([Prose("x" * 10_000)])
     assert "".join(one.text for one in excerpts) == "x" * 10_000
