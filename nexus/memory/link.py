@@ -149,6 +149,8 @@ async def _open(url: str) -> "AsyncClientAPI":
                     chroma_server_host=host,
                     chroma_server_http_port=port,
                     anonymized_telemetry=False,
+                    # Left alone, Chroma's client trusts any certificate.
+                    chroma_server_ssl_verify=True,
                 ),
             )
     except (httpx.HTTPError, ChromaError, TimeoutError, ValueError, KeyError) as wrong:
