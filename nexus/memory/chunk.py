@@ -1,0 +1,179 @@
+"""Cuts a document's blocks into excerpts that fit the embedding model, each with a locator.
+
+Locators are `page 3`, `section Heading > Sub`, `lines 10-24` and `rows 1-20`; pure and
+blocking, so `Memory` calls it in a thread.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from nexus.memory.extract import Block, Table
+from nexus.memory.passages import Excerpt
+from nexus.memory.wordpiece import count_tokens
+
+if TYPE_CHECKING:
+    from semantic_text_splitter import MarkdownSplitter, TextSplitter
+
+# The model reads 256 tokens, two of them its own marks.
+MAX_TOKENS: Final = 232
+# English takes about 4.5 characters a token; one endless "word" is a single unknown token.
+MAX_CHARACTERS: Final = 960
+MAX_ROWS: Final = 20
+STRETCH: Final = 20_000
+
+_HEADING: Final = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*(?:#+[ \t]*)?$")
+_FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """A heading with what stands under it: the path of headings, the text, its first line."""
+
+    path: tuple[str, ...]
+    text: str
+    first_line: int
+
+    @property
+    def is_bare(self) -> bool:
+        return bool(self.path) and not self.text.strip().partition("\n")[2].strip()
+
+
+def cut(blocks: Sequence[Block]) -> list[Excerpt]:
+    """Cut blocks into excerpts, in the document's order; none of them is blank."""
+    return [excerpt for block in blocks for excerpt in _cut_block(block)]
+
+
+def _cut_block(block: Block) -> Iterator[Excerpt]:
+    if isinstance(block, Table):
+        yield from _cut_table(block)
+    elif block.page is not None:
+        for _, text in _pieces(block.text, is_markdown=False):
+            yield Excerpt(text, f"page {block.page}")
+    elif block.is_markdown:
+        for section in _worth_keeping(list(_sections(block.text))):
+            yield from _cut_section(section)
+    else:
+        yield from _cut_section(_Section((), block.text, 1), is_markdown=False)
+
+
+def _cut_section(section: _Section, *, is_markdown: bool = True) -> Iterator[Excerpt]:
+    heading = section.text.partition("\n")[0].strip()
+    ends = [place for place, letter in enumerate(section.text) if letter == "\n"]
+    for start, text in _pieces(section.text, is_markdown=is_markdown):
+        if section.path:
+            if text.strip() == heading and not section.is_bare:
+                continue
+            yield Excerpt(text, f"section {' > '.join(section.path)}")
+            continue
+        first = bisect_right(ends, start - 1)
+        last = bisect_right(ends, start + len(text) - 1)
+        yield Excerpt(text, _span("line", section.first_line + first, section.first_line + last))
+
+
+def _sections(text: str) -> Iterator[_Section]:
+    path: list[tuple[int, str]] = []
+    lines: list[str] = []
+    first_line, fence = 1, ""
+    for number, line in enumerate(text.split("\n"), start=1):
+        fence = _fence_after(fence, line)
+        heading = None if fence else _HEADING.match(line)
+        if heading:
+            yield _Section(tuple(title for _, title in path), "\n".join(lines), first_line)
+            level = len(heading[1])
+            path = [*(above for above in path if above[0] < level), (level, heading[2])]
+            lines, first_line = [], number
+        lines.append(line)
+    yield _Section(tuple(title for _, title in path), "\n".join(lines), first_line)
+
+
+def _fence_after(fence: str, line: str) -> str:
+    """Say which code fence is open after a line, "" for none."""
+    mark = _FENCE.match(line)
+    if not mark:
+        return fence
+    if not fence:
+        return mark[1]
+    closes = mark[1].startswith(fence) and not line.strip().strip(fence[0])
+    return "" if closes else fence
+
+
+def _worth_keeping(sections: list[_Section]) -> Iterator[_Section]:
+    """Leave out headings with nothing under them but deeper headings, which name them anyway."""
+    followers: Iterable[_Section | None] = [*sections[1:], None]
+    for section, follower in zip(sections, followers, strict=True):
+        leads = follower is not None and follower.path[: len(section.path)] == section.path
+        if not (section.is_bare and leads):
+            yield section
+
+
+def _cut_table(table: Table) -> Iterator[Excerpt]:
+    head_tokens, *row_tokens = count_tokens([table.header, *table.rows])
+    budget = max(MAX_TOKENS - head_tokens, MAX_TOKENS // 2)
+    first, used = 0, 0
+    for number, tokens in enumerate(row_tokens):
+        if number > first and (used + tokens > budget or number - first >= MAX_ROWS):
+            yield from _rows(table, first, number)
+            first, used = number, 0
+        used += tokens
+    yield from _rows(table, first, len(table.rows))
+
+
+def _rows(table: Table, first: int, after: int) -> Iterator[Excerpt]:
+    locator = _span("row", first + 1, after)
+    body = "\n".join(table.rows[first:after])
+    pieces = [text for _, text in _pieces(body, is_markdown=False)]
+    for piece in pieces:
+        yield Excerpt(f"{table.header[:MAX_CHARACTERS]}\n{piece}".strip(), locator)
+
+
+def _pieces(text: str, *, is_markdown: bool) -> Iterator[tuple[int, str]]:
+    """Cut text where it reads best, by characters; what has too many tokens is cut smaller.
+
+    A splitter that counts tokens itself takes a minute for a megabyte, this one a second.
+    """
+    capacity = MAX_CHARACTERS
+    ready: list[tuple[int, str]] = []
+    waiting = list(_stretches(text))
+    while waiting:
+        splitter = _splitter(capacity, is_markdown)
+        pieces = [
+            (start + offset, piece)
+            for start, whole in waiting
+            for offset, piece in splitter.chunk_indices(whole)
+        ]
+        tokens = count_tokens([piece for _, piece in pieces])
+        waiting = []
+        for piece, size in zip(pieces, tokens, strict=True):
+            (ready if size <= MAX_TOKENS or capacity <= 1 else waiting).append(piece)
+        capacity = max(capacity // 2, 1)
+    return iter(sorted(ready))
+
+
+def _stretches(text: str) -> Iterator[tuple[int, str]]:
+    """Part long text at line ends or spaces: the splitter is quadratic in text without either."""
+    start = 0
+    while start < len(text):
+        end = start + STRETCH
+        if end < len(text):
+            half = start + STRETCH // 2
+            at = text.rfind("\n", half, end)
+            at = text.rfind(" ", half, end) if at < 0 else at
+            end = at + 1 if at >= 0 else end
+        yield start, text[start:end]
+        start = end
+
+
+@cache
+def _splitter(capacity: int, is_markdown: bool) -> "MarkdownSplitter | TextSplitter":
+    from semantic_text_splitter import MarkdownSplitter, TextSplitter
+
+    kind = MarkdownSplitter if is_markdown else TextSplitter
+    return kind((max(capacity * 3 // 4, 1), capacity))
+
+
+def _span(noun: str, first: int, last: int) -> str:
+    return f"{noun} {first}" if first == last else f"{noun}s {first}-{last}"

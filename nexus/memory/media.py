@@ -1,0 +1,102 @@
+"""What kind of document this is, judged by its first bytes, its name and what the client said.
+
+The upload asks it before anything is stored, so that what can never be read is refused at
+once. It never opens the whole document.
+"""
+
+import codecs
+from pathlib import PurePath
+from typing import Final
+
+from nexus.errors import InvalidInput
+
+PLAIN: Final = "text/plain"
+MARKDOWN: Final = "text/markdown"
+PDF: Final = "application/pdf"
+CSV: Final = "text/csv"
+JSON: Final = "application/json"
+READABLE: Final = "plain text, Markdown, PDF, CSV and JSON (text in UTF-8)"
+
+# A PDF's header may stand anywhere in its first 1,024 bytes. Source: ISO 32000-1, annex H.3.4.1.
+PDF_HEADER_WITHIN: Final = 1_024
+
+_BY_SUFFIX: Final = {
+    ".txt": PLAIN,
+    ".md": MARKDOWN,
+    ".markdown": MARKDOWN,
+    ".csv": CSV,
+    ".json": JSON,
+    ".pdf": PDF,
+}
+_BY_MEDIA_TYPE: Final = {
+    "text/markdown": MARKDOWN,
+    "text/x-markdown": MARKDOWN,
+    "text/csv": CSV,
+    "application/csv": CSV,
+    "application/json": JSON,
+    "application/pdf": PDF,
+}
+_UNREADABLE: Final = (
+    (b"PK\x03\x04", "a ZIP archive or an Office document"),
+    (b"\xd0\xcf\x11\xe0", "an old Office document"),
+    (b"{\\rtf", "an RTF document"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x7fELF", "a program"),
+)
+_MARKUP_SUFFIXES: Final = {".html", ".htm", ".xhtml"}
+
+
+def recognise(title: str, media_type: str | None, head: bytes) -> str:
+    """Name the media type a document is read as.
+
+    Args:
+        title: the document's name; its suffix counts for more than `media_type`.
+        media_type: what the client said, parameters allowed, or None.
+        head: the first bytes of the document, at least 1,024 unless it is shorter.
+
+    Raises:
+        InvalidInput: it is empty or nothing Nexus can read; the message says what it is.
+    """
+    if not head.strip():
+        raise InvalidInput(f"The document {title!r} is empty.", hint="Give a file with text in it.")
+    if b"%PDF-" in head[:PDF_HEADER_WITHIN]:
+        return PDF
+    for magic, kind in _UNREADABLE:
+        if head.startswith(magic):
+            raise _unreadable(title, kind)
+    said = (media_type or "").partition(";")[0].strip().lower()
+    suffix = PurePath(title.lower()).suffix
+    if suffix in _MARKUP_SUFFIXES or said in {"text/html", "application/xhtml+xml"}:
+        raise _unreadable(title, "a web page")
+    kind = _BY_SUFFIX.get(suffix) or _BY_MEDIA_TYPE.get(said) or PLAIN
+    if kind == PDF:
+        raise _unreadable(title, "named a PDF, but has no PDF header")
+    _require_text(title, head)
+    return kind
+
+
+def _require_text(title: str, head: bytes) -> None:
+    """Refuse bytes that are not text; the head may end in the middle of a character."""
+    try:
+        text = codecs.getincrementaldecoder(encoding_of(head))().decode(head)
+    except UnicodeDecodeError as wrong:
+        raise _unreadable(title, f"not UTF-8 text (at byte {wrong.start:,})") from wrong
+    if "\0" in text:
+        raise _unreadable(title, "not text (it has NUL bytes)")
+
+
+def encoding_of(content: bytes) -> str:
+    """Name the encoding the byte order mark tells; UTF-8 without one."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    return "utf-8-sig"
+
+
+def _unreadable(title: str, kind: str) -> InvalidInput:
+    return InvalidInput(
+        f"The document {title!r} cannot be read: it is {kind}.",
+        hint=f"Nexus reads {READABLE}.",
+    )

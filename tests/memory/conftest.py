@@ -1,0 +1,114 @@
+"""A real Chroma server for the session, a Memory on it for each test, and ways to make a PDF."""
+
+import os
+import socket
+import subprocess
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from nexus.memory.server import chroma_command
+from nexus.memory.store import Memory
+
+
+class ChromaServer:
+    """One server process over one folder, which can be ended and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url: str | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> str:
+        port = free_port()
+        argv, env = chroma_command(port, self.folder)
+        self._process = subprocess.Popen(argv, env={**os.environ, **env}, stdout=subprocess.DEVNULL)
+        self.url = f"http://127.0.0.1:{port}"
+        while not self._answers():
+            assert self._process.poll() is None, "the Chroma server ended at once"
+        return self.url
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def terminate(self) -> int:
+        assert self._process is not None
+        self._process.terminate()
+        return self._process.wait(timeout=30)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx2.get(f"{self.url}/api/v2/heartbeat", timeout=1.0).is_success
+        except httpx2.TransportError:
+            return False
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def chroma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChromaServer]:
+    server = ChromaServer(tmp_path_factory.mktemp("chroma"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_chroma(tmp_path: Path) -> Iterator[ChromaServer]:
+    """A server of the test's own, to be stopped and started by it."""
+    server = ChromaServer(tmp_path / "chroma")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def memory(chroma: ChromaServer) -> AsyncIterator[Memory]:
+    opened = Memory(lambda: chroma.url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def workspace() -> str:
+    return f"ws-{uuid.uuid4()}"
+
+
+def make_pdf(pages: Sequence[str]) -> bytes:
+    """Write a PDF by hand: one line of Helvetica a page."""
+    kids = " ".join(f"{4 + 2 * index} 0 R" for index in range(len(pages)))
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    for index, text in enumerate(pages):
+        stream = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET"
+        objects.append(
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] "
+            f"/Resources << /Font << /F1 3 0 R >> >> /Contents {5 + 2 * index} 0 R >>"
+        )
+        objects.append(f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream")
+    out, offsets = "%PDF-1.4\n", []
+    for number, body in enumerate(objects, start=1):
+        offsets.append(len(out))
+        out += f"{number} 0 obj\n{body}\nendobj\n"
+    table = "".join(f"{offset:010d} 00000 n \n" for offset in offsets)
+    size = len(objects) + 1
+    trailer = f"trailer\n<< /Size {size} /Root 1 0 R >>\nstartxref\n{len(out)}\n%%EOF\n"
+    return f"{out}xref\n0 {size}\n0000000000 65535 f \n{table}{trailer}".encode("latin-1")
+
+
+@pytest.fixture
+def write_pdf() -> Callable[[Sequence[str]], bytes]:
+    return make_pdf

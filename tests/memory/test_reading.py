@@ -1,0 +1,159 @@
+"""Recognising, extracting and cutting: no server, no model."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from nexus.errors import InvalidInput, PermanentFailure
+from nexus.memory import extract as extraction
+from nexus.memory.chunk import MAX_CHARACTERS, MAX_TOKENS, cut
+from nexus.memory.extract import Prose, Table, extract
+from nexus.memory.media import recognise
+from nexus.memory.passages import SourceDocument
+from nexus.memory.wordpiece import count_tokens
+
+WritePdf = Callable[[Sequence[str]], bytes]
+
+
+@pytest.mark.parametrize(
+    ("title", "said", "head", "expected"),
+    [
+        ("a.txt", None, b"hello", "text/plain"),
+        ("a.md", "application/octet-stream", b"# hello", "text/markdown"),
+        ("a", "text/markdown; charset=utf-8", b"# hello", "text/markdown"),
+        ("table.csv", "application/vnd.ms-excel", b"a,b\n1,2\n", "text/csv"),
+        ("a.json", None, b"{}", "application/json"),
+        ("a.txt", "text/plain", b"%PDF-1.7\n", "application/pdf"),
+        ("main.py", "text/x-python", b"print()", "text/plain"),
+        ("utf16.txt", None, "\ufeffhello".encode("utf-16-le"), "text/plain"),
+        ("cut.txt", None, "caf\u00e9".encode()[:-1], "text/plain"),
+    ],
+)
+def test_documents_are_recognised(title: str, said: str | None, head: bytes, expected: str) -> None:
+    assert recognise(title, said, head) == expected
+
+
+@pytest.mark.parametrize(
+    ("title", "head", "reason"),
+    [
+        ("a.txt", b"", "empty"),
+        ("a.txt", b" \n\t", "empty"),
+        ("a.docx", b"PK\x03\x04rest", "Office"),
+        ("a.png", b"\x89PNG\r\n", "image"),
+        ("a.txt", b"a\0b", "NUL"),
+        ("a.txt", b"caf\xe9 au lait", "UTF-8"),
+        ("a.pdf", b"hello", "PDF header"),
+        ("a.html", b"<html>", "web page"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_the_reason(
+    title: str, head: bytes, reason: str
+) -> None:
+    with pytest.raises(InvalidInput, match=reason):
+        recognise(title, None, head)
+
+
+def document(content: bytes, media_type: str = "text/plain") -> SourceDocument:
+    return SourceDocument("doc_1", "the file", media_type, content)
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "reason"),
+    [
+        (b"", "text/plain", "no text"),
+        (b"a\0b", "text/plain", "NUL"),
+        (b"caf\xe9", "text/markdown", "UTF-8"),
+        (b"\n\n,,\n", "text/csv", "no text"),
+        (b"a,b\n" + b"x" * 200_000, "text/csv", "field larger"),
+        (b"%PDF-1.4 and no more", "application/pdf", "damaged"),
+        (b"", "application/pdf", "damaged"),
+        (b"%PDF-1.4\n" + bytes(range(256)) * 50, "application/pdf", "damaged"),
+    ],
+)
+async def test_bad_documents_fail_with_a_readable_reason(
+    content: bytes, media_type: str, reason: str
+) -> None:
+    with pytest.raises(PermanentFailure, match=f"'the file'.*{reason}"):
+        await extract(document(content, media_type))
+
+
+async def test_a_pdf_without_text_says_so(write_pdf: WritePdf) -> None:
+    with pytest.raises(PermanentFailure, match="scanned"):
+        await extract(document(write_pdf(["", ""]), "application/pdf"))
+
+
+async def test_an_encrypted_pdf_says_so(write_pdf: WritePdf) -> None:
+    from io import BytesIO
+
+    from pypdf import PdfReader, PdfWriter
+
+    writer, locked = PdfWriter(clone_from=PdfReader(BytesIO(write_pdf(["secret"])))), BytesIO()
+    writer.encrypt("password", algorithm="RC4-128")
+    writer.write(locked)
+    with pytest.raises(PermanentFailure, match="encrypted"):
+        await extract(document(locked.getvalue(), "application/pdf"))
+
+
+async def test_pages_and_characters_are_capped(
+    write_pdf: WritePdf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extraction, "MAX_PAGES", 2)
+    monkeypatch.setattr(extraction, "MAX_CHARACTERS", 20)
+    with pytest.raises(PermanentFailure, match="has 3 pages, more than the 2"):
+        await extract(document(write_pdf(["a", "b", "c"]), "application/pdf"))
+    with pytest.raises(PermanentFailure, match="more than the 20 characters"):
+        await extract(document(write_pdf(["a" * 30]), "application/pdf"))
+    with pytest.raises(PermanentFailure, match="30 characters, more than the 20"):
+        await extract(document(b"a" * 30))
+
+
+async def test_a_pdf_that_never_ends_is_killed(
+    write_pdf: WritePdf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extraction, "PDF_SECONDS", 0.01)
+    with pytest.raises(PermanentFailure, match="took more than"):
+        await extract(document(write_pdf(["a"] * 500), "application/pdf"))
+
+
+async def test_csv_rows_are_read_whatever_their_delimiter() -> None:
+    blocks = await extract(document(b'name;note\r\nAnn;"a; b\nc"\r\n;;\r\nBob;\r\n', "text/csv"))
+    assert blocks == [Table("name | note", ("Ann | a; b c", "Bob | "))]
+
+
+def test_excerpts_fit_the_model_and_say_their_lines() -> None:
+    lines = [f"Line {number} tells of a day at sea with nothing to report." for number in range(90)]
+    excerpts = cut([Prose("\n".join(lines))])
+    assert max(count_tokens([one.text for one in excerpts])) <= MAX_TOKENS
+    assert "\n".join(one.text for one in excerpts) == "\n".join(lines)
+    first = len(excerpts[0].text.split("\n"))
+    assert excerpts[0].locator == f"lines 1-{first}"
+    assert excerpts[1].locator.startswith(f"lines {first + 1}-")
+
+
+def test_headings_inside_code_are_not_headings() -> None:
+    source = "intro\n# A\nbefore\n```\n# not one\n```\n## B ##\nafter\n"
+    found = [(one.locator, one.text) for one in cut([Prose(source, is_markdown=True)])]
+    assert found == [
+        ("line 1", "intro"),
+        ("section A", "# A\nbefore\n```\n# not one\n```"),
+        ("section A > B", "## B ##\nafter"),
+    ]
+
+
+def test_a_heading_parted_from_its_long_text_is_no_excerpt() -> None:
+    source = "## Words\n" + "- **penguin**: a bird of the south that swims and cannot fly. " * 30
+    excerpts = cut([Prose(source, is_markdown=True)])
+    assert len(excerpts) > 1
+    assert "## Words" not in [one.text for one in excerpts]
+
+
+def test_a_single_endless_word_is_cut_too() -> None:
+    excerpts = cut([Prose("x" * 10_000)])
+    assert "".join(one.text for one in excerpts) == "x" * 10_000
+    assert max(len(one.text) for one in excerpts) <= MAX_CHARACTERS
+
+
+def test_rows_are_grouped_under_their_header() -> None:
+    excerpts = cut([Table("a | b", tuple(f"{n} | {n}" for n in range(45)))])
+    assert [one.locator for one in excerpts] == ["rows 1-20", "rows 21-40", "rows 41-45"]
+    assert excerpts[2].text == "a | b\n40 | 40\n41 | 41\n42 | 42\n43 | 43\n44 | 44"
