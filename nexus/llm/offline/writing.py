@@ -1,0 +1,123 @@
+"""What the offline content agent does: the report from the work handed over, in its order."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from nexus.llm.offline.conversation import Conversation
+from nexus.llm.offline.goal import read_subject
+from nexus.llm.offline.label import LABEL
+from nexus.llm.offline.prompt import Prompt
+from nexus.llm.offline.reply import Reply
+from nexus.llm.offline.researching import in_words, listed, research
+from nexus.llm.offline.sections import Headings, Section, read_section
+
+MAX_SUMMARY_FIGURES: Final = 5
+TABLE_FILE: Final = re.compile(r"`([^`\n]+\.(?:csv|tsv))` has ([\d,]+) rows")
+PLACEHOLDER: Final = "No work was handed over, and no documents were at hand."
+
+
+def write(talk: Conversation, tools: frozenset[str]) -> Reply:
+    """Assemble the report; without inputs, quote what the documents say on the task."""
+    prompt = talk.prompt
+    if not prompt.inputs:
+        return research(talk, tools)
+    return Reply(text=assemble(prompt))
+
+
+def assemble(prompt: Prompt) -> str:
+    """Write the report of all inputs."""
+    sections = [read_section(key, output) for key, output in prompt.inputs]
+    title = prompt.title or read_subject(prompt.goal)
+    headings = Headings({"summary", "what is missing", "sources"})
+    parts = [f"# {headings.take(title)}", LABEL, "## Summary", _overview(sections, prompt)]
+    figures = _chosen_figures(sections)
+    if figures:
+        parts.append("\n".join(f"- {line}" for line in figures))
+    for section in sections:
+        body = headings.in_body(section) if section.body else "This part of the work gave nothing."
+        parts += [f"## {headings.take(section.title)}", body]
+    parts += ["## What is missing", _missing(sections, prompt)]
+    sources = _sources(sections, prompt)
+    if sources:
+        parts += ["## Sources", "\n".join(f"- {line}" for line in sources)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _chosen_figures(sections: Sequence[Section]) -> list[str]:
+    """Take the first key figures of every section in turn, up to the limit."""
+    having = [section.key_figures for section in sections if section.key_figures]
+    share = max(1, MAX_SUMMARY_FIGURES // max(1, len(having)))
+    return [line for lines in having for line in lines[:share]][:MAX_SUMMARY_FIGURES]
+
+
+def _overview(sections: Sequence[Section], prompt: Prompt) -> str:
+    """Say in a sentence or two what the report rests on."""
+    quotes = [pair for section in sections for pair in section.quotations]
+    titles = list(
+        dict.fromkeys(title for _, source in quotes if (title := _title_of(source, prompt)))
+    )
+    tables = [match for section in sections for match in TABLE_FILE.findall(section.body)]
+    rests = []
+    if quotes:
+        rests.append(
+            f"{_counted(len(quotes), 'quotation')} from {_counted(len(titles), 'document')}"
+            if titles
+            else _counted(len(quotes), "quotation")
+        )
+    if tables:
+        rests.append(
+            "figures computed from " + listed([f"the {n} rows of `{f}`" for f, n in tables])
+        )
+    if not rests:
+        return f"This report puts together {_counted(len(sections), 'piece')} of work on the goal."
+    return f"This report rests on {listed(rests)}."
+
+
+def _missing(sections: Sequence[Section], prompt: Prompt) -> str:
+    lines = [f"{section.title}: {gap}" for section in sections for gap in section.gaps]
+    lines += [
+        f"{section.title}: nothing was handed over." for section in sections if not section.body
+    ]
+    if not prompt.documents:
+        lines.append("No documents were at hand.")
+    lines.append(
+        "Judgement and wording of its own: offline, nothing is paraphrased or concluded beyond the "
+        "quotations and figures above."
+    )
+    return "\n".join(f"- {line}" for line in dict.fromkeys(lines))
+
+
+def _sources(sections: Sequence[Section], prompt: Prompt) -> list[str]:
+    """List every document quoted, with the places, then every table computed from."""
+    places: dict[str, list[str]] = {}
+    for section in sections:
+        for _, source in section.quotations:
+            title = _title_of(source, prompt)
+            if title:
+                places.setdefault(title, []).append(source[len(title) :].lstrip(", "))
+    files = {document.title: document.file for document in prompt.documents}
+    lines = []
+    for title, found in places.items():
+        named = [place for place in dict.fromkeys(found) if place]
+        file = f" (`{files[title]}`)" if title in files else ""
+        lines.append(f"*{title}*{file}" + (f": {'; '.join(named)}" if named else ""))
+    for section in sections:
+        for file, rows in TABLE_FILE.findall(section.body):
+            title = next(
+                (d.title for d in prompt.documents if d.file == file), file.rsplit("/", 1)[-1]
+            )
+            lines.append(f"*{title}* (`{file}`): {rows} rows")
+    return list(dict.fromkeys(lines))
+
+
+def _title_of(source: str, prompt: Prompt) -> str:
+    """Find the document's title at the start of a source; titles may hold commas themselves."""
+    known = [
+        d.title for d in prompt.documents if source == d.title or source.startswith(d.title + ",")
+    ]
+    return max(known, key=len, default=source.split(",", 1)[0].strip())
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{in_words(count)} {noun}{'' if count == 1 else 's'}"
