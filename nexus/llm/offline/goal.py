@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from nexus.llm.offline.words import sentences, shorten, stem, tokens
+from nexus.llm.offline.words import sentences, shorten, stem, tokens, word_set
 
 DELIVERABLES: Final = (
     "analysis|answer|article|assessment|brief|briefing|comparison|document|dossier|essay|factsheet|"
@@ -19,23 +19,23 @@ ABOUT: Final = re.compile(
     r"(?P<subject>[^.?!;:]+)",
     re.IGNORECASE,
 )
-MAKING: Final = frozenset(
+MAKING: Final = word_set(
     "write prepare draft create make produce compile compose generate build deliver summarise summarize "
     "report explain describe give show tell present assemble develop design analyse analyze research "
-    "investigate find compare review outline please provide".split()
+    "investigate find compare review outline please provide"
 )
-FORM: Final = frozenset(
+FORM: Final = word_set(
     "write keep quote cite use format include avoid add end start begin limit mention address structure "
-    "put attach leave name close finish open illustrate".split()
+    "put attach leave name close finish open illustrate"
 )
 COUNTING: Final = frozenset(
     stem(word)
-    for word in (
+    for word in word_set(
         "average averages calculate chart compute computed correlation correlations count counts csv data "
         "dataset deviation distribution figures histogram median number numbers percent "
         "percentage spreadsheet statistics statistical sum table tables tabulate total totals trend "
         "trends"
-    ).split()
+    )
 )
 LIST_MARK: Final = re.compile(r"^\s*(?:[-*•+]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s+")
 MAX_TITLE: Final = 110

@@ -59,7 +59,7 @@ def make_plan(prompt: Prompt) -> Plan:
         check = _check(made)
         phases.append(Phase(key="check", title="Check of the evidence", tasks=[check]))
         made.append(check.key)
-    writer = next((name for name in ("content", "research", *sorted(usable)) if name in usable))
+    writer = next(name for name in ("content", "research", *sorted(usable)) if name in usable)
     phases.append(
         Phase(key="writing", title="Writing", tasks=[_report(goal, made, writer, prompt)])
     )

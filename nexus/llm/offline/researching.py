@@ -17,6 +17,7 @@ from nexus.llm.offline.quoting import Quote, choose_quotes, unanswered
 from nexus.llm.offline.reply import Reply, ToolCall
 from nexus.llm.offline.words import sentences, shorten, spoken
 
+NUMBERS: Final = "no one two three four five six seven eight nine ten eleven twelve"
 MAX_QUERIES: Final = 3
 MAX_FILES: Final = 6
 QUERY_LIMIT: Final = 400
@@ -133,7 +134,7 @@ def _nothing(talk: Conversation, found: Sequence[Excerpt]) -> str:
 
 def in_words(count: int) -> str:
     """Write small counts as words."""
-    small = "no one two three four five six seven eight nine ten eleven twelve".split()
+    small = NUMBERS.split()
     return small[count] if 0 <= count < len(small) else f"{count:,}"
 
 

@@ -13,47 +13,47 @@ MAX_COLUMNS = 60
 MAX_GROUPS = 12
 
 
-def parse(text, delimiter):
+def parse(text: str, delimiter: str) -> list[list[str]]:
     """Split delimited text into rows of cells, honouring double quotes."""
-    rows = []
-    row = []
-    cell = []
-    quoted = False
-    at = 0
-    while at < len(text):
-        char = text[at]
-        if quoted:
-            if char != '"':
-                cell.append(char)
-            elif text[at + 1 : at + 2] == '"':
-                cell.append('"')
-                at += 1
-            else:
-                quoted = False
-        elif char == '"' and not cell:
-            quoted = True
-        elif char == delimiter or char == "\n":
-            row.append("".join(cell).strip())
-            cell = []
-            if char == "\n":
-                rows.append(row)
-                row = []
-        else:
-            cell.append(char)
-        at += 1
-    if cell or row:
-        row.append("".join(cell).strip())
-        rows.append(row)
-    return [row for row in rows if row != [""]]
+    rows: list[list[str]] = []
+    pending = ""
+    for line in text.split("\n"):
+        line = pending + "\n" + line if pending else line
+        # An odd number of quotes leaves a cell open: it goes on in the next line.
+        pending = line if line.count('"') % 2 else ""
+        if not pending and line.strip():
+            rows.append(cells_of(line, delimiter))
+    if pending:
+        rows.append([cell.strip() for cell in pending.split(delimiter)])
+    return rows
 
 
-def sniff(text):
+def cells_of(line: str, delimiter: str) -> list[str]:
+    """Split one line at the delimiters that stand outside quotes."""
+    cells: list[str] = []
+    cell = ""
+    for part in line.split(delimiter):
+        cell = cell + delimiter + part if cell else part
+        if cell.count('"') % 2 == 0:
+            cells.append(unquoted(cell.strip()))
+            cell = ""
+    return cells
+
+
+def unquoted(cell: str) -> str:
+    """Take the quotes off a quoted cell."""
+    if len(cell) > 1 and cell.startswith('"') and cell.endswith('"'):
+        return cell[1:-1].replace('""', '"').strip()
+    return cell
+
+
+def sniff(text: str) -> str:
     """Choose the delimiter that the first line uses most."""
     first = text.split("\n", 1)[0]
     return max([",", ";", "\t", "|"], key=lambda mark: first.count(mark))
 
 
-def number(cell, comma):
+def number(cell: str, comma: bool) -> float | None:
     """Read a cell as a finite number, or give None; `comma` says that it is the decimal mark."""
     plain = cell.replace(",", ".") if comma else cell
     if "_" in plain:
@@ -65,14 +65,14 @@ def number(cell, comma):
     return value if value - value == 0 else None
 
 
-def middle(values):
+def middle(values: list[float]) -> float:
     """Give the median of a list that is not empty."""
     ordered = sorted(values)
     half = len(ordered) // 2
     return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
-def describe(values):
+def describe(values: list[float]) -> dict[str, float | None]:
     """Count, mean, sample standard deviation, minimum, median and maximum."""
     n = len(values)
     if not n:
@@ -89,16 +89,16 @@ def describe(values):
     }
 
 
-def split(labels, values):
+def split(labels: list[str | None], values: list[float | None]) -> dict[str, list[float]]:
     """Gather the numbers of each label, leaving out rows where either is missing."""
-    groups = {}
+    groups: dict[str, list[float]] = {}
     for label, value in zip(labels, values):
         if label is not None and value is not None:
             groups.setdefault(label, []).append(value)
     return groups
 
 
-def explained(groups):
+def explained(groups: dict[str, list[float]]) -> float:
     """Share of the variance that lies between the groups (eta squared), from 0 to 1."""
     everything = [value for values in groups.values() for value in values]
     if len(everything) < 3 or len(groups) < 2:
@@ -109,7 +109,7 @@ def explained(groups):
     return between / total if total > 0 else 0.0
 
 
-def correlate(left, right):
+def correlate(left: list[float | None], right: list[float | None]) -> dict[str, float] | None:
     """Pearson's r over the rows where both numbers are there, with their count."""
     pairs = [(a, b) for a, b in zip(left, right) if a is not None and b is not None]
     n = len(pairs)
@@ -125,7 +125,7 @@ def correlate(left, right):
     return {"r": top / math.sqrt(low_a * low_b), "n": n}
 
 
-def named(name, focus):
+def named(name: str, focus: list[str]) -> bool:
     """Tell whether the question speaks of a column."""
     parts = name.lower().replace("_", " ").replace("-", " ").split()
     for part in parts:
@@ -139,23 +139,25 @@ def named(name, focus):
     return False
 
 
-def is_period(values):
+def is_period(values: list[float]) -> bool:
     """Tell whether whole numbers look like calendar years."""
     return all([value == int(value) and 1500 <= value <= 2200 for value in values])
 
 
-def is_identifier(values):
+def is_identifier(values: list[float]) -> bool:
     """Tell whether whole numbers only count the rows."""
     if len(values) < 10 or not all([value == int(value) for value in values]):
         return False
     return len(set(values)) == len(values) and max(values) - min(values) == len(values) - 1
 
 
-def sort_columns(names, columns, comma):
+def sort_columns(
+    names: list[str], columns: list[list[str | None]], comma: bool
+) -> tuple[dict[str, list[float | None]], dict[str, list[str | None]], list[str]]:
     """Part the columns into measures (numbers), categories (few labels) and the rest."""
-    measures = {}
-    categories = {}
-    others = []
+    measures: dict[str, list[float | None]] = {}
+    categories: dict[str, list[str | None]] = {}
+    others: list[str] = []
     for name, cells in zip(names, columns):
         present = [cell for cell in cells if cell is not None]
         numbers = [None if cell is None else number(cell, comma) for cell in cells]
@@ -172,9 +174,9 @@ def sort_columns(names, columns, comma):
     return measures, categories, others
 
 
-def group(labels, measures):
+def group(labels: list[str | None], measures: dict[str, list[float | None]]) -> dict[str, object]:
     """Describe every measure within each label, labels in order of size and name."""
-    sizes = {}
+    sizes: dict[str, int] = {}
     for label in labels:
         if label is not None:
             sizes[label] = sizes.get(label, 0) + 1
@@ -186,9 +188,13 @@ def group(labels, measures):
     return {"sizes": {label: sizes[label] for label in order}, "figures": figures}
 
 
-def rank(categories, measures, focus):
+def rank(
+    categories: dict[str, list[str | None]],
+    measures: dict[str, list[float | None]],
+    focus: list[str],
+) -> tuple[list[str], dict[str, tuple[bool, float]]]:
     """Order the categories: those the question names, then by the variance they explain."""
-    shares = {}
+    shares: dict[str, tuple[bool, float]] = {}
     for name, labels in categories.items():
         found = [explained(split(labels, values)) for values in measures.values()]
         mentioned = named(name, focus) or any(
@@ -196,15 +202,15 @@ def rank(categories, measures, focus):
         )
         shares[name] = (mentioned, math.fsum(found) / len(found) if found else 0.0)
     order = sorted(categories, key=lambda name: (-shares[name][0], -shares[name][1], name))
-    return order, {name: {"named": shares[name][0], "explained": shares[name][1]} for name in order}
+    return order, {name: shares[name] for name in order}
 
 
-def cross(first, second):
+def cross(first: list[str | None], second: list[str | None]) -> list[str | None]:
     """Label each row by both categories, where both are known."""
     return [None if a is None or b is None else a + " / " + b for a, b in zip(first, second)]
 
 
-def profile(text, focus):
+def profile(text: str, focus: list[str]) -> dict[str, object]:
     """Compute everything the report needs from a table's text; `focus`: words of the question."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
     delimiter = sniff(text)
@@ -212,20 +218,20 @@ def profile(text, focus):
     rows = parse(text, delimiter)
     if len(rows) < 2:
         return {"rows": 0, "columns": rows[0] if rows else []}
-    names = []
+    names: list[str] = []
     for at, name in enumerate(rows[0][:MAX_COLUMNS]):
         name = name or "column " + str(at + 1)
         names.append(name + " (" + str(at + 1) + ")" if name in names else name)
-    columns = []
+    columns: list[list[str | None]] = []
     for at in range(len(names)):
         cells = [row[at] if at < len(row) else "" for row in rows[1:]]
         columns.append([None if cell.lower() in MISSING else cell for cell in cells])
     measures, categories, others = sort_columns(names, columns, comma)
     order, shares = rank(categories, measures, focus)
-    crossed = {}
-    if len(order) > 1 and (shares[order[1]]["named"] or shares[order[1]]["explained"] >= 0.05):
+    crossed: dict[str, object] = {}
+    if len(order) > 1 and (shares[order[1]][0] or shares[order[1]][1] >= 0.05):
         crossed = group(cross(categories[order[0]], categories[order[1]]), measures)
-    pairs = []
+    pairs: list[dict[str, object]] = []
     listed = list(measures)
     for at, left in enumerate(listed[:12]):
         for right in listed[at + 1 : 12]:
@@ -244,7 +250,9 @@ def profile(text, focus):
             for name, values in measures.items()
         },
         "others": others,
-        "categories": shares,
+        "categories": {
+            name: {"named": told, "explained": share} for name, (told, share) in shares.items()
+        },
         "groups": {name: group(categories[name], measures) for name in order[:4]},
         "crossed": {"by": order[:2], "groups": crossed} if crossed else None,
         "correlations": pairs,

@@ -8,7 +8,13 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-STOPWORDS: Final = frozenset(
+
+def word_set(text: str) -> frozenset[str]:
+    """Make a set of the words of a line."""
+    return frozenset(text.split())
+
+
+STOPWORDS: Final = word_set(
     """a about above after again against all also an and any are as at be because been before being
     below between both but by can cannot could did do does doing done down during each either etc ever
     every few for from further get give gives given had has have having he her here hers him his how i
@@ -21,12 +27,12 @@ STOPWORDS: Final = frozenset(
     oder sich sie sind und von wie wird zu zum zur
     au aux avec ce ces cette dans de des du elle en est et il ils la le les leur mais ne ou par pas
     pour que qui se son sont sur un une
-    al con del el es las lo los más no para por su una y""".split()
+    al con del el es las lo los más no para por su una y"""
 )
 """Words that say nothing of a subject; English first, with the commonest of three other languages."""
 
-SHORTENED: Final = frozenset(
-    "al approx ca cf dr e.g eds etc fig figs i.e inc jr mr mrs ms no nos prof resp sp spp sr st viz vs".split()
+SHORTENED: Final = word_set(
+    "al approx ca cf dr e.g eds etc fig figs i.e inc jr mr mrs ms no nos prof resp sp spp sr st viz vs"
 )
 """Abbreviations whose full stop ends no sentence."""
 
