@@ -43,11 +43,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A passage that retrieval found; `locator` says where in the document."""
+    """A passage that retrieval found; `locator` says where in the document, `rank` 0 is the best."""
 
     text: str
     title: str
     locator: str
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,8 @@ def read_prompt(system: str, user: str) -> Prompt:
         inputs=tuple((a.get("task", ""), text) for a, text in _items(sections, "inputs")),
         documents=tuple(_documents(_body(sections, "documents"))),
         excerpts=tuple(
-            Excerpt(text, a.get("title", ""), a.get("locator", ""))
-            for a, text in _items(sections, "passages")
+            Excerpt(text, a.get("title", ""), a.get("locator", ""), rank)
+            for rank, (a, text) in enumerate(_items(sections, "passages"))
         ),
         agents=tuple(line.partition(":")[0].strip() for line in _lines(_body(sections, "agents"))),
     )

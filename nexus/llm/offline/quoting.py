@@ -5,15 +5,27 @@ Lexical: rare shared words count most; a sentence that adds nothing new is left 
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
+from nexus.llm.offline.kinship import kin_of
 from nexus.llm.offline.prompt import Excerpt
 from nexus.llm.offline.words import sentences, subjects
 
 MAX_QUOTES: Final = 6
+MAX_CLAUSES: Final = 4
 MIN_WORDS: Final = 5
+SHORT_WORDS: Final = 9
+"""A sentence of fewer words is quoted with the one after it."""
+
+WORTH_QUOTING: Final = 0.5
+"""A sentence is quoted when it scores at least this share of the best one."""
+
+CLAUSE: Final = re.compile(
+    r"[?;.!]\s+|,?\s+(?:and|or)\s+(?=(?:how|what|where|when|why|which|who|whose|whether)\b)",
+    re.IGNORECASE,
+)
 MAX_CHARACTERS: Final = 600
 LEANING: Final = re.compile(
     r"(?:it|its|this|that|these|those|they|their|them|he|she|both|such|here|there|but|and|so|however|instead)\b",
@@ -28,12 +40,11 @@ INLINE: Final = re.compile(r"(\*\*|__|`)(?=\S)(.+?)(?<=\S)\1")
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """One or two neighbouring sentences and where they stand; `matched` are the shared stems."""
+    """One or two neighbouring sentences and where they stand."""
 
     text: str
     title: str
     locator: str
-    matched: frozenset[str]
 
     @property
     def source(self) -> str:
@@ -45,64 +56,102 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
+    """A sentence that may be quoted; `place` counts the quotable ones of its passage."""
+
     text: str
     excerpt: Excerpt
     stems: frozenset[str]
     before: str
+    after: str
+    place: int
+    around: "_Passage"
+
+
+@dataclass(frozen=True, slots=True)
+class _Passage:
+    """The stems of a passage's heading and of all its text."""
+
+    number: int
+    heading: frozenset[str]
+    body: frozenset[str]
+
+
+@dataclass(slots=True)
+class _Choice:
+    """What has been chosen so far, so that the next adds something new."""
+
+    chosen: list[tuple[int, _Candidate]] = field(default_factory=list)
+    covered: dict[str, int] = field(default_factory=dict)
+    passages: dict[int, int] = field(default_factory=dict)
+
+    def add(self, clause: int, candidate: _Candidate, weights: Mapping[str, float]) -> None:
+        self.chosen.append((clause, candidate))
+        for root in candidate.stems & weights.keys():
+            self.covered[root] = self.covered.get(root, 0) + 1
+        number = candidate.around.number
+        self.passages[number] = self.passages.get(number, 0) + 1
+
+    def admits(self, candidate: _Candidate) -> bool:
+        return all(_overlap(candidate.stems, other.stems) < 0.6 for _, other in self.chosen)
 
 
 def choose_quotes(
-    question: str, excerpts: Sequence[Excerpt], *, context: str = "", most: int = MAX_QUOTES
+    question: str, excerpts: Sequence[Excerpt], *, most: int = MAX_QUOTES
 ) -> list[Quote]:
-    """Choose the sentences that answer a question best.
-
-    Args:
-        context: words that matter less than the question's, such as the whole goal.
+    """Choose the sentences that answer a question best, each of its clauses in turn.
 
     Returns:
-        At most `most` quotes, in the order in which the excerpts came; empty when nothing matches.
+        At most `most` quotes, by clause and then in the order of the passages; empty when
+        nothing matches.
     """
     candidates = _candidates(excerpts)
-    weights = _weights(question, context, candidates)
-    chosen: list[tuple[int, Quote]] = []
-    covered: dict[str, int] = {}
-    taken: list[frozenset[str]] = []
-    floor = 0.0
-    while len(chosen) < most:
-        scored = [
-            (_score(candidate, weights, covered), -at)
-            for at, candidate in enumerate(candidates)
-            if all(_overlap(candidate.stems, other) < 0.6 for other in taken)
-        ]
-        best, place = max(scored, default=(0.0, 0))
-        floor = floor or best * 0.3
-        if best <= 0 or best < floor:
-            break
-        candidate = candidates[-place]
-        matched = frozenset(candidate.stems & weights.keys())
-        for root in matched:
-            covered[root] = covered.get(root, 0) + 1
-        taken.append(candidate.stems)
-        chosen.append((-place, _quote(candidate, matched)))
-    return [quote for _, quote in sorted(chosen, key=lambda pair: pair[0])]
+    clauses = clauses_of(question)
+    weighed = [_weights(clause, question, candidates) for clause in clauses]
+    choice = _Choice()
+    floors = [0.0] * len(clauses)
+    going = [clause for clause in range(len(clauses)) if weighed[clause]]
+    while going and len(choice.chosen) < most:
+        for clause in list(going):
+            admitted = [c for c in candidates if choice.admits(c)]
+            scores = [_score(c, weighed[clause], choice) for c in admitted]
+            best = max(scores, default=0.0)
+            floors[clause] = floors[clause] or best * WORTH_QUOTING
+            if best <= 0 or best < floors[clause] or len(choice.chosen) >= most:
+                going.remove(clause)
+            else:
+                choice.add(clause, admitted[scores.index(best)], weighed[clause])
+    order = {candidate.text: at for at, candidate in enumerate(candidates)}
+    ranked = sorted(choice.chosen, key=lambda pair: (pair[0], order[pair[1].text]))
+    return [_quote(candidate) for _, candidate in ranked]
+
+
+def clauses_of(question: str) -> list[str]:
+    """Part a question where it asks anew: `what do they eat, and how do they nest`."""
+    parts = [part.strip() for part in CLAUSE.split(question) if subjects(part)]
+    return parts[:MAX_CLAUSES] or [question]
 
 
 def unanswered(question: str, excerpts: Sequence[Excerpt]) -> list[str]:
-    """List the stems of a question that no passage speaks of."""
-    spoken = {root for excerpt in excerpts for root in subjects(f"{excerpt.title} {excerpt.text}")}
-    return [root for root in subjects(question) if root not in spoken]
+    """List the stems of a question that no passage speaks of, not even by a related word."""
+    spoken = {root for e in excerpts for root in subjects(f"{e.title} {e.locator} {e.text}")}
+    return [root for root in subjects(question) if root not in spoken and not kin_of(root) & spoken]
 
 
 def _candidates(excerpts: Sequence[Excerpt]) -> list[_Candidate]:
     found: dict[str, _Candidate] = {}
-    for excerpt in excerpts:
+    for number, excerpt in enumerate(excerpts):
+        heading = frozenset(subjects(f"{excerpt.title} {excerpt.locator}"))
+        around = _Passage(number, heading, frozenset(subjects(excerpt.text)))
+        place = 0
         for paragraph in running_text(excerpt.text):
-            before = ""
-            for sentence in sentences(paragraph):
+            said = ["", *sentences(paragraph), ""]
+            for before, sentence, after in zip(said, said[1:], said[2:], strict=False):
                 if _is_quotable(sentence) and sentence not in found:
                     stems = frozenset(subjects(sentence))
-                    found[sentence] = _Candidate(sentence, excerpt, stems, before)
-                before = sentence
+                    found[sentence] = _Candidate(
+                        sentence, excerpt, stems, before, after, place, around
+                    )
+                    place += 1
     return list(found.values())
 
 
@@ -126,31 +175,51 @@ def _is_quotable(sentence: str) -> bool:
     return long_enough and closed and len(sentence) <= MAX_CHARACTERS
 
 
-def _weights(question: str, context: str, candidates: Sequence[_Candidate]) -> dict[str, float]:
-    """Weigh the words asked for by how few sentences have them; context counts a quarter."""
+def _weights(clause: str, question: str, candidates: Sequence[_Candidate]) -> dict[str, float]:
+    """Weigh the stems asked for by how few sentences have them.
+
+    Words of the other clauses count a little, for a clause may say only `they`; related words
+    count half of the word they stand for.
+    """
+    having: dict[str, int] = {}
+    for candidate in candidates:
+        for root in candidate.stems:
+            having[root] = having.get(root, 0) + 1
     weights: dict[str, float] = {}
-    for text, share in ((context, 0.2), (question, 1.0)):
+    for text, share in ((question, 0.3), (clause, 1.0)):
         for root in subjects(text):
-            having = sum(root in candidate.stems for candidate in candidates)
-            if having:
-                weights[root] = share * math.log(1 + len(candidates) / having)
+            for other, kin_share in ((root, 1.0), *((kin, 0.6) for kin in kin_of(root))):
+                if other in having:
+                    weight = share * kin_share * math.log(1 + len(candidates) / having[other])
+                    weights[other] = max(weights.get(other, 0.0), weight)
     return weights
 
 
-def _score(candidate: _Candidate, weights: dict[str, float], covered: dict[str, int]) -> float:
-    """Sum the weights of shared words; what is already quoted counts less, length a little."""
-    total = sum(
-        weights[root] / (1 + covered.get(root, 0)) for root in candidate.stems & weights.keys()
+def _score(candidate: _Candidate, weights: Mapping[str, float], choice: _Choice) -> float:
+    """Score a sentence by its own words, then by its passage's, where topic sentences come first."""
+    around = candidate.around
+    own = sum(
+        weights[root] / (1 + choice.covered.get(root, 0))
+        for root in candidate.stems & weights.keys()
     )
-    return total / (1 + 0.01 * len(candidate.stems))
+    headed = sum(weights[root] for root in around.heading & weights.keys())
+    framed = headed + 0.3 * sum(weights[root] for root in around.body & weights.keys())
+    if not own and headed < 0.4 * sum(sorted(weights.values())[-3:]):
+        return 0.0
+    length = 1 + 0.01 * max(0, len(candidate.stems) - 12)
+    topical = 0.4 * framed * (1 + 1 / (1 + candidate.place))
+    crowded = 1 + 0.4 * choice.passages.get(around.number, 0)
+    return (own / length + topical) / crowded / (1 + 0.05 * candidate.excerpt.rank)
 
 
 def _overlap(left: frozenset[str], right: frozenset[str]) -> float:
     return len(left & right) / max(1, min(len(left), len(right)))
 
 
-def _quote(candidate: _Candidate, matched: frozenset[str]) -> Quote:
+def _quote(candidate: _Candidate) -> Quote:
     text = candidate.text
+    if _is_quotable(candidate.after) and len(text.split()) < SHORT_WORDS and " " in text:
+        text = f"{text} {candidate.after}"
     if candidate.before and LEANING.match(text) and len(candidate.before) <= MAX_CHARACTERS:
         text = f"{candidate.before} {text}"
-    return Quote(text, candidate.excerpt.title, candidate.excerpt.locator, matched)
+    return Quote(text, candidate.excerpt.title, candidate.excerpt.locator)

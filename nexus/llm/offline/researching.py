@@ -13,9 +13,9 @@ from pydantic import JsonValue
 from nexus.llm.offline.conversation import Conversation, ToolAnswer
 from nexus.llm.offline.label import LABEL
 from nexus.llm.offline.prompt import Excerpt, Prompt
-from nexus.llm.offline.quoting import Quote, choose_quotes, unanswered
+from nexus.llm.offline.quoting import Quote, choose_quotes, clauses_of, unanswered
 from nexus.llm.offline.reply import Reply, ToolCall
-from nexus.llm.offline.words import sentences, shorten, spoken
+from nexus.llm.offline.words import shorten, spoken, subjects
 
 NUMBERS: Final = "no one two three four five six seven eight nine ten eleven twelve"
 MAX_QUERIES: Final = 3
@@ -39,13 +39,26 @@ def research(talk: Conversation, tools: frozenset[str]) -> Reply:
         return Reply(calls=asking)
     found = excerpts_of(talk)
     question = question_of(prompt)
-    quotes = choose_quotes(question, found, context=prompt.goal)
+    quotes = choose_quotes(question, found)
     lines = [f"## {prompt.title or 'Research'}", LABEL]
     lines += _answer(quotes) if quotes else [_nothing(talk, found)]
-    gaps = spoken(question, unanswered(question, found))[:MAX_NAMED_GAPS] if found else []
+    gaps = _gaps(question, found)
     if gaps:
-        lines += ["### Not found", f"- No passage speaks of {listed(gaps)}."]
+        lines += ["### Not found", f"- No passage found speaks of {listed(gaps)}."]
     return Reply(text="\n\n".join(lines))
+
+
+def _gaps(question: str, found: Sequence[Excerpt]) -> list[str]:
+    """Name the words of the question that no passage has: names always, others when they are many."""
+    absent = unanswered(question, found) if found else []
+    words = spoken(question, absent)
+    names = [
+        word
+        for word in words
+        if re.search(rf"[^.?!\s]\s+{re.escape(word)}", question) and word[0].isupper()
+    ]
+    many = len(absent) * 3 >= len(subjects(question))
+    return (words if many else names)[:MAX_NAMED_GAPS]
 
 
 def look_up(talk: Conversation, tools: frozenset[str], question: str) -> tuple[ToolCall, ...]:
@@ -53,7 +66,7 @@ def look_up(talk: Conversation, tools: frozenset[str], question: str) -> tuple[T
     if not talk.prompt.documents:
         return ()
     if "search_memory" in tools and not talk.asked("search_memory"):
-        asked = sentences(question) if len(sentences(question)) <= MAX_QUERIES else [question]
+        asked = list(dict.fromkeys([question, *clauses_of(question)]))[: MAX_QUERIES + 1]
         return tuple(
             ToolCall("search_memory", {"query": shorten(query, QUERY_LIMIT)}) for query in asked
         )
@@ -73,9 +86,17 @@ def excerpts_of(talk: Conversation) -> list[Excerpt]:
             found += _from_search(answer)
         elif answer.tool == "read_file":
             found += _from_file(answer, talk.prompt)
-    unique = {excerpt.text.strip(): excerpt for excerpt in reversed(found) if excerpt.text.strip()}
     tables = {table.title for table in talk.prompt.tables}
-    return [excerpt for excerpt in reversed(unique.values()) if excerpt.title not in tables]
+    best: dict[str, Excerpt] = {}
+    for excerpt in found:
+        known = best.get(excerpt.text.strip())
+        if (
+            excerpt.text.strip()
+            and excerpt.title not in tables
+            and (known is None or excerpt.rank < known.rank)
+        ):
+            best[excerpt.text.strip()] = excerpt
+    return list(best.values())
 
 
 def _from_search(answer: ToolAnswer) -> list[Excerpt]:
@@ -83,8 +104,8 @@ def _from_search(answer: ToolAnswer) -> list[Excerpt]:
     if answer.failed or not isinstance(items, list):
         return []
     return [
-        Excerpt(_text(item, "text"), _text(item, "title"), _text(item, "locator"))
-        for item in items
+        Excerpt(_text(item, "text"), _text(item, "title"), _text(item, "locator"), rank)
+        for rank, item in enumerate(items)
         if isinstance(item, dict)
     ]
 
@@ -112,12 +133,7 @@ def _text(item: dict[str, JsonValue], name: str) -> str:
 
 
 def _answer(quotes: Sequence[Quote]) -> list[str]:
-    titles = list(dict.fromkeys(quote.title for quote in quotes))
-    many = "The passage" if len(quotes) == 1 else f"The {in_words(len(quotes))} passages"
-    lines = [
-        f"{many} closest to the question, word for word, from {listed([f'*{t}*' for t in titles])}:"
-    ]
-    return lines + [quote.as_markdown() for quote in quotes]
+    return ["From the documents, word for word:", *(quote.as_markdown() for quote in quotes)]
 
 
 def _nothing(talk: Conversation, found: Sequence[Excerpt]) -> str:

@@ -92,7 +92,7 @@ def describe(values: list[float]) -> dict[str, float | None]:
 def split(labels: list[str | None], values: list[float | None]) -> dict[str, list[float]]:
     """Gather the numbers of each label, leaving out rows where either is missing."""
     groups: dict[str, list[float]] = {}
-    for label, value in zip(labels, values):
+    for label, value in zip(labels, values, strict=False):
         if label is not None and value is not None:
             groups.setdefault(label, []).append(value)
     return groups
@@ -111,7 +111,7 @@ def explained(groups: dict[str, list[float]]) -> float:
 
 def correlate(left: list[float | None], right: list[float | None]) -> dict[str, float] | None:
     """Pearson's r over the rows where both numbers are there, with their count."""
-    pairs = [(a, b) for a, b in zip(left, right) if a is not None and b is not None]
+    pairs = [(a, b) for a, b in zip(left, right, strict=False) if a is not None and b is not None]
     n = len(pairs)
     if n < 3:
         return None
@@ -141,12 +141,12 @@ def named(name: str, focus: list[str]) -> bool:
 
 def is_period(values: list[float]) -> bool:
     """Tell whether whole numbers look like calendar years."""
-    return all([value == int(value) and 1500 <= value <= 2200 for value in values])
+    return all(value == int(value) and 1500 <= value <= 2200 for value in values)
 
 
 def is_identifier(values: list[float]) -> bool:
     """Tell whether whole numbers only count the rows."""
-    if len(values) < 10 or not all([value == int(value) for value in values]):
+    if len(values) < 10 or not all(value == int(value) for value in values):
         return False
     return len(set(values)) == len(values) and max(values) - min(values) == len(values) - 1
 
@@ -158,7 +158,7 @@ def sort_columns(
     measures: dict[str, list[float | None]] = {}
     categories: dict[str, list[str | None]] = {}
     others: list[str] = []
-    for name, cells in zip(names, columns):
+    for name, cells in zip(names, columns, strict=False):
         present = [cell for cell in cells if cell is not None]
         numbers = [None if cell is None else number(cell, comma) for cell in cells]
         values = [value for value in numbers if value is not None]
@@ -198,7 +198,7 @@ def rank(
     for name, labels in categories.items():
         found = [explained(split(labels, values)) for values in measures.values()]
         mentioned = named(name, focus) or any(
-            [named(label, focus) for label in labels if label is not None]
+            named(label, focus) for label in labels if label is not None
         )
         shares[name] = (mentioned, math.fsum(found) / len(found) if found else 0.0)
     order = sorted(categories, key=lambda name: (-shares[name][0], -shares[name][1], name))
@@ -207,7 +207,10 @@ def rank(
 
 def cross(first: list[str | None], second: list[str | None]) -> list[str | None]:
     """Label each row by both categories, where both are known."""
-    return [None if a is None or b is None else a + " / " + b for a, b in zip(first, second)]
+    return [
+        None if a is None or b is None else a + " / " + b
+        for a, b in zip(first, second, strict=False)
+    ]
 
 
 def profile(text: str, focus: list[str]) -> dict[str, object]:
@@ -241,10 +244,13 @@ def profile(text: str, focus: list[str]) -> dict[str, object]:
     return {
         "rows": len(rows) - 1,
         "columns": rows[0],
-        "missing": {n: sum([1 for c in cells if c is None]) for n, cells in zip(names, columns)},
-        "incomplete_rows": sum([1 for cells in zip(*columns) if None in cells]),
+        "missing": {
+            n: sum([1 for c in cells if c is None])
+            for n, cells in zip(names, columns, strict=False)
+        },
+        "incomplete_rows": sum([1 for cells in zip(*columns, strict=False) if None in cells]),
         "uneven_rows": sum([1 for row in rows[1:] if len(row) != len(rows[0])]),
-        "repeated_rows": len(rows) - 1 - len(set(["\n".join(row) for row in rows[1:]])),
+        "repeated_rows": len(rows) - 1 - len({"\n".join(row) for row in rows[1:]}),
         "measures": {
             name: describe([v for v in values if v is not None])
             for name, values in measures.items()

@@ -20,9 +20,9 @@ STOPWORDS: Final = word_set(
     every few for from further get give gives given had has have having he her here hers him his how i
     if in into is it its itself just least less let like made make makes many may me might more most
     much must my neither no nor not of off on once one only onto or other our out over own per please
-    same say she should since so some such than that the their them then there these they this those
+    same say says she should since so some such take taken takes tell tells than that the their them then there these they this those
     three through to too two under until up upon us use used using very via was we were what when
-    where whether which while who whom whose why will with within without would you your
+    where whether which while who whom whose why will with within without would you your come comes go goes know known took
     aus auf bei das dass dem den der des die ein eine einem einen einer eines für ist im in mit nicht
     oder sich sie sind und von wie wird zu zum zur
     au aux avec ce ces cette dans de des du elle en est et il ils la le les leur mais ne ou par pas
