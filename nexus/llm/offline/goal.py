@@ -15,10 +15,13 @@ DELIVERABLES: Final = (
     "presentation|profile|proposal|report|review|story|study|summary|survey|text|write-up"
 )
 ABOUT: Final = re.compile(
-    rf"\b(?:{DELIVERABLES})s?\b(?P<reader>[^.?!]{{0,120}}?)\s(?:on|about|of|describing|explaining|comparing|over|über|sur|sobre)\s+"
+    rf"\b(?:{DELIVERABLES})s?\b[^.?!;:]{{0,160}}?\s(?:on|about|describing|explaining|comparing|über|sur|sobre)\s+"
     r"(?P<subject>[^.?!;:]+)",
     re.IGNORECASE,
 )
+OF: Final = re.compile(rf"\b(?:{DELIVERABLES})s?\s+of\s+(?P<subject>[^.?!;:]+)", re.IGNORECASE)
+"""The weaker form: an overview of something; but also the guides of a museum, so it comes second."""
+
 MAKING: Final = word_set(
     "write prepare draft create make produce compile compose generate build deliver summarise summarize "
     "report explain describe give show tell present assemble develop design analyse analyze research "
@@ -63,7 +66,7 @@ def read_goal(goal: str) -> Goal:
     for at, sentence in enumerate(said):
         words = tokens(sentence)
         lead = next((word for word in words if word not in ("please", "and", "then", "also")), "")
-        if ABOUT.search(sentence) and lead in MAKING:
+        if (ABOUT.search(sentence) or OF.search(sentence)) and lead in MAKING:
             form.append(sentence)
         elif {stem(word) for word in words} & COUNTING:
             figures.append(sentence)
@@ -85,10 +88,10 @@ def _sentences(goal: str) -> list[str]:
 
 def read_subject(goal: str) -> str:
     """Name what a goal is about, in its own words, fit for a title."""
-    for sentence in _sentences(goal):
-        match = ABOUT.search(sentence)
-        if match:
-            return title_of(match["subject"])
+    for pattern in (ABOUT, OF):
+        for sentence in _sentences(goal):
+            if match := pattern.search(sentence):
+                return title_of(match["subject"])
     first = next(iter(_sentences(goal)), goal.strip())
     words = first.split()
     while len(words) > 3 and words[0].casefold().strip(",") in MAKING | {
@@ -105,7 +108,8 @@ def read_subject(goal: str) -> str:
 def title_of(text: str) -> str:
     """Make a title of a phrase: cut side clauses, first letter large, no full stop."""
     phrase = re.split(
-        r",? (?:with|using|based on|including|from the data|so that)\b", text.strip()
+        r",? (?:with|using|based on|including|from the (?:data|documents)|so that|that (?:covers|includes|uses))\b",
+        text.strip(),
     )[0]
     phrase = shorten(re.sub(r"[#*_`<>\[\]|]+", " ", phrase), MAX_TITLE).rstrip(".,;: ")
     return phrase[:1].upper() + phrase[1:]
@@ -117,5 +121,5 @@ def heading_of(sentence: str) -> str:
     words = phrase.split()
     if len(words) > 2 and words[0].casefold() in MAKING | {"please"} and not phrase.endswith("?"):
         words = words[1:]
-    phrase = shorten(" ".join(words), 90).rstrip(".,;: ")
+    phrase = shorten(" ".join(words), 140).rstrip(".,;: ")
     return phrase[:1].upper() + phrase[1:]

@@ -19,7 +19,7 @@ MIN_WORDS: Final = 5
 SHORT_WORDS: Final = 9
 """A sentence of fewer words is quoted with the one after it."""
 
-WORTH_QUOTING: Final = 0.5
+WORTH_QUOTING: Final = 0.42
 """A sentence is quoted when it scores at least this share of the best one."""
 
 CLAUSE: Final = re.compile(

@@ -10,8 +10,10 @@ from pydantic import JsonValue
 
 from nexus.llm.offline.figures import decimals_for, name_and_unit, number, readable, table, written
 from nexus.llm.offline.profiling import Profile
+from nexus.llm.offline.researching import listed
 
-MAX_KEY_FIGURES: Final = 8
+MAX_KEY_FIGURES: Final = 9
+SEPARATOR: Final = " / "
 MAX_MEASURES: Final = 12
 CLEAR_SHARE: Final = 0.02
 """Groups whose largest mean is less than this much above the smallest are told as alike."""
@@ -24,7 +26,7 @@ Figures = Mapping[str, JsonValue]
 
 def report_table(profile: Profile) -> str:
     """Write the section of one table, without a heading of its own."""
-    figures, name = profile.figures, profile.table.file
+    figures, name = profile.figures, profile.table.file.rsplit("/", 1)[-1]
     if profile.failure:
         return f"No figures for `{name}`: the program that reads it failed ({profile.failure})."
     rows = number(figures.get("rows")) or 0
@@ -56,28 +58,36 @@ def _missing(figures: Figures) -> str:
 
 def _key_figures(figures: Figures) -> list[str]:
     lines: list[str] = []
-    for at, (category, grouped) in enumerate(_map(figures, "groups").items()):
-        if at == 0 or _map(_map(figures, "categories"), category).get("named"):
-            lines += _compared(category, _as_map(grouped), brief=at > 0)
+    groups = list(_map(figures, "groups").items())
+    within = _within(figures)
+    if groups:
+        lines = _compared(groups[0][0], _as_map(groups[0][1]))[:4]
+        lines += within[:4]
+    named = [(n, g) for n, g in groups[1:] if _map(_map(figures, "categories"), n).get("named")]
+    if named and not within:
+        lines += _compared(named[0][0], _as_map(named[0][1]))[:3]
     lines = lines[: MAX_KEY_FIGURES - 1] + _correlated(figures)
     if not lines:
         lines = [_overall(name, _as_map(v)) for name, v in _measures(figures)]
     return ["### Key figures", "\n".join(f"- {line}" for line in lines)] if lines else []
 
 
-def _compared(category: str, grouped: Figures, *, brief: bool) -> list[str]:
-    lines = []
-    by = readable(category)
+def _compared(category: str, grouped: Figures) -> list[str]:
+    """Order the groups by their mean, one sentence a measure, clearest difference first."""
+    lines: list[tuple[float, str]] = []
     for measure, within in _map(grouped, "figures").items():
         described = {label: _as_map(value) for label, value in _as_map(within).items()}
-        means = {
-            label: mean
-            for label, d in described.items()
-            if (mean := number(d.get("mean"))) is not None
-        }
+        means = _means(described)
         if len(means) > 1:
-            lines.append(_comparison((by, measure), means, described))
-    return lines[: 3 if brief else 6]
+            line = _comparison((readable(category), measure), means, described)
+            low, high = min(means.values()), max(means.values())
+            lines.append((-(high - low) / (max(abs(low), abs(high)) or 1), line))
+    return [line for _, line in sorted(lines)]
+
+
+def _means(described: Mapping[str, Figures]) -> dict[str, float]:
+    found = {label: number(d.get("mean")) for label, d in described.items()}
+    return {label: mean for label, mean in found.items() if mean is not None}
 
 
 def _comparison(
@@ -87,14 +97,57 @@ def _comparison(
     name, unit = name_and_unit(measure)
     order = sorted(means, key=lambda label: (-means[label], label))
     decimals = decimals_for(list(means.values()))
+    unit = f" {unit}" if unit else ""
     told = [
-        f"{label} {written(means[label], decimals)}{f' {unit}' if unit else ''} (n = {written(described[label].get('n'))})"
+        f"{label} ({written(means[label], decimals)}{unit}, n = {written(described[label].get('n'))})"
         for label in order
     ]
     top, bottom = means[order[0]], means[order[-1]]
     if top - bottom <= CLEAR_SHARE * max(abs(top), abs(bottom)):
-        return f"Mean {name} is much the same by {by}: {', '.join(told)}."
-    return f"Mean {name} by {by}: {', '.join(told)}."
+        return f"Mean {name} is much the same for every {by}: {', '.join(told)}."
+    return f"Mean {name} is highest for {told[0]}, followed by {listed(told[1:])}."
+
+
+def _within(figures: Figures) -> list[str]:
+    """Compare the two labels of the second category inside each label of the first."""
+    crossed = _map(figures, "crossed")
+    by = [str(name) for name in _list(crossed, "by")]
+    groups = _map(crossed, "groups")
+    pairs: dict[str, dict[str, str]] = {}
+    for label in _map(groups, "sizes"):
+        outer, _, inner = label.rpartition(SEPARATOR)
+        pairs.setdefault(outer, {})[inner] = label
+    inners = {inner for pair in pairs.values() for inner in pair}
+    if len(inners) != 2 or any(len(pair) != 2 for pair in pairs.values()):
+        return []
+    return [
+        line
+        for measure, measured in _map(groups, "figures").items()
+        if (line := _set_against((by[0], measure), pairs, _as_map(measured)))
+    ]
+
+
+def _set_against(
+    names: tuple[str, str], pairs: Mapping[str, Mapping[str, str]], measured: Figures
+) -> str:
+    """Say which of two labels has the higher mean when it is the same one everywhere."""
+    by, measure = names
+    means = _means({label: _as_map(value) for label, value in measured.items()})
+    if any(label not in means for pair in pairs.values() for label in pair.values()):
+        return ""
+    leaders = {max(pair, key=lambda inner: means[pair[inner]]) for pair in pairs.values()}
+    if len(leaders) != 1:
+        return ""
+    high = leaders.pop()
+    name, unit = name_and_unit(measure)
+    unit = f" {unit}" if unit else ""
+    decimals = decimals_for(list(means.values()))
+    told = []
+    for outer, pair in sorted(pairs.items()):
+        low = next(inner for inner in pair if inner != high)
+        above, below = written(means[pair[high]], decimals), written(means[pair[low]], decimals)
+        told.append(f"{outer} {high} {above}{unit}, {low} {below}{unit}")
+    return f"Within every {readable(by)}, mean {name} is higher for {high}: {'; '.join(told)}."
 
 
 def _correlated(figures: Figures) -> list[str]:
@@ -177,7 +230,7 @@ def _all_rows(figures: Figures) -> str:
         )
     if not rows:
         return ""
-    header = ["Measure", "n", "mean", "sd", "min", "median", "max"]
+    header = ["Measure", "n", "mean", "std. dev.", "min", "median", "max"]
     return f"### Over all rows\n\n{table(header, rows)}"
 
 

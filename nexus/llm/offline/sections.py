@@ -4,7 +4,8 @@ Reads any Markdown, whether a rule, a model or a plugin wrote it.
 """
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from nexus.llm.offline.label import unlabelled
@@ -12,6 +13,7 @@ from nexus.llm.offline.label import unlabelled
 HEADING: Final = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t#]*$")
 FENCE: Final = re.compile(r"^\s*(```|~~~)")
 SOURCE: Final = re.compile(r"\[([^\[\]]+)\](?!\()\s*$")
+QUOTATION: Final = re.compile(r"(?:^>.*(?:\n|\Z))+", re.MULTILINE)
 GAPS: Final = "not found"
 KEY_FIGURES: Final = "key figures"
 
@@ -47,10 +49,26 @@ def read_section(key: str, output: str) -> Section:
     return Section(title or _named(key), _deepened(kept), gaps, figures)
 
 
+def without_repeats(sections: Sequence[Section]) -> list[Section]:
+    """Leave out a quotation that an earlier section has, unless a section would lose all of its."""
+    seen: set[str] = set()
+    kept = []
+    for section in sections:
+        blocks = QUOTATION.findall(section.body)
+        fresh = [block for block in blocks if block.strip() not in seen]
+        body = section.body
+        if fresh:
+            for block in set(blocks) - set(fresh):
+                body = body.replace(block, "", 1)
+        seen.update(block.strip() for block in blocks)
+        kept.append(replace(section, body=re.sub(r"\n{3,}", "\n\n", body).strip()))
+    return kept
+
+
 def quotations(text: str) -> list[tuple[str, str]]:
     """List the block quotes of a Markdown text as (words, source)."""
     found = []
-    for block in re.findall(r"(?:^>.*(?:\n|\Z))+", text, re.MULTILINE):
+    for block in QUOTATION.findall(text):
         words = " ".join(re.sub(r"(?m)^>[ ]?", "", block).split())
         source = SOURCE.search(words)
         found.append((SOURCE.sub("", words).strip(), source.group(1) if source else ""))

@@ -10,7 +10,7 @@ from nexus.llm.offline.label import LABEL
 from nexus.llm.offline.prompt import Prompt
 from nexus.llm.offline.reply import Reply
 from nexus.llm.offline.researching import in_words, listed, research
-from nexus.llm.offline.sections import Headings, Section, read_section
+from nexus.llm.offline.sections import Headings, Section, read_section, without_repeats
 
 MAX_SUMMARY_FIGURES: Final = 5
 TABLE_FILE: Final = re.compile(r"`([^`\n]+\.(?:csv|tsv))` has ([\d,]+) rows")
@@ -27,7 +27,7 @@ def write(talk: Conversation, tools: frozenset[str]) -> Reply:
 
 def assemble(prompt: Prompt) -> str:
     """Write the report of all inputs."""
-    sections = [read_section(key, output) for key, output in prompt.inputs]
+    sections = without_repeats([read_section(key, output) for key, output in prompt.inputs])
     title = prompt.title or read_subject(prompt.goal)
     headings = Headings({"summary", "what is missing", "sources"})
     parts = [f"# {headings.take(title)}", LABEL, "## Summary", _overview(sections, prompt)]
@@ -52,30 +52,29 @@ def _chosen_figures(sections: Sequence[Section]) -> list[str]:
 
 
 def _overview(sections: Sequence[Section], prompt: Prompt) -> str:
-    """Say in a sentence or two what the report rests on."""
-    quotes = [pair for section in sections for pair in section.quotations]
-    titles = list(
-        dict.fromkeys(title for _, source in quotes if (title := _title_of(source, prompt)))
+    """Say in a sentence what the report rests on."""
+    quotes = list(dict.fromkeys(pair for section in sections for pair in section.quotations))
+    titles = {title for _, source in quotes if (title := _title_of(source, prompt))}
+    tables = dict.fromkeys(
+        pair for section in sections for pair in TABLE_FILE.findall(section.body)
     )
-    tables = [match for section in sections for match in TABLE_FILE.findall(section.body)]
     rests = []
     if quotes:
-        rests.append(
-            f"{_counted(len(quotes), 'quotation')} from {_counted(len(titles), 'document')}"
-            if titles
-            else _counted(len(quotes), "quotation")
-        )
+        origin = f" from {_counted(len(titles), 'document')}" if titles else ""
+        rests.append(f"{_counted(len(quotes), 'quotation')}{origin}")
     if tables:
         rests.append(
             "figures computed from " + listed([f"the {n} rows of `{f}`" for f, n in tables])
         )
     if not rests:
         return f"This report puts together {_counted(len(sections), 'piece')} of work on the goal."
-    return f"This report rests on {listed(rests)}."
+    return f"This report rests on {' and on '.join(rests)}."
 
 
 def _missing(sections: Sequence[Section], prompt: Prompt) -> str:
-    lines = [f"{section.title}: {gap}" for section in sections for gap in section.gaps]
+    lines = [
+        f"On “{section.title}”: {_lowered(gap)}" for section in sections for gap in section.gaps
+    ]
     lines += [
         f"{section.title}: nothing was handed over." for section in sections if not section.body
     ]
@@ -96,12 +95,12 @@ def _sources(sections: Sequence[Section], prompt: Prompt) -> list[str]:
             title = _title_of(source, prompt)
             if title:
                 places.setdefault(title, []).append(source[len(title) :].lstrip(", "))
-    files = {document.title: document.file for document in prompt.documents}
+    files = {document.title: _named(document.file) for document in prompt.documents}
     lines = []
     for title, found in places.items():
         named = [place for place in dict.fromkeys(found) if place]
-        file = f" (`{files[title]}`)" if title in files else ""
-        lines.append(f"*{title}*{file}" + (f": {'; '.join(named)}" if named else ""))
+        line = _source_line(title, files.get(title, title))
+        lines.append(line + (f": {'; '.join(named)}" if named else ""))
     for section in sections:
         for file, rows in TABLE_FILE.findall(section.body):
             title = next(
@@ -111,12 +110,27 @@ def _sources(sections: Sequence[Section], prompt: Prompt) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
+def _named(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
+
+
+def _source_line(title: str, file: str) -> str:
+    """Name a document, and its file where the title does not already."""
+    return f"*{title}*" if title == file else f"*{title}* (`{file}`)"
+
+
 def _title_of(source: str, prompt: Prompt) -> str:
     """Find the document's title at the start of a source; titles may hold commas themselves."""
     known = [
         d.title for d in prompt.documents if source == d.title or source.startswith(d.title + ",")
     ]
     return max(known, key=len, default=source.split(",", 1)[0].strip())
+
+
+def _lowered(sentence: str) -> str:
+    """Begin with a small letter unless the first word is a name or an abbreviation."""
+    known = ("No ", "The ", "Nothing ", "Missing")
+    return sentence[:1].lower() + sentence[1:] if sentence.startswith(known) else sentence
 
 
 def _counted(count: int, noun: str) -> str:
