@@ -21,7 +21,7 @@ OWN_TASK: Final = "Check the work so far"
 def check(talk: Conversation, tools: frozenset[str]) -> Reply:
     """Look quotations up, in files first and then by search; then report."""
     sections = [read_section(key, output) for key, output in talk.prompt.inputs]
-    quotes = [pair for section in sections for pair in section.quotations]
+    quotes = list(dict.fromkeys(pair for section in sections for pair in section.quotations))
     calls = _lookups(talk, tools, _unconfirmed(talk, quotes))
     if calls:
         return Reply(calls=calls)
@@ -76,7 +76,7 @@ def _on_quotes(talk: Conversation, quotes: Sequence[tuple[str, str]]) -> list[st
         unsure = _unconfirmed(talk, quotes)
         confirmed = len(quotes) - len(unsure)
         findings.append(
-            f"{confirmed} of {len(quotes)} quotations were found again, word for word, in the documents."
+            f"{confirmed} of {len(quotes)} different quotations were found again, word for word, in the documents."
         )
         findings += [f"Not found again: “{shorten(words, 120)}”" for words, _ in unsure]
     without = [words for words, source in quotes if not source]

@@ -27,16 +27,13 @@ def write_program(table: Source, focus: list[str], description: str) -> str:
 
     Args:
         focus: words of the question, stems, used to choose what to group by.
-        description: the run_python tool's own, which says what its Python can do.
+        description: the run_python tool's own, which says how its Python reads files.
     """
     path = json.dumps(table.file)
-    if "read_text(" in description and "monty" in description.casefold():
+    if "read_text(path)" in description:
         reading = f"text = read_text({path})"
     else:
-        reading = (
-            f'with open({path}, encoding="utf-8-sig", errors="replace") as file:\n'
-            "    text = file.read()"
-        )
+        reading = f'with open({path}, encoding="utf-8", errors="replace") as file:\n    text = file.read()'
     words = json.dumps(focus[:MAX_FOCUS_WORDS])
     return f"import json\n{_program()}\n\n{reading}\nprint(json.dumps(profile(text, {words})))\n"
 
@@ -69,7 +66,7 @@ def read_profile(table: Source, answer: ToolAnswer) -> Profile:
 def _failure(value: JsonValue) -> str:
     """Say in one line why a run gave no figures: the last line of what it complained of."""
     if isinstance(value, dict):
-        for name in ("stderr", "error", "message", "stdout"):
+        for name in ("stderr", "remark", "error", "message", "stdout"):
             told = value.get(name)
             if isinstance(told, str) and told.strip():
                 return told.strip().splitlines()[-1][:300]

@@ -19,7 +19,7 @@ ITEM: Final = re.compile(
     r"^<(input|passage)((?: [^>\n]*)?)>\n(.*?)\n?^</\1>", re.MULTILINE | re.DOTALL
 )
 ATTRIBUTE: Final = re.compile(r'([a-z_]+)="([^"]*)"')
-ESCAPED: Final = re.compile(rf"&lt;(?=/?(?:{TAGS})\b)")
+ESCAPED: Final = re.compile(rf"&lt;(?=\s*/?\s*(?:{TAGS})\b)", re.IGNORECASE)
 DOCUMENT: Final = re.compile(
     r"^- (?P<file>.+?) \| title: (?P<title>.*?) \| (?P<media>[^|]*?) \| (?P<bytes>\d+) bytes"
     r"(?: \| id: (?P<id>\S+))?\s*$"

@@ -168,7 +168,9 @@ def running_text(text: str) -> list[str]:
 
 
 def _is_quotable(sentence: str) -> bool:
-    """Whole sentences only: closed by a mark, neither a fragment nor a page."""
+    """Whole sentences only: begun large, closed by a mark, neither a fragment nor a page."""
+    if sentence[:1].islower():
+        return False
     spaced = sentence.isascii() or " " in sentence
     long_enough = len(sentence.split()) >= MIN_WORDS if spaced else len(sentence) >= 8
     closed = re.search(r"[.!?…。！？][\"'”’)\]」』]*$", sentence) is not None

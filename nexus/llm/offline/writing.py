@@ -103,10 +103,8 @@ def _sources(sections: Sequence[Section], prompt: Prompt) -> list[str]:
         lines.append(line + (f": {'; '.join(named)}" if named else ""))
     for section in sections:
         for file, rows in TABLE_FILE.findall(section.body):
-            title = next(
-                (d.title for d in prompt.documents if d.file == file), file.rsplit("/", 1)[-1]
-            )
-            lines.append(f"*{title}* (`{file}`): {rows} rows")
+            title = next((d.title for d in prompt.documents if _named(d.file) == file), file)
+            lines.append(f"{_source_line(title, file)}: {rows} rows")
     return list(dict.fromkeys(lines))
 
 
