@@ -15,6 +15,15 @@ from nexus.llm.offline.conversation import ToolAnswer, read_json
 from nexus.llm.offline.prompt import Source
 
 MAX_FOCUS_WORDS: Final = 200
+READING: Final = """\
+try:
+    with open({path}, encoding="utf-8") as file:
+        text = file.read()
+except UnicodeDecodeError:
+    with open({path}, encoding="latin-1") as file:
+        text = file.read()"""
+"""Tables that are not UTF-8 are mostly of Western Europe; a wrong letter harms no figure."""
+
 
 
 @cache
@@ -33,7 +42,7 @@ def write_program(table: Source, focus: list[str], description: str) -> str:
     if "read_text(path)" in description:
         reading = f"text = read_text({path})"
     else:
-        reading = f'with open({path}, encoding="utf-8", errors="replace") as file:\n    text = file.read()'
+        reading = READING.format(path=path)
     words = json.dumps(focus[:MAX_FOCUS_WORDS])
     return f"import json\n{_program()}\n\n{reading}\nprint(json.dumps(profile(text, {words})))\n"
 
