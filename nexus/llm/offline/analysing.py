@@ -8,7 +8,7 @@ from nexus.llm.offline.profiling import Profile, read_profile, write_program
 from nexus.llm.offline.prompt import Prompt, Source
 from nexus.llm.offline.reply import Reply, ToolCall
 from nexus.llm.offline.reporting import report_table
-from nexus.llm.offline.words import subjects
+from nexus.llm.offline.words import STOPWORDS, tokens
 
 MAX_TABLES: Final = 20
 
@@ -19,7 +19,7 @@ def analyse(talk: Conversation, tools: dict[str, str]) -> Reply:
     tables = _tables_meant(prompt)
     answers = talk.asked("run_python")
     if tables and "run_python" in tools and not answers:
-        focus = subjects(f"{prompt.question} {prompt.goal}")
+        focus = _telling(f"{prompt.question} {prompt.goal}")
         return Reply(
             calls=tuple(
                 ToolCall("run_python", {"code": write_program(t, focus, tools["run_python"])})
@@ -42,6 +42,12 @@ def _tables_meant(prompt: Prompt) -> tuple[Source, ...]:
     """Take the tables that the task names; all of them when it names none."""
     named = [t for t in prompt.tables if t.file in prompt.instructions]
     return tuple(named or prompt.tables)[:MAX_TABLES]
+
+
+def _telling(text: str) -> list[str]:
+    """List the words, as written, that a column's name may answer to."""
+    words = (word for word in tokens(text) if len(word) > 2 and word not in STOPWORDS)
+    return list(dict.fromkeys(words))
 
 
 def _sections(profiles: list[Profile]) -> list[str]:

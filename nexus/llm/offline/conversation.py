@@ -53,7 +53,7 @@ def read_conversation(messages: Sequence[ModelMessage]) -> Conversation:
     calls: dict[str, ToolCallPart] = {}
     answers: list[ToolAnswer] = []
     turns = refusals = 0
-    for message in messages[start:]:
+    for at, message in enumerate(messages[start:]):
         if isinstance(message, ModelResponse):
             turns += 1
             calls.update({p.tool_call_id: p for p in message.parts if isinstance(p, ToolCallPart)})
@@ -63,6 +63,9 @@ def read_conversation(messages: Sequence[ModelMessage]) -> Conversation:
                 answers.append(_answer(part, calls.get(part.tool_call_id)))
                 refusals += part.outcome == "retried"
             elif isinstance(part, RetryFeedbackPart | RetryPromptPart):
+                refusals += 1
+            elif at and isinstance(part, UserPromptPart):
+                # Feedback about a reply is put to a model as a user prompt without our tags.
                 refusals += 1
     return Conversation(read_prompt(_system(messages), user), tuple(answers), turns, refusals)
 

@@ -25,7 +25,6 @@ except UnicodeDecodeError:
 """Tables that are not UTF-8 are mostly of Western Europe; a wrong letter harms no figure."""
 
 
-
 @cache
 def _program() -> str:
     return files("nexus.llm.offline").joinpath("table_profile.py").read_text("utf-8")
@@ -35,7 +34,7 @@ def write_program(table: Source, focus: list[str], description: str) -> str:
     """Write the program for one table.
 
     Args:
-        focus: words of the question, stems, used to choose what to group by.
+        focus: words of the question in small letters, used to choose what to group by.
         description: the run_python tool's own, which says how its Python reads files.
     """
     path = json.dumps(table.file)

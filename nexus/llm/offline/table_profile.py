@@ -126,15 +126,12 @@ def correlate(left: list[float | None], right: list[float | None]) -> dict[str, 
 
 
 def named(name: str, focus: list[str]) -> bool:
-    """Tell whether the question speaks of a column."""
-    parts = name.lower().replace("_", " ").replace("-", " ").split()
-    for part in parts:
+    """Tell whether the question speaks of a column, or of a label, in whatever ending."""
+    for part in name.lower().replace("_", " ").replace("-", " ").split():
         for word in focus:
-            if (
-                len(part) >= 3
-                and len(word) >= 3
-                and (word.startswith(part) or part.startswith(word))
-            ):
+            shared = max(3, min(len(part), len(word)) - 1)
+            close = abs(len(part) - len(word)) <= 3
+            if close and len(part) >= 3 and part[:shared] == word[:shared]:
                 return True
     return False
 
