@@ -77,7 +77,9 @@ async def test_overall_figures_and_correlation_are_those_of_the_file(tmp_path: P
         figures = [
             statistics.fmean(found), statistics.stdev(found), min(found), statistics.median(found), max(found)
         ]  # fmt: skip
-        told = " | ".join(f"{figure:,.{decimals}f}" for figure in figures)
+        whole = all(figure == int(figure) for figure in figures[2:])
+        places = [decimals] * 2 + [0 if whole else decimals] * 3
+        told = " | ".join(f"{f:,.{p}f}" for f, p in zip(figures, places, strict=True))
         assert f"| {readable(measure)} | {len(found)} | {told} |" in text
     flipper, mass = values("flipper_length_mm"), values("body_mass_g")
     assert f"r = {statistics.correlation(flipper, mass):.2f}, n = 342" in text
@@ -113,6 +115,7 @@ def test_quotes_semicolons_and_decimal_commas() -> None:
     assert found["measures"] == {
         "price": {
             "n": 4,
+            "sum": 12.0,
             "mean": 3.0,
             "sd": pytest.approx(1.29, abs=0.01),
             "min": 1.5,

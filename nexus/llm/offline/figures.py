@@ -2,10 +2,15 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pydantic import JsonValue
+
+MAX_MEASURES: Final = 12
+
+Figures = Mapping[str, JsonValue]
+"""What the program printed, or a part of it."""
 
 UNITS: Final = {
     "mm": "mm", "cm": "cm", "m": "m", "km": "km", "g": "g", "kg": "kg", "mg": "mg", "t": "t",
@@ -72,3 +77,24 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def cell(text: str) -> str:
     """Make text safe inside a table's cell."""
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def as_map(value: JsonValue) -> Figures:
+    """Take a JSON value as an object; an empty one when it is not."""
+    return value if isinstance(value, dict) else {}
+
+
+def map_of(figures: Figures, name: str) -> Figures:
+    """Take the object of that name."""
+    return as_map(figures.get(name))
+
+
+def list_of(figures: Figures, name: str) -> list[JsonValue]:
+    """Take the list of that name."""
+    value = figures.get(name)
+    return value if isinstance(value, list) else []
+
+
+def measures_of(figures: Figures) -> list[tuple[str, JsonValue]]:
+    """List the measures a report shows, with their figures."""
+    return list(map_of(figures, "measures").items())[:MAX_MEASURES]

@@ -108,7 +108,7 @@ def read_subject(goal: str) -> str:
 def title_of(text: str) -> str:
     """Make a title of a phrase: cut side clauses, first letter large, no full stop."""
     phrase = re.split(
-        r",? (?:with|using|based on|including|from the (?:data|documents)|so that|that (?:covers|includes|uses))\b",
+        r",? (?:with|using|based on|including|from the (?:data|documents)|so that|and (?:tell|say|show|give|explain|find)|that (?:covers|includes|uses))\b",
         text.strip(),
     )[0]
     phrase = shorten(re.sub(r"[#*_`<>\[\]|]+", " ", phrase), MAX_TITLE).rstrip(".,;: ")

@@ -82,9 +82,11 @@ def _execution(phases: Sequence[Phase]) -> Execution:
 def _aspects(goal: Goal, prompt: Prompt) -> list[str]:
     """Say what to research, one aspect each; many are put together, none is dropped."""
     aspects = list(goal.aspects)
+    if prompt.tables and not prompt.texts:
+        return []
     if not prompt.tables:
         aspects += goal.figures
-    if not aspects and (prompt.texts or not prompt.tables):
+    if not aspects:
         aspects = list(goal.form[:1]) or [goal.subject]
     if len(aspects) > MAX_ASPECTS:
         return [" ".join(group) for group in _grouped(aspects, MAX_ASPECTS)]
@@ -127,7 +129,7 @@ def _research(keys: _Keys, aspect: str, texts: Sequence[Source]) -> PlanTask:
 
 def _data(keys: _Keys, tables: Sequence[Source], goal: Goal) -> PlanTask:
     names = ", ".join(table.file for table in tables)
-    wish = shorten(" ".join(goal.figures) or goal.subject, INSTRUCTION_LIMIT)
+    wish = shorten(" ".join(goal.figures or goal.aspects) or goal.subject, INSTRUCTION_LIMIT)
     return PlanTask(
         key=keys.take("data-" + tables[0].file.rsplit("/", 1)[-1].rsplit(".", 1)[0]),
         title=shorten("Figures from " + ", ".join(table.title for table in tables), 150),

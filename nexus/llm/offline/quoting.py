@@ -122,7 +122,8 @@ def choose_quotes(
                 choice.add(clause, admitted[scores.index(best)], weighed[clause])
     order = {candidate.text: at for at, candidate in enumerate(candidates)}
     ranked = sorted(choice.chosen, key=lambda pair: (pair[0], order[pair[1].text]))
-    return [_quote(candidate) for _, candidate in ranked]
+    quotes = list(dict.fromkeys(_quote(candidate) for _, candidate in ranked))
+    return [q for q in quotes if not any(q.text in other.text for other in quotes if other != q)]
 
 
 def clauses_of(question: str) -> list[str]:

@@ -15,9 +15,8 @@ from nexus.llm.offline.label import LABEL
 from nexus.llm.offline.prompt import Excerpt, Prompt
 from nexus.llm.offline.quoting import Quote, choose_quotes, clauses_of, unanswered
 from nexus.llm.offline.reply import Reply, ToolCall
-from nexus.llm.offline.words import shorten, spoken, subjects
+from nexus.llm.offline.words import listed, shorten, spoken, subjects
 
-NUMBERS: Final = "no one two three four five six seven eight nine ten eleven twelve"
 MAX_QUERIES: Final = 3
 MAX_FILES: Final = 6
 QUERY_LIMIT: Final = 400
@@ -146,16 +145,3 @@ def _nothing(talk: Conversation, found: Sequence[Excerpt]) -> str:
     if failures and not found:
         return f"The documents could not be searched: {shorten(str(failures[0].value), 200)}"
     return "Nothing in the documents at hand answers this. Missing: a document that does."
-
-
-def in_words(count: int) -> str:
-    """Write small counts as words."""
-    small = NUMBERS.split()
-    return small[count] if 0 <= count < len(small) else f"{count:,}"
-
-
-def listed(items: Sequence[str]) -> str:
-    """Join items as a sentence does: a, b and c."""
-    if len(items) < 2:
-        return "".join(items)
-    return f"{', '.join(items[:-1])} and {items[-1]}"

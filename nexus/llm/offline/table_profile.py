@@ -81,6 +81,7 @@ def describe(values: list[float]) -> dict[str, float | None]:
     spread = math.fsum([(value - mean) ** 2 for value in values])
     return {
         "n": n,
+        "sum": math.fsum(values),
         "mean": mean,
         "sd": math.sqrt(spread / (n - 1)) if n > 1 else None,
         "min": min(values),
@@ -210,6 +211,11 @@ def cross(first: list[str | None], second: list[str | None]) -> list[str | None]
     ]
 
 
+def worth_crossing(first: list[str | None], second: list[str | None]) -> bool:
+    """Tell whether two categories together still make a table that can be read at a glance."""
+    return len(set(first) - {None}) * len(set(second) - {None}) <= MAX_GROUPS
+
+
 def profile(text: str, focus: list[str]) -> dict[str, object]:
     """Compute everything the report needs from a table's text; `focus`: words of the question."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
@@ -229,7 +235,8 @@ def profile(text: str, focus: list[str]) -> dict[str, object]:
     measures, categories, others = sort_columns(names, columns, comma)
     order, shares = rank(categories, measures, focus)
     crossed: dict[str, object] = {}
-    if len(order) > 1 and (shares[order[1]][0] or shares[order[1]][1] >= 0.05):
+    few = len(order) > 1 and worth_crossing(categories[order[0]], categories[order[1]])
+    if few and (shares[order[1]][0] or shares[order[1]][1] >= 0.05):
         crossed = group(cross(categories[order[0]], categories[order[1]]), measures)
     pairs: list[dict[str, object]] = []
     listed = list(measures)

@@ -5,7 +5,7 @@ pairs. Never calls a service or a dictionary.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 
@@ -35,6 +35,8 @@ SHORTENED: Final = word_set(
     "al approx ca cf dr e.g eds etc fig figs i.e inc jr mr mrs ms no nos prof resp sp spp sr st viz vs"
 )
 """Abbreviations whose full stop ends no sentence."""
+
+NUMBERS: Final = "no one two three four five six seven eight nine ten eleven twelve"
 
 WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 UNSPACED: Final = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
@@ -143,3 +145,16 @@ def shorten(text: str, limit: int) -> str:
     if " " in cut[limit // 2 :]:
         cut = cut.rsplit(" ", 1)[0]
     return cut.rstrip(" ,;:.–—-") + "…"
+
+
+def in_words(count: int) -> str:
+    """Write small counts as words."""
+    small = NUMBERS.split()
+    return small[count] if 0 <= count < len(small) else f"{count:,}"
+
+
+def listed(items: Sequence[str]) -> str:
+    """Join items as a sentence does: a, b and c."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"

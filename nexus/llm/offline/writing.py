@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from nexus.llm.offline.conversation import Conversation
@@ -9,8 +10,9 @@ from nexus.llm.offline.goal import read_subject
 from nexus.llm.offline.label import LABEL
 from nexus.llm.offline.prompt import Prompt
 from nexus.llm.offline.reply import Reply
-from nexus.llm.offline.researching import in_words, listed, research
+from nexus.llm.offline.researching import research
 from nexus.llm.offline.sections import Headings, Section, read_section, without_repeats
+from nexus.llm.offline.words import in_words, listed
 
 MAX_SUMMARY_FIGURES: Final = 5
 TABLE_FILE: Final = re.compile(r"`([^`\n]+\.(?:csv|tsv))` has ([\d,]+) rows")
@@ -29,6 +31,10 @@ def assemble(prompt: Prompt) -> str:
     """Write the report of all inputs."""
     sections = without_repeats([read_section(key, output) for key, output in prompt.inputs])
     title = prompt.title or read_subject(prompt.goal)
+    named = title.casefold()
+    sections = [
+        replace(s, title="Findings") if s.title.casefold() == named else s for s in sections
+    ]
     headings = Headings({"summary", "what is missing", "sources"})
     parts = [f"# {headings.take(title)}", LABEL, "## Summary", _overview(sections, prompt)]
     figures = _chosen_figures(sections)
