@@ -90,8 +90,10 @@ class World:
         for path in self.documents:
             if path.suffix != ".md":
                 continue
-            for part in re.split(r"(?m)^(?=## )", path.read_text("utf-8"))[1:]:
-                heading = part.splitlines()[0].lstrip("# ")
+            first, *parts = re.split(r"(?m)^(?=## )", path.read_text("utf-8"))
+            for part in parts:
+                names = [text.strip().splitlines()[0].lstrip("# ") for text in (first, part)]
+                heading = f"section {' > '.join(names)}"
                 found.append(
                     {
                         "text": part,

@@ -28,7 +28,7 @@ async def test_agents_quote_what_the_documents_say(tmp_path: Path, agent: str) -
     world = World.of(tmp_path, [EXAMPLE / "three-species.md"])
     text = await run_task(world, "Nests", task(agent))
     assert "> Gentoo penguins nest on flat beaches and gentle slopes" in text
-    assert "[three-species.md, Gentoo penguin]" in text
+    assert "[three-species.md, section Three brush-tailed penguins > Gentoo penguin]" in text
     assert text.count(LABEL) == 1
 
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexus.llm.offline.label import LABEL
@@ -75,6 +75,7 @@ async def test_the_same_input_gives_the_same_output(tmp_path: Path) -> None:
     assert await run_line(goal, world) == await run_line(goal, world)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.text("abc-", min_size=1, max_size=5), st.text(max_size=300)), max_size=6)
 )

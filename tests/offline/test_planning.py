@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexus.domain.graph import compile_plan
@@ -24,6 +24,7 @@ def last_tasks(plan: Plan) -> list[str]:
     return [task.key for task in tasks if task.key not in needed]
 
 
+@settings(deadline=None)
 @given(
     st.text(min_size=1, max_size=3_000),
     st.lists(st.sampled_from([TEXT, TABLE]), max_size=12),

@@ -1,6 +1,6 @@
 """Quotations answer the question, are verbatim, and do not repeat each other."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexus.llm.offline.prompt import Excerpt
@@ -51,6 +51,7 @@ def test_a_question_is_parted_where_it_asks_anew() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.lists(st.text(max_size=400), max_size=5))
 def test_quotes_are_verbatim_whatever_the_text(question: str, texts: list[str]) -> None:
     for quote in choose_quotes(question, [Excerpt(text, "T", "") for text in texts]):

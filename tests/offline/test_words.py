@@ -1,7 +1,7 @@
 """Tokens, stems and sentences."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexus.llm.offline.words import sentences, shorten, stem, subjects, tokens
@@ -37,6 +37,7 @@ def test_sentences_of_other_scripts() -> None:
     assert sentences("ペンギンは鳥です。魚ではない。") == ["ペンギンは鳥です。", "魚ではない。"]
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(min_value=1, max_value=80))
 def test_nothing_is_lost_and_nothing_is_too_long(text: str, limit: int) -> None:
     assert "".join(" ".join(sentences(text)).split()) == "".join(text.split())

@@ -48,7 +48,8 @@ class Quote:
 
     @property
     def source(self) -> str:
-        return f"[{self.title}, {self.locator}]" if self.locator else f"[{self.title}]"
+        told = f"{self.title}, {self.locator}" if self.locator else self.title
+        return f"[{told.replace('[', '(').replace(']', ')')}]"
 
     def as_markdown(self) -> str:
         return f"> {self.text} {self.source}"

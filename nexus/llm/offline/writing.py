@@ -104,7 +104,7 @@ def _sources(sections: Sequence[Section], prompt: Prompt) -> list[str]:
     files = {document.title: _named(document.file) for document in prompt.documents}
     lines = []
     for title, found in places.items():
-        named = [place for place in dict.fromkeys(found) if place]
+        named = [place for place in dict.fromkeys(map(_place, found)) if place]
         line = _source_line(title, files.get(title, title))
         lines.append(line + (f": {'; '.join(named)}" if named else ""))
     for section in sections:
@@ -112,6 +112,11 @@ def _sources(sections: Sequence[Section], prompt: Prompt) -> list[str]:
             title = next((d.title for d in prompt.documents if _named(d.file) == file), file)
             lines.append(f"{_source_line(title, file)}: {rows} rows")
     return list(dict.fromkeys(lines))
+
+
+def _place(locator: str) -> str:
+    """Name a place briefly: the innermost heading, or the page or lines as they are."""
+    return locator.removeprefix("section ").rpartition(" > ")[2]
 
 
 def _named(path: str) -> str:
