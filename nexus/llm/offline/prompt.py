@@ -1,0 +1,139 @@
+"""A prompt as the offline model reads it: which agent is spoken to, and the tagged sections.
+
+Called once per request. Text without tags is taken as the goal itself.
+"""
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+AGENT_LINE: Final = re.compile(r"^You are the (.+?) agent of Nexus\.", re.MULTILINE)
+TAGS: Final = "goal|task|acceptance|inputs|input|documents|passages|passage|agents"
+SECTION: Final = re.compile(
+    r"^<(goal|task|acceptance|inputs|documents|passages|agents)((?: [^>\n]*)?)>\n(.*?)\n?^</\1>",
+    re.MULTILINE | re.DOTALL,
+)
+ITEM: Final = re.compile(
+    r"^<(input|passage)((?: [^>\n]*)?)>\n(.*?)\n?^</\1>", re.MULTILINE | re.DOTALL
+)
+ATTRIBUTE: Final = re.compile(r'([a-z_]+)="([^"]*)"')
+ESCAPED: Final = re.compile(rf"&lt;(?=\s*/?\s*(?:{TAGS})\b)", re.IGNORECASE)
+DOCUMENT: Final = re.compile(
+    r"^- (?P<file>.+?) \| title: (?P<title>.*?) \| (?P<media>[^|]*?) \| (?P<bytes>\d+) bytes"
+    r"(?: \| id: (?P<id>\S+))?\s*$"
+)
+TABLE_TYPES: Final = ("text/csv", "text/tab-separated-values")
+TABLE_FILES: Final = (".csv", ".tsv")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A document at hand; `file` is its path inside the workspace folder."""
+
+    file: str
+    title: str
+    media_type: str
+
+    @property
+    def is_table(self) -> bool:
+        return self.media_type in TABLE_TYPES or self.file.casefold().endswith(TABLE_FILES)
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A passage that retrieval found; `locator` says where in the document, `rank` 0 is the best."""
+
+    text: str
+    title: str
+    locator: str
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Everything an agent was asked; `inputs` holds (task key, output) in the order given."""
+
+    agent: str
+    goal: str
+    title: str = ""
+    instructions: str = ""
+    acceptance: tuple[str, ...] = ()
+    inputs: tuple[tuple[str, str], ...] = ()
+    documents: tuple[Source, ...] = ()
+    excerpts: tuple[Excerpt, ...] = ()
+    agents: tuple[str, ...] = ()
+
+    @property
+    def tables(self) -> tuple[Source, ...]:
+        return tuple(document for document in self.documents if document.is_table)
+
+    @property
+    def texts(self) -> tuple[Source, ...]:
+        return tuple(document for document in self.documents if not document.is_table)
+
+    @property
+    def question(self) -> str:
+        """What this task asks: its title and instructions, else the goal."""
+        return f"{self.title}\n{self.instructions}".strip() or self.goal
+
+
+def read_prompt(system: str, user: str) -> Prompt:
+    """Read the system line and the tagged user prompt; tolerate any section being absent."""
+    named = AGENT_LINE.search(system)
+    sections = {
+        match.group(1): (_attributes(match.group(2)), match.group(3))
+        for match in SECTION.finditer(user)
+    }
+    if not sections:
+        return Prompt(agent=named.group(1) if named else "", goal=user.strip())
+    attributes, instructions = sections.get("task", ({}, ""))
+    return Prompt(
+        agent=named.group(1) if named else "",
+        goal=_plain(_body(sections, "goal")),
+        title=attributes.get("title", ""),
+        instructions=_plain(instructions),
+        acceptance=tuple(_lines(_body(sections, "acceptance"))),
+        inputs=tuple((a.get("task", ""), text) for a, text in _items(sections, "inputs")),
+        documents=tuple(_documents(_body(sections, "documents"))),
+        excerpts=tuple(
+            Excerpt(text, a.get("title", ""), a.get("locator", ""), rank)
+            for rank, (a, text) in enumerate(_items(sections, "passages"))
+        ),
+        agents=tuple(line.partition(":")[0].strip() for line in _lines(_body(sections, "agents"))),
+    )
+
+
+Sections = dict[str, tuple[dict[str, str], str]]
+
+
+def _body(sections: Sections, name: str) -> str:
+    return sections.get(name, ({}, ""))[1]
+
+
+def _items(sections: Sections, name: str) -> Iterator[tuple[dict[str, str], str]]:
+    for match in ITEM.finditer(_body(sections, name)):
+        yield _attributes(match.group(2)), _plain(match.group(3))
+
+
+def _attributes(text: str) -> dict[str, str]:
+    return {name: html.unescape(value) for name, value in ATTRIBUTE.findall(text)}
+
+
+def _plain(text: str) -> str:
+    return ESCAPED.sub("<", text).strip()
+
+
+def _lines(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        if line.startswith("- "):
+            yield _plain(line[2:])
+
+
+def _documents(text: str) -> Iterator[Source]:
+    for line in text.splitlines():
+        match = DOCUMENT.match(line)
+        if match:
+            title = _plain(match["title"]) or match["file"].rsplit("/", 1)[-1]
+            yield Source(_plain(match["file"]), title, match["media"].strip())
