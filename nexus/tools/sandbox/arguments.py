@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from nexus.tools.sandbox.contract import Caps
-from nexus.tools.sandbox.system import bare_interpreter, interpreter, system_arguments
+from nexus.tools.sandbox.system import bare_interpreter, interpreter, parents, system_arguments
 
 _LAUNCHER: Final = "/run/nexus/launch.py"
 _PROGRAM: Final = "/run/nexus/main.py"
@@ -68,6 +68,7 @@ def arguments_for(launch: Launch, status: int) -> list[str]:
     else:
         arguments += ["--unshare-user", "--uid", "1000", "--gid", "1000"]
     arguments += system_arguments()
+    arguments += parents(Path(_LAUNCHER))
     for name, place in (("launcher", _LAUNCHER), ("program", _PROGRAM)):
         arguments += ["--perms", "0444", "--ro-bind-data", str(launch.files[name]), place]
     arguments += ["--bind", str(launch.folder), "/workspace", "--remount-ro", "/"]

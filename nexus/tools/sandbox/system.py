@@ -33,25 +33,35 @@ def system_arguments() -> list[str]:
             arguments += ["--ro-bind", str(root), str(root)]
     for file in _FILES:
         arguments += ["--ro-bind-try", file, file]
-    arguments += _python_arguments()
     arguments += ["--proc", "/proc", "--dev", "/dev"]
     for place in _SCRATCH:
         arguments += ["--perms", "1777", "--size", _SMALL_TMPFS, "--tmpfs", place]
-    return [*arguments, "--remount-ro", "/dev"]
+    # Last, because an installation may lie below a place that was mounted over just now.
+    return [*arguments, "--remount-ro", "/dev", *_python_arguments()]
 
 
 def _python_arguments() -> list[str]:
     """Bind the base installation whole, of a virtual environment only its packages."""
     base = Path(sys.base_prefix)
-    bound = [place for place in dict.fromkeys((base, base.resolve())) if not _is_in_system(place)]
-    arguments = [part for place in bound for part in ("--ro-bind", str(place), str(place))]
+    places = [place for place in dict.fromkeys((base, base.resolve())) if not _is_in_system(place)]
     if sys.prefix == sys.base_prefix:
-        return arguments
-    prefix = Path(sys.prefix)
+        return [part for place in places for part in read_only(place)]
     packages = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    for place in (str(prefix / "pyvenv.cfg"), *sorted(packages)):
-        arguments += ["--ro-bind", place, place]
-    return [*arguments, "--symlink", str(bare_interpreter()), str(interpreter())]
+    places += [Path(sys.prefix) / "pyvenv.cfg", *map(Path, sorted(packages))]
+    arguments = [part for place in places for part in read_only(place)]
+    link = interpreter()
+    return [*arguments, *parents(link), "--symlink", str(bare_interpreter()), str(link)]
+
+
+def read_only(place: Path) -> list[str]:
+    """Bind `place` at its own path."""
+    return [*parents(place), "--ro-bind", str(place), str(place)]
+
+
+def parents(place: Path) -> list[str]:
+    """Make the directories above `place`, which bwrap would close to all but its own user."""
+    above = [str(parent) for parent in reversed(place.parents) if len(parent.parts) > 1]
+    return [part for parent in above for part in ("--perms", "0755", "--dir", parent)]
 
 
 def _is_in_system(place: Path) -> bool:
