@@ -91,7 +91,9 @@ class MontySandbox:
             remark = self._too_long() if error.timed_out else "the interpreter crashed"
             return printed.result(137, timed_out=error.timed_out, remark=remark)
         shown = (
-            error.display() if isinstance(error, MontyRuntimeError | MontySyntaxError) else str(error)
+            error.display()
+            if isinstance(error, MontyRuntimeError | MontySyntaxError)
+            else str(error)
         )
         printed.take("stderr", shown + "\n")
         if isinstance(error.exception(), TimeoutError) and "time limit" in shown:
@@ -118,6 +120,7 @@ class _Printed:
     ) -> SandboxResult:
         """Return how the run ended, with what was printed until then."""
         stdout, stderr = (
-            b"".join(self._streams[name]).decode("utf-8", "replace") for name in ("stdout", "stderr")
+            b"".join(self._streams[name]).decode("utf-8", "replace")
+            for name in ("stdout", "stderr")
         )
         return SandboxResult(stdout, stderr, exit_code, timed_out, self._budget.truncated, remark)
