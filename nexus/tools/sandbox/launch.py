@@ -6,6 +6,7 @@ Arguments: uid (0: stay who we are), interpreter, program, then NAME=limit pairs
 """
 
 import os
+import posix
 import resource
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ def begin(uid: int, command: list[str], limits: list[str]) -> None:
         resource.setrlimit(getattr(resource, name), (int(value), int(value)))
     os.umask(0o022)
     os.chdir("/workspace")
-    os.execv(command[0], command)
+    posix.execv(command[0], command)
 
 
 def main() -> int:

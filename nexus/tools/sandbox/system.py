@@ -44,7 +44,7 @@ def _python_arguments() -> list[str]:
     """Bind the base installation whole, of a virtual environment only its packages."""
     base = Path(sys.base_prefix)
     places = [place for place in dict.fromkeys((base, base.resolve())) if not _is_in_system(place)]
-    if sys.prefix == sys.base_prefix:
+    if sys.prefix == sys.base_prefix or _is_in_system(Path(sys.prefix)):
         return [part for place in places for part in read_only(place)]
     packages = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     places += [Path(sys.prefix) / "pyvenv.cfg", *map(Path, sorted(packages))]

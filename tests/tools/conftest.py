@@ -1,0 +1,43 @@
+"""Real sandboxes and folders for the tests of the tools."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from nexus.tools.sandbox.bubblewrap import BubblewrapSandbox
+from nexus.tools.sandbox.choosing import choose_sandbox
+from nexus.tools.sandbox.contract import Caps, SandboxResult
+
+Run = Callable[[str], Awaitable[SandboxResult]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project's folder beside that of another tenant, below a data directory with a secret."""
+    (tmp_path / "secret.key").write_text("canary-secret")
+    other = tmp_path / "workspaces" / "other" / "prj_2"
+    other.mkdir(parents=True)
+    (other / "notes.txt").write_text("canary-other")
+    place = tmp_path / "workspaces" / "mine" / "prj_1"
+    place.mkdir(parents=True)
+    return place
+
+
+@pytest.fixture
+async def bubblewrap() -> BubblewrapSandbox:
+    """The real sandbox with short caps."""
+    caps = Caps(seconds=8, memory_bytes=1024**3, folder_bytes=32 * 1024**2, folder_entries=500)
+    chosen = await choose_sandbox("bubblewrap", caps=caps)
+    assert isinstance(chosen, BubblewrapSandbox)
+    return chosen
+
+
+@pytest.fixture
+def run(bubblewrap: BubblewrapSandbox, folder: Path) -> Run:
+    """Run code over the project's folder."""
+
+    async def run_code(code: str) -> SandboxResult:
+        return await bubblewrap.run(code, folder)
+
+    return run_code
