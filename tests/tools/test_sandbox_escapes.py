@@ -40,7 +40,9 @@ async def test_it_reports_errors_and_exit_codes(run: Run) -> None:
     assert killed.exit_code == 128 + signal.SIGKILL
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "/etc/shadow", "/root/.ssh", "/home", "/var", "/sys"])
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "/etc/shadow", "/root/.ssh", "/home", "/var", "/sys"]
+)
 async def test_files_of_the_machine_are_not_there(run: Run, path: str) -> None:
     result = await run(f"import os\nprint(os.path.exists({path!r}))")
     assert result.stdout == "False\n"
@@ -65,7 +67,9 @@ async def test_the_repository_is_not_there(run: Run) -> None:
     assert result.stdout == "gone\n" or "site-packages" in str(Path(__file__))
 
 
-@pytest.mark.parametrize("place", ["/", "/usr", "/etc", "/run", "/dev", "/proc/sys/kernel", "/run/nexus"])
+@pytest.mark.parametrize(
+    "place", ["/", "/usr", "/etc", "/run", "/dev", "/proc/sys/kernel", "/run/nexus"]
+)
 async def test_the_system_is_read_only(run: Run, place: str) -> None:
     result = await run(
         f"try:\n    open({place!r} + '/written', 'w')\nexcept OSError:\n    print('refused')"
@@ -104,7 +108,17 @@ async def test_signals_reach_nobody_outside(run: Run, pid: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "family", ["AF_INET", "AF_INET6", "AF_NETLINK", "AF_PACKET", "AF_VSOCK", "AF_ALG", "AF_BLUETOOTH", "AF_CAN"]
+    "family",
+    [
+        "AF_INET",
+        "AF_INET6",
+        "AF_NETLINK",
+        "AF_PACKET",
+        "AF_VSOCK",
+        "AF_ALG",
+        "AF_BLUETOOTH",
+        "AF_CAN",
+    ],
 )
 async def test_sockets_are_refused(run: Run, family: str) -> None:
     result = await run(

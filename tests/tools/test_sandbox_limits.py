@@ -49,9 +49,7 @@ def processes_with(mark: str) -> list[int]:
         "import os, time\nfor _ in range(5): os.fork()\nos.setsid() if os.getpid() % 2 else 0\ntime.sleep(60)",
     ],
 )
-async def test_the_deadline_is_kept(
-    bubblewrap: BubblewrapSandbox, folder: Path, code: str
-) -> None:
+async def test_the_deadline_is_kept(bubblewrap: BubblewrapSandbox, folder: Path, code: str) -> None:
     sandbox = BubblewrapSandbox(bubblewrap.binary, replace(bubblewrap.caps, seconds=1.0))
     started = time.monotonic()
     result = await sandbox.run(code, folder)
@@ -170,7 +168,9 @@ async def test_a_launcher_that_cannot_start_is_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = tmp_path / "bwrap"
-    broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create a new namespace' >&2\nexit 1\n")
+    broken.write_text(
+        "#!/bin/sh\necho 'bwrap: No permissions to create a new namespace' >&2\nexit 1\n"
+    )
     broken.chmod(0o755)
     monkeypatch.setattr("nexus.tools.sandbox.choosing._find_binary", lambda: broken)
     with pytest.raises(Misconfigured, match="No permissions to create a new namespace"):
