@@ -15,6 +15,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
 from nexus.domain.seam import Effect, Json
 from nexus.errors import Misconfigured, PermanentFailure, ToolRefused
+from nexus.tools.scope import ToolScope
 
 ToolFunction = Callable[..., Awaitable[Json]]
 F = TypeVar("F", bound=ToolFunction)
@@ -39,11 +40,11 @@ class ToolSpec:
     function: ToolFunction = field(repr=False)
     wants_key: bool = False
 
-    async def call(self, scope: Any, arguments: Mapping[str, Json], key: str) -> Json:
+    async def call(self, scope: ToolScope, arguments: Mapping[str, Json], key: str) -> Json:
         """Check `arguments` and run the tool.
 
         Args:
-            scope: the ToolScope of the call.
+            scope: the project the call happens in.
             arguments: as the model gave them.
             key: the call's stable idempotency key, handed to tools that ask for it.
 

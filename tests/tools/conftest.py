@@ -1,7 +1,9 @@
 """Real sandboxes and folders for the tests of the tools."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +11,22 @@ from nexus.tools.sandbox.bubblewrap import BubblewrapSandbox
 from nexus.tools.sandbox.choosing import choose_sandbox
 from nexus.tools.sandbox.contract import Caps, SandboxResult
 
-Run = Callable[[str], Awaitable[SandboxResult]]
+Run = Callable[[str], Coroutine[Any, Any, SandboxResult]]
+Until = Callable[[Callable[[], bool]], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture
+def until() -> Until:
+    """Wait for a condition, at most ten seconds."""
+
+    async def wait(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while True:
+                if condition():
+                    return
+                await asyncio.sleep(0.01)
+
+    return wait
 
 
 @pytest.fixture

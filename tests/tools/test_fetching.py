@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import io
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
 
 import pytest
@@ -42,10 +42,8 @@ async def site(answer: Answer) -> AsyncIterator[int]:
         path = head.split(" ")[1]
         host = next(x[6:] for x in head.split("\r\n") if x.lower().startswith("host: "))
         writer.write(answer(path, host))
-        try:
+        with suppress(ConnectionError):
             await writer.drain()
-        except ConnectionError:
-            pass
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

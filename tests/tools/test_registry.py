@@ -187,11 +187,12 @@ async def test_a_plugin_registers_a_tool_with_types_defaults_and_a_key(scope: To
     assert set(spec.schema["properties"]) == {"to", "level", "copies"}
     assert spec.schema["properties"]["to"] == {"type": "string", "description": "who"}
     assert await spec.call(scope, {"to": "a"}, "key-7") == ["a", "low", 1, "key-7"]
-    for wrong in (
+    refused: list[dict[str, Json]] = [
         {"to": "a", "copies": "2"},
         {"to": "a", "copies": True},
         {"to": "a", "level": "x"},
-    ):
+    ]
+    for wrong in refused:
         with pytest.raises(ToolRefused):
             await spec.call(scope, wrong, "k")
 

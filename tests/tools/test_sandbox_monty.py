@@ -2,14 +2,23 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nexus.tools.sandbox.contract import Caps
 from nexus.tools.sandbox.monty import MontySandbox
 
+Until = Callable[[Callable[[], bool]], Coroutine[Any, Any, None]]
+
 CAPS = Caps(seconds=1.0)
+
+
+def has_no_children() -> bool:
+    """Tell whether this process has no child, not even a zombie."""
+    return not any((one / "children").read_text() for one in Path("/proc/self/task").iterdir())
 
 
 async def test_it_computes_and_uses_files_of_the_folder(folder: Path) -> None:
@@ -61,16 +70,12 @@ async def test_its_output_is_capped(folder: Path) -> None:
     assert len(result.stdout) == 256 * 1024
 
 
-async def test_cancelling_ends_its_worker(folder: Path) -> None:
+async def test_cancelling_ends_its_worker(folder: Path, until: Until) -> None:
     task = asyncio.create_task(
         MontySandbox(Caps(seconds=30)).run("open('begun', 'w').write('')\nwhile True: pass", folder)
     )
-    while not (folder / "begun").exists():
-        await asyncio.sleep(0.01)
+    await until((folder / "begun").exists)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    mine = Path("/proc/self/task")
-    async with asyncio.timeout(5):
-        while any((one / "children").read_text().strip() for one in mine.iterdir()):
-            await asyncio.sleep(0.01)
+    await until(has_no_children)

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from pydantic_monty import MontyError
 
 _DESCRIPTION: Final = (
-    "A small Python interpreter (a subset): functions, simple classes and dataclasses, "
-    "comprehensions, try/except, f-strings, async, and of the standard library only math, re, "
-    "json, datetime, typing, sys, os, pathlib and asyncio. No inheritance, no generators (yield), "
-    "no csv, no numpy or pandas, no other imports, no subprocesses, no network. open() and "
-    "pathlib.Path work on files of the project's folder, /workspace, which is the working "
-    "directory. Print what you want to see. At most {seconds:.0f} seconds."
+    "A small Python interpreter (a subset): functions, plain classes and dataclasses, "
+    "comprehensions, try/except, with, match, f-strings, async, and of the standard library parts "
+    "of math, re, json, csv, datetime, time, random, collections, itertools, functools, decimal, "
+    "hashlib, base64, copy, bisect, typing, sys, os, pathlib and asyncio. No inheritance, no "
+    "generators (yield), no properties, no other imports, no numpy or pandas, no subprocesses, no "
+    "network. open() and pathlib.Path work on the files of the project's folder, /workspace, "
+    "which is the working directory. A run may take {seconds:.0f} seconds."
 )
 _WORKSPACE: Final = "/workspace"
 _MEMORY_BYTES: Final = 512 * 1024**2
