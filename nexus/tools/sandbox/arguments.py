@@ -12,6 +12,7 @@ from nexus.tools.sandbox.system import bare_interpreter, interpreter, parents, s
 
 _LAUNCHER: Final = "/run/nexus/launch.py"
 _PROGRAM: Final = "/run/nexus/main.py"
+_CACHE_BYTES: Final = str(16 * 1024**2)
 _ENVIRONMENT: Final = {
     "HOME": "/workspace",
     "USER": "sandbox",
@@ -22,7 +23,8 @@ _ENVIRONMENT: Final = {
     "PYTHONSAFEPATH": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
     "MPLBACKEND": "Agg",
-    "MPLCONFIGDIR": "/workspace/.matplotlib",
+    "MPLCONFIGDIR": "/run/cache",
+    "XDG_CACHE_HOME": "/run/cache",
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
 }
@@ -30,9 +32,10 @@ _ENVIRONMENT: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One run about to start. `owner`: uid inside, 0 to stay who we are; `files`: descriptors
+    """One run about to start.
 
-    of the `filter`, the `launcher` and the `program`; `room_bytes`: left of the folder's quota.
+    `owner` is the uid inside, 0 to stay who we are; `files` has descriptors of the `filter`,
+    the `launcher` and the `program`; `room_bytes` are left of the folder's quota.
     """
 
     folder: Path
@@ -69,9 +72,10 @@ def arguments_for(launch: Launch, status: int) -> list[str]:
         arguments += ["--unshare-user", "--uid", "1000", "--gid", "1000"]
     arguments += system_arguments()
     arguments += parents(Path(_LAUNCHER))
+    arguments += ["--perms", "1777", "--size", _CACHE_BYTES, "--tmpfs", "/run/cache"]
     for name, place in (("launcher", _LAUNCHER), ("program", _PROGRAM)):
         arguments += ["--perms", "0444", "--ro-bind-data", str(launch.files[name]), place]
-    arguments += ["--bind", str(launch.folder), "/workspace", "--remount-ro", "/"]
+    arguments += ["--bind", str(launch.folder.absolute()), "/workspace", "--remount-ro", "/"]
     arguments += ["--clearenv"]
     for name, value in _ENVIRONMENT.items():
         arguments += ["--setenv", name, value]

@@ -53,7 +53,7 @@ class BubblewrapSandbox:
             with self._files(code) as files:
                 room = max(4096, self.caps.folder_bytes - before.bytes)
                 launch = Launch(folder, owner, self.caps, files, room)
-                running = await self._start(launch)
+                running = await self._start_whole(launch)
             result = await self._finish(running, folder)
             after = await asyncio.to_thread(self._measure, folder, owner)
             return replace(result, remark=result.remark or self._over_quota(after))
@@ -98,6 +98,15 @@ class BubblewrapSandbox:
             for descriptor in files.values():
                 os.close(descriptor)
 
+    async def _start_whole(self, launch: Launch) -> SandboxProcess:
+        """Start even while being cancelled, then end it: half a start cannot be ended cleanly."""
+        starting = asyncio.ensure_future(self._start(launch))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await (await starting).end()
+            raise
+
     async def _start(self, launch: Launch) -> SandboxProcess:
         read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
@@ -126,21 +135,19 @@ class BubblewrapSandbox:
         budget = Budget(self.caps.output_bytes)
         flooded = partial(running.stop, "it was ended: it printed far too much")
         timed_out = False
-        try:
-            async with asyncio.TaskGroup() as group:
-                out = group.create_task(collect(running.process.stdout, budget, flooded))
-                err = group.create_task(collect(running.process.stderr, budget, flooded))
-                watch = group.create_task(self._watch(running, folder))
-                try:
-                    async with asyncio.timeout(self.caps.seconds):
-                        await running.process.wait()
-                except TimeoutError:
-                    timed_out = True
-                    running.stop(f"it was ended after {self.caps.seconds:g} seconds")
+        async with asyncio.TaskGroup() as group:
+            out = group.create_task(collect(running.process.stdout, budget, flooded))
+            err = group.create_task(collect(running.process.stderr, budget, flooded))
+            watch = group.create_task(self._watch(running, folder))
+            try:
+                async with asyncio.timeout(self.caps.seconds):
                     await running.process.wait()
-                watch.cancel()
-        finally:
-            await running.end()
+            except TimeoutError:
+                timed_out = True
+                running.stop(f"it was ended after {self.caps.seconds:g} seconds")
+            finally:
+                await running.end()
+            watch.cancel()
         code = running.process.returncode
         return SandboxResult(
             stdout=out.result(),
