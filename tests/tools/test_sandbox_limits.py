@@ -53,11 +53,11 @@ def processes_with(mark: str) -> list[int]:
     "code",
     [
         "while True: pass",
-        "import time\nwhile True: time.sleep(60)",
-        "import signal, time\n"
+        "import signal\nwhile True: signal.pause()",
+        "import signal\n"
         "for n in range(1, 32):\n    try:\n        signal.signal(n, signal.SIG_IGN)\n    except OSError:\n        pass\n"
-        "time.sleep(60)",
-        "import os, time\nfor _ in range(5): os.fork()\nos.setsid() if os.getpid() % 2 else 0\ntime.sleep(60)",
+        "signal.pause()",
+        "import os, signal\nfor _ in range(5): os.fork()\nos.setsid() if os.getpid() % 2 else 0\nsignal.pause()",
     ],
 )
 async def test_the_deadline_is_kept(bubblewrap: BubblewrapSandbox, folder: Path, code: str) -> None:
@@ -73,7 +73,7 @@ async def test_the_deadline_is_kept(bubblewrap: BubblewrapSandbox, folder: Path,
 async def test_a_background_process_ends_with_the_run(run: Run, folder: Path) -> None:
     result = await run(
         "import subprocess, sys\n"
-        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(77)', 'nexus-left-over'],\n"
+        "subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()', 'nexus-left-over'],\n"
         "                 start_new_session=True)\nprint('ended')"
     )
     assert result.stdout == "ended\n"
@@ -82,8 +82,8 @@ async def test_a_background_process_ends_with_the_run(run: Run, folder: Path) ->
 
 async def test_a_fork_bomb_is_bounded(run: Run) -> None:
     result = await run(
-        "import os, time\nmade = 0\ntry:\n    while made < 5000:\n        if os.fork() == 0:\n"
-        "            time.sleep(30)\n            os._exit(0)\n        made += 1\n"
+        "import os, signal\nmade = 0\ntry:\n    while made < 5000:\n        if os.fork() == 0:\n"
+        "            signal.pause()\n            os._exit(0)\n        made += 1\n"
         "except OSError:\n    pass\nprint(made)"
     )
     assert 0 < int(result.stdout) < 100, result
@@ -116,7 +116,7 @@ async def test_a_file_cannot_grow_over_its_cap(run: Run, folder: Path) -> None:
 
 async def test_many_files_end_the_run_and_block_the_next(run: Run, folder: Path) -> None:
     result = await run(
-        "import time\nfor n in range(2000): open(f'f{n}', 'w').write('x')\ntime.sleep(60)"
+        "import signal\nfor n in range(2000): open(f'f{n}', 'w').write('x')\nsignal.pause()"
     )
     assert result.remark is not None
     assert "files" in result.remark
@@ -151,7 +151,7 @@ async def test_many_runs_leave_no_process_descriptor_or_file(run: Run, folder: P
 async def test_cancelling_the_task_ends_the_sandbox(run: Run, folder: Path, until: Until) -> None:
     before = descriptors()
     task = asyncio.create_task(
-        run("import os, time\nopen('started', 'w').close()\nos.fork()\ntime.sleep(60)")
+        run("import os, signal\nopen('started', 'w').close()\nos.fork()\nsignal.pause()")
     )
     await until((folder / "started").exists)
     task.cancel()
@@ -163,7 +163,7 @@ async def test_cancelling_the_task_ends_the_sandbox(run: Run, folder: Path, unti
 
 @pytest.mark.parametrize("turns", [1, 2, 3, 5, 8, 13])
 async def test_cancelling_at_any_moment_leaves_nothing(run: Run, turns: int, until: Until) -> None:
-    task = asyncio.create_task(run("import time\ntime.sleep(60)"))
+    task = asyncio.create_task(run("import signal\nsignal.pause()"))
     for _ in range(turns):
         await asyncio.sleep(0.005)
     task.cancel()
