@@ -41,13 +41,19 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
+@pytest.fixture(scope="session")
+def binary() -> Path:
+    """The bwrap that a real trial run chose."""
+    chosen = asyncio.run(choose_sandbox("bubblewrap"))
+    assert isinstance(chosen, BubblewrapSandbox)
+    return chosen.binary
+
+
 @pytest.fixture
-async def bubblewrap() -> BubblewrapSandbox:
+def bubblewrap(binary: Path) -> BubblewrapSandbox:
     """The real sandbox with short caps."""
     caps = Caps(seconds=8, memory_bytes=1024**3, folder_bytes=32 * 1024**2, folder_entries=500)
-    chosen = await choose_sandbox("bubblewrap", caps=caps)
-    assert isinstance(chosen, BubblewrapSandbox)
-    return chosen
+    return BubblewrapSandbox(binary, caps)
 
 
 @pytest.fixture
