@@ -1,0 +1,1 @@
+"""The tools that are always there; each file holds those of one subject."""

@@ -1,0 +1,24 @@
+"""Every tool there is, by name: the built-in ones and those that plugins registered."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from nexus.tools.builtin import code, files, recall, web
+from nexus.tools.spec import ToolSpec, registered, tool
+
+__all__ = ["BUILTIN", "ToolSpec", "tool", "tools"]
+
+BUILTIN = (
+    code.run_python,
+    files.read_file,
+    files.write_file,
+    files.list_files,
+    web.fetch_url,
+    web.search_web,
+    recall.search_memory,
+)
+
+
+def tools() -> Mapping[str, ToolSpec]:
+    """Return the tools of this process, in the order they were registered."""
+    return MappingProxyType(registered)

@@ -1,0 +1,1 @@
+"""Where code written by a model runs: real CPython behind bubblewrap, or the monty interpreter."""
