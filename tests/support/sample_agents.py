@@ -1,0 +1,80 @@
+"""Agents in plain Python that tests put into plans; loaded through NEXUS_PLUGINS like any plugin.
+
+`instructions` of a task is JSON where an agent takes options.
+"""
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+from nexus.agents import Brief, Context, agent
+from nexus.errors import PermanentFailure
+
+
+@agent("echo", description="Says what it was given")
+async def echo(brief: Brief, context: Context) -> str:
+    return json.dumps(
+        {"task": brief.task.key, "instructions": brief.instructions, "inputs": dict(brief.inputs)}
+    )
+
+
+@agent("gate", description="Writes that it began, and ends when it is let through")
+async def gate(brief: Brief, context: Context) -> str:
+    folder = Path(json.loads(brief.instructions)["folder"])
+    (folder / f"{brief.task.key}.begun").write_text(context.subtask_id)
+    while not (folder / f"{brief.task.key}.open").exists():
+        await asyncio.sleep(0.01)
+    return f"{brief.task.key} went through"
+
+
+@agent("flaky", description="Fails until a given attempt")
+async def flaky(brief: Brief, context: Context) -> str:
+    if context.attempt < int(brief.instructions):
+        raise ValueError(f"attempt {context.attempt} was not to be")
+    return f"done at attempt {context.attempt}"
+
+
+@agent("broken", description="Always fails for good")
+async def broken(brief: Brief, context: Context) -> str:
+    raise PermanentFailure("this cannot work", hint="do not try")
+
+
+@agent("odd", description="Writes text no database likes")
+async def odd(brief: Brief, context: Context) -> str:
+    return "nul \x00 and surrogate \ud800 end"
+
+
+@agent("stepper", description="Counts how often its two steps really ran")
+async def stepper(brief: Brief, context: Context) -> str:
+    options = json.loads(brief.instructions)
+    folder = Path(options["folder"])
+    first = await context.step("first", _count, str(folder / "first"))
+    if options.get("fail_until", 0) > context.attempt:
+        raise ValueError("after the first step")
+    gate_file = options.get("gate")
+    if gate_file:
+        (folder / "at_gate").write_text("here")
+        while not Path(gate_file).exists():
+            await asyncio.sleep(0.01)
+    second = await context.step("second", _count, str(folder / "second"))
+    return json.dumps({"first": first, "second": second})
+
+
+def _count(path: str) -> int:
+    file = Path(path)
+    count = int(file.read_text()) + 1 if file.exists() else 1
+    file.write_text(str(count))
+    return count
+
+
+@agent("poison", description="Brings its worker down")
+async def poison(brief: Brief, context: Context) -> str:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return "never"
+
+
+@agent("quick", description="Says one word")
+async def quick(brief: Brief, context: Context) -> str:
+    return "done"
