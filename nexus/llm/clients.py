@@ -6,13 +6,10 @@ Called by the model book only; the one file that knows the SDKs.
 from typing import Final
 
 import httpx2
-from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 from pydantic_ai.models import Model
-from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.profiles.openai import OpenAIModelProfile
-from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
@@ -56,6 +53,10 @@ def chat_model(link: ModelName, base_url: str, key: str, pool: httpx2.AsyncClien
 
 
 def anthropic_model(link: ModelName, key: str, pool: httpx2.AsyncClient) -> Model:
-    """Make a model of Anthropic's own API."""
+    """Make a model of Anthropic's own API; its SDK is loaded only then."""
+    from anthropic import AsyncAnthropic
+    from pydantic_ai.models.anthropic import AnthropicModel
+    from pydantic_ai.providers.anthropic import AnthropicProvider
+
     client = AsyncAnthropic(api_key=key, http_client=pool, max_retries=0, timeout=pool.timeout)
     return AnthropicModel(link.model, provider=AnthropicProvider(anthropic_client=client))

@@ -3,7 +3,6 @@
 Called around every request to a model. Never shows keys, bodies or stack traces.
 """
 
-import json
 from urllib.parse import urlsplit
 
 from openai import OpenAIError
@@ -80,7 +79,7 @@ def explain(error: Exception, model: str, base_url: str | None = None) -> NexusE
 def _explain_rest(error: Exception, where: str) -> NexusError:
     if isinstance(error, ModelQuotaExceededError):
         return _quota(where)
-    if isinstance(error, ModelAPIError) and not isinstance(error.__cause__, json.JSONDecodeError):
+    if isinstance(error, ModelAPIError) and not isinstance(error.__cause__, ValueError):
         return TransientFailure(
             f"{where} failed: {_short(error.message)}",
             hint="it is tried again",
