@@ -125,12 +125,12 @@ class ScriptedModel:
             if task is not None:
                 self._connections.discard(task)
 
-    async def _answer_one(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> bool:
+    async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         request_line, *lines = head.rstrip().split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (h.partition(":") for h in lines)}
+        headers = {
+            name.lower(): value.strip() for name, _, value in (h.partition(":") for h in lines)
+        }
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         reply: Reply
         if request_line.startswith("POST") and "/chat/completions" in request_line:
@@ -208,7 +208,12 @@ PLAN = {
             "key": "work",
             "title": "Work",
             "tasks": [
-                {"key": "look", "title": "Look", "agent": "research", "instructions": "Look it up."},
+                {
+                    "key": "look",
+                    "title": "Look",
+                    "agent": "research",
+                    "instructions": "Look it up.",
+                },
                 {
                     "key": "write",
                     "title": "Write",
@@ -237,7 +242,9 @@ def stand_in(delay_seconds: float) -> Script:
 
 def main() -> None:
     """Serve the stand-in script until interrupted."""
-    parser = argparse.ArgumentParser(description="an OpenAI-compatible server that follows a script")
+    parser = argparse.ArgumentParser(
+        description="an OpenAI-compatible server that follows a script"
+    )
     parser.add_argument("--port", type=int, default=8099)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer")
     options = parser.parse_args()

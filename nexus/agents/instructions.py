@@ -31,11 +31,10 @@ def render(name: str, **values: object) -> str:
 
 @cache
 def _environment() -> "Environment":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     return Environment(
         loader=PackageLoader("nexus.agents", "prompts"),
         undefined=StrictUndefined,
-        autoescape=False,  # prompts are not HTML
-        keep_trailing_newline=False,
+        autoescape=select_autoescape((), default=False),
     )

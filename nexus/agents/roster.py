@@ -40,9 +40,7 @@ class AgentSpec:
 _declared: Final[dict[str, AgentSpec]] = {}
 
 
-def agent(
-    name: str, *, description: str, tools: tuple[str, ...] = ()
-) -> Callable[[Run], Run]:
+def agent(name: str, *, description: str, tools: tuple[str, ...] = ()) -> Callable[[Run], Run]:
     """Declare an async function as an agent that any plan can name.
 
     Raises:
@@ -124,7 +122,11 @@ class _PluginNamed:
         trace: TracebackType | None,
     ) -> None:
         if isinstance(error, Exception):
-            reason = error.message if isinstance(error, NexusError) else f"{type(error).__name__}: {error}"
+            reason = (
+                error.message
+                if isinstance(error, NexusError)
+                else f"{type(error).__name__}: {error}"
+            )
             raise Misconfigured(
                 f"{self._plugin} cannot be loaded: {reason}",
                 hint="mend the plugin or take it out of NEXUS_PLUGINS",

@@ -52,7 +52,9 @@ class GrantedTools(AbstractToolset[Context]):
             name: ToolsetTool(
                 toolset=self,
                 tool_def=ToolDefinition(
-                    name=name, description=spec.description, parameters_json_schema=dict(spec.schema)
+                    name=name,
+                    description=spec.description,
+                    parameters_json_schema=dict(spec.schema),
                 ),
                 max_retries=MAX_BAD_CALLS,
                 args_validator=ANY_ARGUMENTS,
@@ -91,6 +93,11 @@ async def call_tool(spec: "ToolSpec", arguments: object, call_id: str, context: 
         return Recorded(as_json(value, f"the result of the tool {spec.name!r}"))
 
     call = Call(
-        CallKind.TOOL, spec.name, call_id, fingerprint([spec.name, given]), spec.effect, request=given
+        CallKind.TOOL,
+        spec.name,
+        call_id,
+        fingerprint([spec.name, given]),
+        spec.effect,
+        request=given,
     )
     return await context.seam.call(call, carry_out)

@@ -93,7 +93,9 @@ class ModelBook:
         try:
             self.check(name)
         except InvalidInput as wrong:
-            raise Misconfigured(f"NEXUS_MODEL cannot be used: {wrong.message}", hint=wrong.hint) from wrong
+            raise Misconfigured(
+                f"NEXUS_MODEL cannot be used: {wrong.message}", hint=wrong.hint
+            ) from wrong
 
     def _require_key(self, link: ModelName) -> None:
         provider = PROVIDERS[link.provider]

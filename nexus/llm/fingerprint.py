@@ -17,7 +17,15 @@ from pydantic_ai.tools import ToolDefinition
 
 MESSAGE_FIELDS: Final = ("kind", "parts", "instructions")
 VOLATILE_FIELDS: Final = frozenset(
-    {"timestamp", "run_id", "conversation_id", "metadata", "id", "provider_name", "provider_details"}
+    {
+        "timestamp",
+        "run_id",
+        "conversation_id",
+        "metadata",
+        "id",
+        "provider_name",
+        "provider_details",
+    }
 )
 TRANSPORT_SETTINGS: Final = frozenset({"timeout", "request_timeout", "max_retries"})
 

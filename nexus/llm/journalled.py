@@ -61,9 +61,7 @@ class JournalledModel(WrapperModel):
             return Recorded(dump(response), usage_of(response))
 
         mark = fingerprint(self._name, messages, model_settings, model_request_parameters)
-        call = Call(
-            CallKind.MODEL, self._name, "", mark, Effect.READ, request=legible(messages)
-        )
+        call = Call(CallKind.MODEL, self._name, "", mark, Effect.READ, request=legible(messages))
         return load(await self._seam.call(call, ask))
 
 
@@ -122,5 +120,7 @@ def legible(messages: list[ModelMessage]) -> Json:
     for message in canonical_messages(messages[last + 1 :]):
         if message.get("instructions") and last < 0:
             shown.append({"kind": "instructions", "content": message["instructions"]})
-        shown += [{"kind": part["part_kind"], "content": part.get("content")} for part in message["parts"]]
+        shown += [
+            {"kind": part["part_kind"], "content": part.get("content")} for part in message["parts"]
+        ]
     return {"messages": shown, "after": last + 1}

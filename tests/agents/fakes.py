@@ -76,9 +76,8 @@ class ListMemory:
 
 def settings(**values: Any) -> Settings:
     """Make settings from nothing but the arguments: no environment, no `.env`."""
-    blank: dict[str, Any] = {
-        name: None
-        for name in (
+    blank: dict[str, Any] = dict.fromkeys(
+        (
             "model",
             "groq_api_key",
             "openai_api_key",
@@ -88,7 +87,7 @@ def settings(**values: Any) -> Settings:
             "mistral_api_key",
             "ollama_base_url",
         )
-    }
+    )
     return Settings(_env_file=None, **{**blank, **values})
 
 

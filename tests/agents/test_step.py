@@ -65,7 +65,7 @@ async def test_a_callable_that_returns_a_coroutine_is_awaited(seam: DictSeam) ->
 async def test_arguments_that_are_not_json_are_refused_before_anything_runs(
     value: object, seam: DictSeam
 ) -> None:
-    with pytest.raises(PermanentFailure, match="argument of step 'odd'.*not JSON"):
+    with pytest.raises(PermanentFailure, match=r"argument of step 'odd'.*not JSON"):
         await at(seam).step("odd", print, value)
     assert seam.calls == []
 
