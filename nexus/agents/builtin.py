@@ -4,6 +4,7 @@ Light to import: what runs a model is loaded when an agent runs.
 """
 
 from collections.abc import Mapping
+from importlib import import_module
 from types import MappingProxyType
 from typing import Final
 
@@ -73,3 +74,9 @@ BUILTIN: Final[Mapping[str, AgentSpec]] = MappingProxyType(
         },
     }
 )
+
+
+def preload() -> None:
+    """Import now what running a model needs, a second or two of work: for a worker's start, in a thread."""
+    for module in ("nexus.agents.manager", "nexus.agents.model_agent", "nexus.llm.clients"):
+        import_module(module)

@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def render(name: str, **values: object) -> str:
-    """Render `prompts/<name>.md`.
+@cache
+def render(name: str, *, tools: tuple[str, ...] | None = None) -> str:
+    """Render `prompts/<name>.md`; `tools` are the names the prompt may mention.
 
     Raises:
         Misconfigured: the file does not exist, or it uses a variable that is not given.
     """
     from jinja2 import TemplateError
 
+    values = {} if tools is None else {"tools": tools}
     try:
         return _environment().get_template(f"{name}.md").render(values).strip()
     except TemplateError as wrong:

@@ -37,7 +37,7 @@ class ManagerAgent:
             OutputInvalid: no plan that can run came out of the first answer and two repairs.
         """
         quotes = await retrieve(brief, context)
-        agent = Agent(
+        agent: Agent[Context, dict[str, Any]] = Agent(
             deps_type=Context,
             output_type=[
                 ToolOutput(

@@ -5,6 +5,8 @@ one connection pool, closed at the end. Never makes a request of its own, but fo
 of a local Ollama when nothing else is configured.
 """
 
+import asyncio
+import time
 from typing import TYPE_CHECKING, Final
 
 from nexus.errors import InvalidInput, Misconfigured
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from nexus.settings import Settings
 
 PROBE_SECONDS: Final = 0.4
+PROBE_EVERY_SECONDS: Final = 60.0
 CONNECT_SECONDS: Final = 10.0
 KEPT_CONNECTIONS: Final = 200
 NO_KEY: Final = "no-key"
@@ -31,6 +34,8 @@ class ModelBook:
         self._models: dict[str, Model] = {}
         self._client: AsyncClient | None = None
         self._found_ollama: str | None = None
+        self._probe_after = 0.0
+        self._probing = asyncio.Lock()
 
     @property
     def default_name(self) -> str:
@@ -50,13 +55,15 @@ class ModelBook:
 
     async def choose(self) -> str:
         """Settle the default: like `default_name`, after looking for a local Ollama if nothing is set."""
-        name = self.default_name
-        if name != OFFLINE or self._settings.model:
-            return name
-        from nexus.llm.ollama import first_model
+        if self.default_name != OFFLINE or self._settings.model:
+            return self.default_name
+        async with self._probing:
+            if self._found_ollama is None and time.monotonic() >= self._probe_after:
+                from nexus.llm.ollama import first_model
 
-        found = await first_model(self._base_url("ollama"), PROBE_SECONDS)
-        self._found_ollama = f"ollama:{found}" if found else None
+                found = await first_model(self._base_url("ollama"), PROBE_SECONDS)
+                self._found_ollama = f"ollama:{found}" if found else None
+                self._probe_after = time.monotonic() + PROBE_EVERY_SECONDS
         return self.default_name
 
     def check(self, name: str) -> None:

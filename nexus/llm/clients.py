@@ -13,6 +13,7 @@ from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
+from nexus.llm.lenient import LenientChatModel
 from nexus.llm.naming import PROVIDERS, ModelName
 
 PLAIN: Final = OpenAIModelProfile(
@@ -49,7 +50,7 @@ def chat_model(link: ModelName, base_url: str, key: str, pool: httpx2.AsyncClien
             link.model, provider=OpenAIProvider(openai_client=client), profile=PLAIN
         )
     provider = OpenAICompatibleProvider(link.provider, openai_client=client)
-    return OpenAIChatModel(link.model, provider=provider, profile=COMPATIBLE)
+    return LenientChatModel(link.model, provider=provider, profile=COMPATIBLE)
 
 
 def anthropic_model(link: ModelName, key: str, pool: httpx2.AsyncClient) -> Model:

@@ -88,7 +88,7 @@ def settings(**values: Any) -> Settings:
             "ollama_base_url",
         )
     )
-    return Settings(_env_file=None, **{**blank, **values})
+    return Settings(**{"_env_file": None, **blank, **values})
 
 
 def context(

@@ -100,6 +100,8 @@ async def test_two_repairs_are_the_end(
     with pytest.raises(OutputInvalid, match=said):
         await plan(book)
     assert server.calls <= 3
+    roles = [message["role"] for message in server.requests[-1]["messages"]]
+    assert "system" not in roles[1:]
 
 
 async def test_replay_plans_without_a_call(server: ScriptedModel, book: ModelBook) -> None:

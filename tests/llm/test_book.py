@@ -35,6 +35,15 @@ async def test_a_reachable_ollama_is_the_default(server: ScriptedModel) -> None:
     assert book.default_name == "ollama:scripted"
 
 
+async def test_ollama_is_looked_for_once_a_minute() -> None:
+    async with ScriptedModel() as late:
+        base_url, port = late.base_url, late.port
+    book = ModelBook(settings(ollama_base_url=base_url))
+    assert await book.choose() == "offline"
+    async with ScriptedModel(port=port):
+        assert await book.choose() == "offline"
+
+
 async def test_without_ollama_the_default_is_offline() -> None:
     book = ModelBook(settings(ollama_base_url="http://127.0.0.1:9/v1"))
     assert await book.choose() == "offline"

@@ -138,3 +138,17 @@ async def test_cancelling_cancels_the_request(server: ScriptedModel, book: Model
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "assistant", "content": "hi"},
+        {"content": "hi"},
+    ],
+)
+async def test_formal_fields_may_be_missing(
+    message: dict[str, str], server: ScriptedModel, book: ModelBook
+) -> None:
+    server.script = lambda request: Raw(body=json.dumps({"choices": [{"message": message}]}))
+    assert await ask(book, "hello") == "hi"

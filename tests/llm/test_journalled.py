@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nexus.domain.seam import CallKind
+from nexus.domain.seam import CallKind, Json
 from nexus.errors import PermanentFailure
 from nexus.llm.book import ModelBook
 from nexus.llm.journalled import load
@@ -61,7 +61,8 @@ async def test_usage_and_cost(
 
 
 async def test_a_foreign_record_is_refused() -> None:
-    for value in (None, {}, {"kind": "request", "parts": []}, [1]):
+    foreign: list[Json] = [None, {}, {"kind": "request", "parts": []}, [1]]
+    for value in foreign:
         with pytest.raises(PermanentFailure, match="another version"):
             load(value)
 
