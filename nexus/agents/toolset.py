@@ -79,7 +79,7 @@ async def call_tool(spec: "ToolSpec", arguments: object, call_id: str, context: 
     """Pass one tool call through the seam.
 
     Returns:
-        The tool's value, or `{"refused": reason}`.
+        The tool's value, or `{"error": reason}`.
     """
     given = as_json(arguments, f"an argument of the tool {spec.name!r}")
 
@@ -89,7 +89,7 @@ async def call_tool(spec: "ToolSpec", arguments: object, call_id: str, context: 
                 raise ToolRefused(f"{spec.name} takes a JSON object of arguments")
             value = await spec.call(context.scope, given, key)
         except (ToolRefused, ServiceMissing) as refusal:
-            return Recorded({"refused": refusal.message}, outcome="refused")
+            return Recorded({"error": refusal.message}, outcome="refused")
         return Recorded(as_json(value, f"the result of the tool {spec.name!r}"))
 
     call = Call(

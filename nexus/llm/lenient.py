@@ -5,12 +5,13 @@ Made by `llm/clients.py`. What carries the answer, its text and its tool calls, 
 
 from openai.types.chat import ChatCompletion
 from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.openai._chat_completions import LenientChatCompletion
 
 
 class LenientChatModel(OpenAIChatModel):
     """An OpenAI-compatible model whose replies may lack ids, indexes, roles and types."""
 
-    def _validate_completion(self, response: ChatCompletion) -> ChatCompletion:
+    def _validate_completion(self, response: ChatCompletion) -> LenientChatCompletion:
         fill_gaps(response, self.model_name)
         return super()._validate_completion(response)
 

@@ -86,7 +86,7 @@ async def test_a_refusal_is_read_by_the_model_and_recorded(
 ) -> None:
     seam = DictSeam()
     said = await run(server, book, Adder(), add(-1, 2), seam=seam)
-    assert said == '{"refused":"add takes two numbers, a not below 0"}'
+    assert said == '{"error":"add takes two numbers, a not below 0"}'
     assert [made.outcome for made in seam.made] == ["ok", "refused", "ok"]
 
 

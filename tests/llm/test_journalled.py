@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic_ai.messages import ModelRequest
+from pydantic_ai.models import ModelRequestParameters
 
 from nexus.domain.seam import CallKind, Json
 from nexus.errors import PermanentFailure
 from nexus.llm.book import ModelBook
 from nexus.llm.journalled import load
-from tests.agents.fakes import DictSeam
+from tests.agents.fakes import DictSeam, settings
 from tests.llm.asking import ask
 from tests.scripted_model import Reply, ScriptedModel
 
@@ -49,8 +51,6 @@ async def test_what_the_journal_says_of_a_call(server: ScriptedModel, book: Mode
 async def test_usage_and_cost(
     model: str, cost: int | None, server: ScriptedModel, book: ModelBook
 ) -> None:
-    from tests.agents.fakes import settings
-
     book = ModelBook(settings(openai_base_url=server.base_url, ollama_base_url=server.base_url))
     seam = DictSeam()
     await ask(book, "hello", seam, model=model)
@@ -114,7 +114,8 @@ async def test_a_thousand_calls_are_open_at_once(server: ScriptedModel, book: Mo
         return "together"
 
     server.script = meet
+    model, asked = book.resolve(), [ModelRequest.user_text_prompt("hello")]
     async with asyncio.TaskGroup() as group:
-        asked = [group.create_task(ask(book, str(number))) for number in range(1_000)]
-    assert {task.result() for task in asked} == {"together"}
-    assert server.max_open == 1_000
+        for _ in range(1_000):
+            group.create_task(model.request([*asked], None, ModelRequestParameters()))
+    assert (server.calls, server.max_open) == (1_000, 1_000)
