@@ -9,6 +9,7 @@ import json
 
 from nexus.domain.seam import Json
 from nexus.errors import PermanentFailure
+from nexus.llm.cleaning import clean
 
 
 def as_json(value: object, what: str) -> Json:
@@ -28,7 +29,7 @@ def as_json(value: object, what: str) -> Json:
             hint="use text, numbers, booleans, None, lists and dicts with text keys",
             code="not_json",
         ) from wrong
-    return read_back
+    return clean(read_back)
 
 
 def fingerprint(value: Json) -> str:

@@ -7,16 +7,17 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ParamSpec, cast
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, overload
 
 from nexus.agents.canonical import as_json, fingerprint
-from nexus.domain.seam import Call, CallKind, Json, Recorded, Seam
+from nexus.domain.seam import Call, CallKind, Recorded, Seam
 
 if TYPE_CHECKING:
     from nexus.llm.book import ModelBook
     from nexus.tools.scope import ToolScope
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +38,22 @@ class Context:
     scope: "ToolScope"
     models: "ModelBook"
 
+    @overload
     async def step(
-        self,
-        name: str,
-        function: Callable[P, Awaitable[Json]] | Callable[P, Json],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> Json:
+        self, name: str, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+
+    @overload
+    async def step(
+        self, name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+
+    async def step(
+        self, name: str, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs
+    ) -> object:
         """Run `function` once and for ever: later attempts get the recorded result.
 
+        The result comes back as JSON gives it: a tuple as a list, keys as text.
         A step is known by its name, its arguments and how often the two were met before.
         A plain function runs in a thread, a coroutine function in the event loop.
 
@@ -62,10 +70,8 @@ class Context:
         return await self.seam.call(call, run)
 
 
-async def _run(
-    function: Callable[P, Awaitable[Json]] | Callable[P, Json], *args: P.args, **kwargs: P.kwargs
-) -> Json:
+async def _run(function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> object:
     if inspect.iscoroutinefunction(function):
-        return cast(Json, await function(*args, **kwargs))
+        return await function(*args, **kwargs)
     result = await asyncio.to_thread(function, *args, **kwargs)
     return await result if inspect.isawaitable(result) else result

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from nexus.domain.work import Brief, DocumentNote
+from nexus.llm.cleaning import clean_text
 
 TAGS: Final = (
     "goal",
@@ -61,8 +62,7 @@ def plan_prompt(brief: Brief, quotes: Sequence[Quote], agents: Mapping[str, str]
 
 def content(text: str) -> str:
     """Make text safe to stand inside a section: it can neither close nor open one of our tags."""
-    clean = text.replace("\0", "").encode("utf-8", "replace").decode()
-    return FORGED.sub("&lt;", clean).strip()
+    return FORGED.sub("&lt;", clean_text(text)).strip()
 
 
 def one_line(text: str) -> str:

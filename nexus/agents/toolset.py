@@ -15,7 +15,7 @@ from pydantic_core import SchemaValidator, core_schema
 from nexus.agents.canonical import as_json, fingerprint
 from nexus.agents.context import Context
 from nexus.domain.seam import Call, CallKind, Json, Recorded
-from nexus.errors import Misconfigured, ServiceMissing, ToolRefused
+from nexus.errors import Misconfigured, PermanentFailure, ServiceMissing, ToolRefused
 
 if TYPE_CHECKING:
     from nexus.tools.registry import ToolSpec
@@ -81,7 +81,10 @@ async def call_tool(spec: "ToolSpec", arguments: object, call_id: str, context: 
     Returns:
         The tool's value, or `{"error": reason}`.
     """
-    given = as_json(arguments, f"an argument of the tool {spec.name!r}")
+    try:
+        given = as_json(arguments, f"an argument of the tool {spec.name!r}")
+    except PermanentFailure:
+        given = None  # NaN and the like: refused below, in the journal
 
     async def carry_out(key: str) -> Recorded:
         try:

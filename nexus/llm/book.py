@@ -74,7 +74,7 @@ class ModelBook:
         """
         for link in parse_chain(name):
             if link.provider != OFFLINE:
-                self._require_key(link)
+                self._check_link(link)
 
     def resolve(self, name: str | None = None) -> "Model":
         """Return the model of a name or chain; None means the default.
@@ -104,9 +104,16 @@ class ModelBook:
                 f"NEXUS_MODEL cannot be used: {wrong.message}", hint=wrong.hint
             ) from wrong
 
-    def _require_key(self, link: ModelName) -> None:
+    def _check_link(self, link: ModelName) -> None:
         provider = PROVIDERS[link.provider]
-        if provider.key_variable is None or self._key(link.provider):
+        self._check_address(link)
+        key = self._key(link.provider)
+        if key and not (key.isascii() and key.isprintable()):
+            raise InvalidInput(
+                f"{provider.key_variable} holds characters that no key has",
+                hint=f"copy the key again into {provider.key_variable}",
+            )
+        if provider.key_variable is None or key:
             return
         if link.provider == "openai" and self._settings.openai_base_url:
             return
@@ -123,11 +130,20 @@ class ModelBook:
             "google": self._settings.google_api_key,
             "mistral": self._settings.mistral_api_key,
         }
-        return keys.get(provider)
+        return (keys.get(provider) or "").strip() or None
+
+    def _check_address(self, link: ModelName) -> None:
+        address = self._base_url(link.provider)
+        if not address.startswith(("http://", "https://")):
+            variable = f"{link.provider.upper()}_BASE_URL"
+            raise InvalidInput(
+                f"{variable} is not an address the model {link} can be reached at",
+                hint=f"write {variable}=http://host:port/v1",
+            )
 
     def _base_url(self, provider: str) -> str:
         own = {"openai": self._settings.openai_base_url, "ollama": self._settings.ollama_base_url}
-        return own.get(provider) or PROVIDERS[provider].base_url
+        return (own.get(provider) or "").strip() or PROVIDERS[provider].base_url
 
     def _build(self, links: tuple[ModelName, ...]) -> "Model":
         if len(links) == 1:

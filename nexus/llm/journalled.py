@@ -21,6 +21,7 @@ from pydantic_ai.settings import ModelSettings
 
 from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded, Seam
 from nexus.errors import PermanentFailure
+from nexus.llm.cleaning import clean
 from nexus.llm.failures import explain
 from nexus.llm.fingerprint import canonical_messages, fingerprint
 from nexus.llm.pricing import usage_of
@@ -86,8 +87,7 @@ def _call_id(seed: str) -> str:
 def dump(response: ModelResponse) -> Json:
     """Turn a reply into the JSON value the journal keeps."""
     value: list[Any] = ModelMessagesTypeAdapter.dump_python([response], mode="json")
-    reply: Json = {k: v for k, v in value[0].items() if v is not None}
-    return reply
+    return clean({k: v for k, v in value[0].items() if v is not None})
 
 
 def load(value: Json) -> ModelResponse:

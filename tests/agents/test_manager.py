@@ -10,7 +10,7 @@ from nexus.domain.plan import Plan
 from nexus.errors import OutputInvalid
 from nexus.llm.book import ModelBook
 from tests.agents.fakes import DictSeam, brief, context
-from tests.scripted_model import PLAN, Reply, ScriptedModel, Text, ToolCalls
+from tests.scripted_model import PLAN, Reply, ScriptedModel, Text, ToolCalls, error
 
 CYCLE = {
     "phases": [
@@ -102,6 +102,15 @@ async def test_two_repairs_are_the_end(
     assert server.calls <= 3
     roles = [message["role"] for message in server.requests[-1]["messages"]]
     assert "system" not in roles[1:]
+
+
+async def test_a_chain_can_plan(server: ScriptedModel, book: ModelBook) -> None:
+    def script(request: dict[str, Any]) -> Reply:
+        return error(500) if request["model"] == "a" else ToolCalls((("submit_plan", PLAN),))
+
+    server.script = script
+    given = context(book, model="openai:a,openai:b")
+    assert '"look"' in await roster()["manager"].run(brief(), given)
 
 
 async def test_replay_plans_without_a_call(server: ScriptedModel, book: ModelBook) -> None:

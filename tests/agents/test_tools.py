@@ -102,7 +102,7 @@ async def test_an_engine_failure_ends_the_run(server: ScriptedModel, book: Model
         await run(server, book, Adder(TransientFailure("later")), add(1, 2))
 
 
-@pytest.mark.parametrize("arguments", ["[1, 2]", '"text"', "3"])
+@pytest.mark.parametrize("arguments", ["[1, 2]", '"text"', "3", '{"a": NaN}'])
 async def test_arguments_that_are_no_object_are_refused(
     arguments: str, server: ScriptedModel, book: ModelBook
 ) -> None:

@@ -1,10 +1,12 @@
 """Work agents over a scripted model."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from nexus.agents.roster import roster
-from nexus.domain.seam import CallKind
-from nexus.errors import LimitReached, OutputInvalid, PermanentFailure
+from nexus.domain.seam import Call, CallKind, Json, Recorded
+from nexus.errors import Fenced, LimitReached, OutputInvalid, PermanentFailure
 from nexus.llm.book import ModelBook
 from tests.agents.fakes import PENGUINS, DictSeam, Found, ListMemory, brief, context
 from tests.scripted_model import ScriptedModel, Text, ToolCalls
@@ -79,3 +81,23 @@ async def test_a_looping_model_is_stopped(server: ScriptedModel, book: ModelBook
 async def test_an_unusable_model_is_permanent(book: ModelBook) -> None:
     with pytest.raises(PermanentFailure, match="GROQ_API_KEY"):
         await roster()["qa"].run(brief(), context(book, model="groq:llama"))
+
+
+class ClosedSeam(DictSeam):
+    """A seam whose claim is lost."""
+
+    async def call(self, call: Call, effect: Callable[[str], Awaitable[Recorded]]) -> Json:
+        raise Fenced("the claim is gone")
+
+
+async def test_a_lost_claim_ends_the_run_as_it_is(server: ScriptedModel, book: ModelBook) -> None:
+    with pytest.raises(Fenced):
+        await roster()["qa"].run(brief(), context(book, ClosedSeam()))
+    assert server.calls == 0
+
+
+async def test_a_reply_with_broken_text_goes_on(server: ScriptedModel, book: ModelBook) -> None:
+    broken = ToolCalls((("list_files", {"path": "."}),), content="a\ud800b\0c")
+    server.script = lambda request: broken if server.calls == 1 else "a\ud800b\0c"
+    assert await roster()["code"].run(brief(), context(book)) == "a?bc"
+    assert server.requests[1]["messages"][2]["content"] == "a?bc"

@@ -73,6 +73,18 @@ def test_a_name_that_cannot_work_is_refused(name: str, said: str) -> None:
         book.resolve(name)
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"openai_api_key": "schlüssel"}, "OPENAI_API_KEY holds characters"),
+        ({"openai_base_url": "localhost:8080/v1"}, "OPENAI_BASE_URL is not an address"),
+    ],
+)
+def test_a_key_or_address_that_cannot_work_is_refused(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        ModelBook(settings(**values)).check("openai:gpt")
+
+
 def test_a_default_that_cannot_work_names_the_variable() -> None:
     with pytest.raises(Misconfigured, match=r"NEXUS_MODEL.*GROQ_API_KEY"):
         ModelBook(settings(model="groq:llama")).resolve()
