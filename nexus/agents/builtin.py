@@ -1,0 +1,82 @@
+"""The built-in seven: what each is for and which tools it is granted.
+
+Light to import: what runs a model is loaded when an agent runs.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Final
+
+from nexus.agents.context import Context
+from nexus.agents.roster import PLANNER, AgentSpec, Run
+from nexus.domain.work import Brief
+
+WORKERS: Final = (
+    (
+        "research",
+        "Finds facts in the documents at hand, in memory and on the web, and reports them with their sources.",
+        ("search_memory", "fetch_url", "search_web", "read_file", "list_files"),
+    ),
+    (
+        "code",
+        "Writes programs, runs them in a sandbox, and hands over working code or the files it made.",
+        ("run_python", "read_file", "write_file", "list_files"),
+    ),
+    (
+        "content",
+        "Writes and edits texts: reports, summaries, articles, letters, from the inputs it is given.",
+        ("read_file", "write_file", "list_files", "search_memory"),
+    ),
+    (
+        "data",
+        "Analyses tables and figures by computing them in a sandbox; never estimates what it can compute.",
+        ("run_python", "read_file", "write_file", "list_files"),
+    ),
+    (
+        "qa",
+        "Checks work against its acceptance criteria and sources, and lists what is wrong.",
+        ("read_file", "search_memory"),
+    ),
+    (
+        "memory",
+        "Answers from the documents in memory alone, quoting the passages it used.",
+        ("search_memory",),
+    ),
+)
+
+
+def _work(name: str, tools: tuple[str, ...]) -> Run:
+    async def run(brief: Brief, context: Context) -> str:
+        from nexus.agents.model_agent import ModelAgent
+
+        return await ModelAgent(name, tools).run(brief, context)
+
+    return run
+
+
+async def _plan(brief: Brief, context: Context) -> str:
+    from nexus.agents.manager import ManagerAgent
+    from nexus.agents.roster import plannable
+
+    usable = {name: spec.description for name, spec in plannable().items()}
+    return await ManagerAgent(usable).run(brief, context)
+
+
+BUILTIN: Final[Mapping[str, AgentSpec]] = MappingProxyType(
+    {
+        PLANNER: AgentSpec(
+            PLANNER, "Turns a goal into a plan of phases and tasks.", _plan, builtin=True
+        ),
+        **{
+            name: AgentSpec(name, about, _work(name, tools), tools, builtin=True)
+            for name, about, tools in WORKERS
+        },
+    }
+)
+
+
+def preload() -> None:
+    """Import now what running a model needs, a second or two of work: for a worker's start, in a thread."""
+    for module in ("nexus.agents.manager", "nexus.agents.model_agent", "nexus.llm.clients"):
+        import_module(module)

@@ -1,0 +1,77 @@
+"""What an agent can use while it works: journalled steps, models, tools and their scope.
+
+Made by the worker for one claim of one subtask; agents never see the database or the queue.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, overload
+
+from nexus.agents.canonical import as_json, fingerprint
+from nexus.domain.seam import Call, CallKind, Recorded, Seam
+
+if TYPE_CHECKING:
+    from nexus.llm.book import ModelBook
+    from nexus.tools.scope import ToolScope
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where an agent works: its subtask, the seam its calls pass, and what it may use.
+
+    `model` is the model the project asks for, None for the installation's default; `attempt`
+    counts from 1.
+    """
+
+    workspace: str
+    project_id: str | None
+    task_id: str | None
+    subtask_id: str
+    attempt: int
+    model: str | None
+    seam: Seam
+    scope: "ToolScope"
+    models: "ModelBook"
+
+    @overload
+    async def step(
+        self, name: str, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+
+    @overload
+    async def step(
+        self, name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+
+    async def step(
+        self, name: str, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs
+    ) -> object:
+        """Run `function` once and for ever: later attempts get the recorded result.
+
+        The result comes back as JSON gives it: a tuple as a list, keys as text.
+        A step is known by its name, its arguments and how often the two were met before.
+        A plain function runs in a thread, a coroutine function in the event loop.
+
+        Raises:
+            PermanentFailure: an argument or the result is not JSON.
+        """
+        given = as_json([list(args), dict(kwargs)], f"an argument of step {name!r}")
+
+        async def run(_: str) -> Recorded:
+            result = await _run(function, *args, **kwargs)
+            return Recorded(as_json(result, f"the result of step {name!r}"))
+
+        call = Call(CallKind.STEP, name, name, fingerprint(given), request=given)
+        return await self.seam.call(call, run)
+
+
+async def _run(function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> object:
+    if inspect.iscoroutinefunction(function):
+        return await function(*args, **kwargs)
+    result = await asyncio.to_thread(function, *args, **kwargs)
+    return await result if inspect.isawaitable(result) else result

@@ -1,0 +1,42 @@
+"""System instructions of the agents: the files in `prompts/`, rendered strictly.
+
+A variable that is missing is an error, never an empty string.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from nexus.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@cache
+def render(name: str, *, tools: tuple[str, ...] | None = None) -> str:
+    """Render `prompts/<name>.md`; `tools` are the names the prompt may mention.
+
+    Raises:
+        Misconfigured: the file does not exist, or it uses a variable that is not given.
+    """
+    from jinja2 import TemplateError
+
+    values = {} if tools is None else {"tools": tools}
+    try:
+        return _environment().get_template(f"{name}.md").render(values).strip()
+    except TemplateError as wrong:
+        raise Misconfigured(
+            f"the prompt of the agent {name!r} cannot be rendered: {wrong}",
+            hint="reinstall Nexus, or mend nexus/agents/prompts",
+        ) from wrong
+
+
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    return Environment(
+        loader=PackageLoader("nexus.agents", "prompts"),
+        undefined=StrictUndefined,
+        autoescape=select_autoescape((), default=False),
+    )

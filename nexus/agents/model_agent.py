@@ -1,0 +1,54 @@
+"""An agent that is a prompt, a model and tools.
+
+Built-in work agents are made of this; it is loaded only when one of them runs.
+"""
+
+from dataclasses import dataclass
+
+from pydantic_ai import Agent
+
+from nexus.agents.context import Context
+from nexus.agents.conversation import converse
+from nexus.agents.instructions import render
+from nexus.agents.prompt import work_prompt
+from nexus.agents.retrieval import retrieve
+from nexus.agents.toolset import MAX_BAD_CALLS, GrantedTools
+from nexus.domain.work import Brief
+from nexus.errors import OutputInvalid
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAgent:
+    """Runs briefs with the prompt file of its name and the tools it is granted."""
+
+    name: str
+    tools: tuple[str, ...]
+
+    async def run(self, brief: Brief, context: Context) -> str:
+        """Do the task and return its deliverable.
+
+        Raises:
+            OutputInvalid: the model's answer is empty.
+        """
+        from nexus.tools.registry import tools
+
+        quotes = await retrieve(brief, context)
+        toolsets = [GrantedTools(self.tools, tools())] if self.tools else []
+        agent = Agent(
+            deps_type=Context,
+            output_type=str,
+            toolsets=toolsets,
+            retries={"tools": MAX_BAD_CALLS, "output": 0},
+        )
+        text = await converse(
+            agent,
+            work_prompt(brief, quotes),
+            context,
+            instructions=render(self.name, tools=self.tools),
+        )
+        if not text.strip():
+            raise OutputInvalid(
+                f"the {self.name} agent's model gave an empty answer to task {brief.task.key!r}",
+                hint="retry, or use another model",
+            )
+        return text

@@ -1,0 +1,106 @@
+"""The user prompt of an agent: its brief in tagged sections, content kept inside its tags.
+
+Pure. The tags are a contract with the offline model, which reads them back.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from nexus.domain.work import Brief, DocumentNote
+from nexus.llm.cleaning import clean_text
+
+TAGS: Final = (
+    "goal",
+    "task",
+    "acceptance",
+    "inputs",
+    "input",
+    "documents",
+    "passages",
+    "passage",
+    "agents",
+)
+FORGED: Final = re.compile(rf"<(?=\s*/?\s*(?:{'|'.join(TAGS)})\b)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A passage as an agent is shown it."""
+
+    text: str
+    title: str
+    locator: str
+    document_id: str
+
+
+def work_prompt(brief: Brief, quotes: Sequence[Quote]) -> str:
+    """Write the prompt of a task."""
+    key, title = attribute(brief.task.key), attribute(brief.task.title)
+    criteria = "\n".join(f"- {one_line(criterion)}" for criterion in brief.acceptance)
+    return _join(
+        _section("goal", content(brief.goal)),
+        f'<task key="{key}" title="{title}">\n{content(brief.instructions or brief.task.title)}\n</task>',
+        _section("acceptance", criteria),
+        _section("inputs", _inputs(brief.inputs)),
+        _section("documents", _documents(brief.documents)),
+        _section("passages", _passages(quotes)),
+    )
+
+
+def plan_prompt(brief: Brief, quotes: Sequence[Quote], agents: Mapping[str, str]) -> str:
+    """Write the prompt of the manager; `agents` maps names to descriptions."""
+    lines = "\n".join(f"- {name}: {one_line(about)}" for name, about in agents.items())
+    return _join(
+        _section("goal", content(brief.goal)),
+        _section("documents", _documents(brief.documents)),
+        _section("passages", _passages(quotes)),
+        _section("agents", lines),
+    )
+
+
+def content(text: str) -> str:
+    """Make text safe to stand inside a section: it can neither close nor open one of our tags."""
+    return FORGED.sub("&lt;", clean_text(text)).strip()
+
+
+def one_line(text: str) -> str:
+    """Make text safe to stand on a line of its own."""
+    return " ".join(content(text).split())
+
+
+def attribute(text: str) -> str:
+    """Make text safe to stand between the quotes of an attribute."""
+    return one_line(text).replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _join(*sections: str) -> str:
+    return "\n".join(section for section in sections if section)
+
+
+def _section(tag: str, inside: str) -> str:
+    return f"<{tag}>\n{inside}\n</{tag}>" if inside else ""
+
+
+def _inputs(inputs: Mapping[str, str]) -> str:
+    return "\n".join(
+        f'<input task="{attribute(key)}">\n{content(output)}\n</input>'
+        for key, output in inputs.items()
+    )
+
+
+def _documents(documents: Iterable[DocumentNote]) -> str:
+    return "\n".join(
+        f"- {one_line(note.file)} | title: {one_line(note.title).replace('|', '/')}"
+        f" | {one_line(note.media_type)} | {note.bytes} bytes | id: {one_line(note.id)}"
+        for note in documents
+    )
+
+
+def _passages(quotes: Iterable[Quote]) -> str:
+    return "\n".join(
+        f'<passage title="{attribute(quote.title)}" locator="{attribute(quote.locator)}"'
+        f' document="{attribute(quote.document_id)}">\n{content(quote.text)}\n</passage>'
+        for quote in quotes
+    )

@@ -1,0 +1,106 @@
+"""The tools an agent is granted, offered to its model; every call passes the seam.
+
+A refused call is an observation the model reads, recorded as such. What is not granted is
+not offered, and refused when it is called all the same.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic_ai import RunContext
+from pydantic_ai.tools import ToolDefinition
+from pydantic_ai.toolsets.abstract import AbstractToolset, ToolsetTool
+from pydantic_core import SchemaValidator, core_schema
+
+from nexus.agents.canonical import as_json, fingerprint
+from nexus.agents.context import Context
+from nexus.domain.seam import Call, CallKind, Json, Recorded
+from nexus.errors import Misconfigured, PermanentFailure, ServiceMissing, ToolRefused
+
+if TYPE_CHECKING:
+    from nexus.tools.registry import ToolSpec
+
+ANY_ARGUMENTS = SchemaValidator(core_schema.any_schema())
+"""The tool itself checks its arguments, so that a wrong call is journalled as a refusal."""
+
+MAX_BAD_CALLS = 3
+
+
+class GrantedTools(AbstractToolset[Context]):
+    """Offers the named tools of a registry.
+
+    Raises:
+        Misconfigured: a granted tool does not exist.
+    """
+
+    def __init__(self, granted: tuple[str, ...], registry: Mapping[str, "ToolSpec"]) -> None:
+        unknown = [name for name in granted if name not in registry]
+        if unknown:
+            raise Misconfigured(
+                f"an agent is granted the tool {unknown[0]!r}, which does not exist",
+                hint="load the plugin that registers it, or take it from the agent",
+            )
+        self._specs = {name: registry[name] for name in granted}
+
+    @property
+    def id(self) -> str | None:
+        return "nexus-tools"
+
+    async def get_tools(self, ctx: RunContext[Context]) -> dict[str, ToolsetTool[Context]]:
+        """Describe the granted tools to the model."""
+        return {
+            name: ToolsetTool(
+                toolset=self,
+                tool_def=ToolDefinition(
+                    name=name,
+                    description=spec.description,
+                    parameters_json_schema=dict(spec.schema),
+                ),
+                max_retries=MAX_BAD_CALLS,
+                args_validator=ANY_ARGUMENTS,
+            )
+            for name, spec in self._specs.items()
+        }
+
+    async def call_tool(
+        self,
+        name: str,
+        tool_args: dict[str, Any],
+        ctx: RunContext[Context],
+        tool: ToolsetTool[Context],
+    ) -> Json:
+        """Carry a call out once and return what the model reads of it."""
+        if ctx.tool_call_id is None or name not in self._specs:
+            raise ToolRefused(f"the tool {name!r} is not granted to this agent")
+        return await call_tool(self._specs[name], tool_args, ctx.tool_call_id, ctx.deps)
+
+
+async def call_tool(spec: "ToolSpec", arguments: object, call_id: str, context: Context) -> Json:
+    """Pass one tool call through the seam.
+
+    Returns:
+        The tool's value, or `{"error": reason}`.
+    """
+    try:
+        given = as_json(arguments, f"an argument of the tool {spec.name!r}")
+    except PermanentFailure:
+        given = None  # NaN and the like: refused below, in the journal
+
+    async def carry_out(key: str) -> Recorded:
+        try:
+            if not isinstance(given, dict):
+                raise ToolRefused(f"{spec.name} takes a JSON object of arguments")
+            value = await spec.call(context.scope, given, key)
+        except (ToolRefused, ServiceMissing) as refusal:
+            return Recorded({"error": refusal.message}, outcome="refused")
+        return Recorded(as_json(value, f"the result of the tool {spec.name!r}"))
+
+    call = Call(
+        CallKind.TOOL,
+        spec.name,
+        call_id,
+        fingerprint([spec.name, given]),
+        spec.effect,
+        request=given,
+    )
+    return await context.seam.call(call, carry_out)

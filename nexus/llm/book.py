@@ -1,0 +1,182 @@
+"""The models of this installation: from a name to a client that can be asked.
+
+One book a process, made at the edge and passed down; models are cached by name and share
+one connection pool, closed at the end. Never makes a request of its own, but for the probe
+of a local Ollama when nothing else is configured.
+"""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+from nexus.errors import InvalidInput, Misconfigured
+from nexus.llm.naming import OFFLINE, PROVIDERS, ModelName, parse_chain
+
+if TYPE_CHECKING:
+    from httpx2 import AsyncClient
+    from pydantic_ai.models import Model
+
+    from nexus.settings import Settings
+
+PROBE_SECONDS: Final = 0.4
+PROBE_EVERY_SECONDS: Final = 60.0
+CONNECT_SECONDS: Final = 10.0
+KEPT_CONNECTIONS: Final = 200
+NO_KEY: Final = "no-key"
+"""Local servers want no key, the SDK insists on one."""
+
+
+class ModelBook:
+    """Resolves model names and owns their clients."""
+
+    def __init__(self, settings: "Settings") -> None:
+        self._settings = settings
+        self._models: dict[str, Model] = {}
+        self._client: AsyncClient | None = None
+        self._found_ollama: str | None = None
+        self._probe_after = 0.0
+        self._probing = asyncio.Lock()
+
+    @property
+    def default_name(self) -> str:
+        """The model in use when nobody names one, as far as it is known without asking a network.
+
+        Raises:
+            Misconfigured: NEXUS_MODEL cannot be used.
+        """
+        chosen = self._settings.model
+        if chosen:
+            self._check_setting(chosen)
+            return chosen
+        for provider in PROVIDERS.values():
+            if provider.default_model and self._key(provider.name):
+                return f"{provider.name}:{provider.default_model}"
+        return self._found_ollama or OFFLINE
+
+    async def choose(self) -> str:
+        """Settle the default: like `default_name`, after looking for a local Ollama if nothing is set."""
+        if self.default_name != OFFLINE or self._settings.model:
+            return self.default_name
+        async with self._probing:
+            if self._found_ollama is None and time.monotonic() >= self._probe_after:
+                from nexus.llm.ollama import first_model
+
+                found = await first_model(self._base_url("ollama"), PROBE_SECONDS)
+                self._found_ollama = f"ollama:{found}" if found else None
+                self._probe_after = time.monotonic() + PROBE_EVERY_SECONDS
+        return self.default_name
+
+    def check(self, name: str) -> None:
+        """Refuse a name that cannot work here.
+
+        Raises:
+            InvalidInput: the provider is unknown or its key is missing; the message names the variable.
+        """
+        for link in parse_chain(name):
+            if link.provider != OFFLINE:
+                self._check_link(link)
+
+    def resolve(self, name: str | None = None) -> "Model":
+        """Return the model of a name or chain; None means the default.
+
+        Raises:
+            InvalidInput: `name` cannot work here.
+            Misconfigured: the default cannot work here.
+        """
+        wanted = self.default_name if name is None else name
+        if wanted not in self._models:
+            self.check(wanted)
+            self._models[wanted] = self._build(parse_chain(wanted))
+        return self._models[wanted]
+
+    async def close(self) -> None:
+        """Close the connections of every model; the book can be used again afterwards."""
+        self._models.clear()
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    def _check_setting(self, name: str) -> None:
+        try:
+            self.check(name)
+        except InvalidInput as wrong:
+            raise Misconfigured(
+                f"NEXUS_MODEL cannot be used: {wrong.message}", hint=wrong.hint
+            ) from wrong
+
+    def _check_link(self, link: ModelName) -> None:
+        provider = PROVIDERS[link.provider]
+        self._check_address(link)
+        key = self._key(link.provider)
+        if key and not (key.isascii() and key.isprintable()):
+            raise InvalidInput(
+                f"{provider.key_variable} holds characters that no key has",
+                hint=f"copy the key again into {provider.key_variable}",
+            )
+        if provider.key_variable is None or key:
+            return
+        if link.provider == "openai" and self._settings.openai_base_url:
+            return
+        raise InvalidInput(
+            f"the model {link} needs {provider.key_variable}, which is not set",
+            hint=f"set {provider.key_variable} in the environment or in .env, or choose another model",
+        )
+
+    def _key(self, provider: str) -> str | None:
+        keys = {
+            "groq": self._settings.groq_api_key,
+            "openai": self._settings.openai_api_key,
+            "anthropic": self._settings.anthropic_api_key,
+            "google": self._settings.google_api_key,
+            "mistral": self._settings.mistral_api_key,
+        }
+        return (keys.get(provider) or "").strip() or None
+
+    def _check_address(self, link: ModelName) -> None:
+        address = self._base_url(link.provider)
+        if not address.startswith(("http://", "https://")):
+            variable = f"{link.provider.upper()}_BASE_URL"
+            raise InvalidInput(
+                f"{variable} is not an address the model {link} can be reached at",
+                hint=f"write {variable}=http://host:port/v1",
+            )
+
+    def _base_url(self, provider: str) -> str:
+        own = {"openai": self._settings.openai_base_url, "ollama": self._settings.ollama_base_url}
+        return (own.get(provider) or "").strip() or PROVIDERS[provider].base_url
+
+    def _build(self, links: tuple[ModelName, ...]) -> "Model":
+        if len(links) == 1:
+            return self._build_one(links[0])
+        from pydantic_ai.models.fallback import FallbackModel
+
+        from nexus.errors import OutputInvalid, PermanentFailure, TransientFailure
+
+        first, *rest = (self._build_one(link) for link in links)
+        failures = (TransientFailure, PermanentFailure, OutputInvalid)
+        return FallbackModel(first, *rest, fallback_on=failures)
+
+    def _build_one(self, link: ModelName) -> "Model":
+        if link.provider == OFFLINE:
+            from nexus.llm.offline import OfflineModel
+
+            return OfflineModel()
+        from nexus.llm import clients
+        from nexus.llm.served import ServedModel
+
+        if self._client is None:
+            self._client = clients.open_pool(
+                self._settings.model_timeout_seconds,
+                connect_seconds=CONNECT_SECONDS,
+                connections=max(1_000, self._settings.concurrency),
+                kept=KEPT_CONNECTIONS,
+            )
+        key = self._key(link.provider) or NO_KEY
+        model: Model
+        if link.provider == "anthropic":
+            model = clients.anthropic_model(link, key, self._client)
+        else:
+            model = clients.chat_model(link, self._base_url(link.provider), key, self._client)
+        return ServedModel(
+            model, name=str(link), timeout_seconds=self._settings.model_timeout_seconds
+        )

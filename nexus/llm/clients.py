@@ -1,0 +1,63 @@
+"""How each provider's models are reached: SDK clients without retries of their own, over one pool.
+
+Called by the model book only; the one file that knows the SDKs.
+"""
+
+from typing import Final
+
+import httpx2
+from openai import AsyncOpenAI
+from pydantic_ai.models import Model
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.profiles.openai import OpenAIModelProfile
+from pydantic_ai.providers.openai import OpenAIProvider
+from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+
+from nexus.llm.lenient import LenientChatModel
+from nexus.llm.naming import PROVIDERS, ModelName
+
+PLAIN: Final = OpenAIModelProfile(
+    supports_inline_system_prompts=False,
+    openai_chat_supports_multiple_system_messages=False,
+)
+"""What every chat template takes: one system message, at the very start."""
+
+COMPATIBLE: Final = OpenAIModelProfile(**PLAIN, openai_supports_strict_tool_definition=False)
+"""`strict` is OpenAI's own; compatible servers reject or ignore it."""
+
+
+def open_pool(
+    timeout_seconds: float, *, connect_seconds: float, connections: int, kept: int
+) -> httpx2.AsyncClient:
+    """Open the connection pool all models share; proxies come from the environment."""
+    return httpx2.AsyncClient(
+        timeout=httpx2.Timeout(timeout_seconds, connect=min(connect_seconds, timeout_seconds)),
+        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=kept),
+    )
+
+
+def chat_model(link: ModelName, base_url: str, key: str, pool: httpx2.AsyncClient) -> Model:
+    """Make a Chat Completions model of OpenAI or a server compatible with it."""
+    client = AsyncOpenAI(
+        base_url=base_url,
+        api_key=key,
+        http_client=pool,
+        max_retries=0,
+        timeout=pool.timeout,
+    )
+    if link.provider == "openai" and base_url == PROVIDERS["openai"].base_url:
+        return OpenAIChatModel(
+            link.model, provider=OpenAIProvider(openai_client=client), profile=PLAIN
+        )
+    provider = OpenAICompatibleProvider(link.provider, openai_client=client)
+    return LenientChatModel(link.model, provider=provider, profile=COMPATIBLE)
+
+
+def anthropic_model(link: ModelName, key: str, pool: httpx2.AsyncClient) -> Model:
+    """Make a model of Anthropic's own API; its SDK is loaded only then."""
+    from anthropic import AsyncAnthropic
+    from pydantic_ai.models.anthropic import AnthropicModel
+    from pydantic_ai.providers.anthropic import AnthropicProvider
+
+    client = AsyncAnthropic(api_key=key, http_client=pool, max_retries=0, timeout=pool.timeout)
+    return AnthropicModel(link.model, provider=AnthropicProvider(anthropic_client=client))
