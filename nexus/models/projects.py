@@ -51,7 +51,6 @@ class Project(Table):
     tasks_total: Mapped[Count]
     tasks_open: Mapped[Count]  # tasks of the plan that are not terminal
     tasks_succeeded: Mapped[Count]
-    announced: Mapped[Count]
     seq: Mapped[Count]
     created_at: Mapped[TimeUs]
     started_at: Mapped[MaybeTimeUs]

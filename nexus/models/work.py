@@ -50,7 +50,21 @@ class Subtask(Table):
             sqlite_where=text("status = 'queued' AND announced_at IS NULL"),
             postgresql_where=text("status = 'queued' AND announced_at IS NULL"),
         ),
+        Index(
+            "ix_subtasks_announced",
+            "project_id",
+            "announced_at",
+            sqlite_where=text("status = 'queued' AND announced_at IS NOT NULL"),
+            postgresql_where=text("status = 'queued' AND announced_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_subtasks_deadline",
+            "deadline_at",
+            sqlite_where=text("status IN ('queued', 'running') AND deadline_at IS NOT NULL"),
+            postgresql_where=text("status IN ('queued', 'running') AND deadline_at IS NOT NULL"),
+        ),
         Index("ix_subtasks_project", "project_id", "status"),
+        Index("ix_subtasks_document", "document_id"),
         Index("ix_subtasks_task", "task_id"),
     )
 

@@ -111,7 +111,6 @@ def upgrade() -> None:
         sa.Column("tasks_total", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("tasks_open", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("tasks_succeeded", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("announced", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("seq", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=True),

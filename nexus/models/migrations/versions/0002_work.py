@@ -142,6 +142,23 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subtasks")),
     )
+    op.create_index(
+        "ix_subtasks_announced",
+        "subtasks",
+        ["project_id", "announced_at"],
+        unique=False,
+        sqlite_where=sa.text("status = 'queued' AND announced_at IS NOT NULL"),
+        postgresql_where=sa.text("status = 'queued' AND announced_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_subtasks_deadline",
+        "subtasks",
+        ["deadline_at"],
+        unique=False,
+        sqlite_where=sa.text("status IN ('queued', 'running') AND deadline_at IS NOT NULL"),
+        postgresql_where=sa.text("status IN ('queued', 'running') AND deadline_at IS NOT NULL"),
+    )
+    op.create_index("ix_subtasks_document", "subtasks", ["document_id"], unique=False)
     op.create_index("ix_subtasks_project", "subtasks", ["project_id", "status"], unique=False)
     op.create_index(
         "ix_subtasks_queued",

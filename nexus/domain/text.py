@@ -1,0 +1,33 @@
+"""Make any text storable: no text a model or a page produces can make a write fail."""
+
+import json
+from typing import Final
+
+from nexus.domain.seam import Json
+
+REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+
+
+def clean(text: str) -> str:
+    """Replace NUL characters and lone surrogates, which no database text and no UTF-8 can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", REPLACEMENT)
+
+
+def dumps(value: Json | object) -> str:
+    """Write JSON as the database keeps it: clean, compact, NaN and infinities refused."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(_clean_value(value), ensure_ascii=False, separators=(",", ":"))
+    return text.replace("\\u0000", REPLACEMENT)
+
+
+def _clean_value(value: object) -> object:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(str(key)): _clean_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean_value(item) for item in value]
+    return value

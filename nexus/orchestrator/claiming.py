@@ -1,0 +1,75 @@
+"""Claims: the only gate between a queued subtask and its execution."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nexus.domain.states import SubtaskKind
+from nexus.models.writing import Row, Transaction
+from nexus.orchestrator.queueing import announce_project
+from nexus.orchestrator.transitions import Held, claim_subtasks, release_subtask, start_tasks
+from nexus.orchestrator.turn import Turn, lock_projects_of
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A subtask in a worker's hands; `seconds_left` counts to its task's time limit."""
+
+    held: Held
+    attempt: int
+    workspace: str
+    project_id: str | None
+    task_id: str | None
+    document_id: str | None
+    kind: SubtaskKind
+    agent: str
+    max_attempts: int
+    generation: int
+    max_model_calls: int
+    seconds_left: float
+    has_history: bool  # there may be journal records to replay
+
+
+def claim(
+    turn: Turn, worker_id: str, subtask_ids: Sequence[str], *, locked: bool = False
+) -> Transaction[list[Claimed]]:
+    """Claim those of `subtask_ids` that are still queued and due, and top up their projects' windows.
+
+    Args:
+        locked: the caller holds the projects' locks already.
+    """
+    if not locked:
+        yield from lock_projects_of(subtask_ids)
+    rows = yield from claim_subtasks(turn, worker_id, subtask_ids)
+    if not rows:
+        return []
+    yield from start_tasks(turn, [row for row in rows if row[5]])
+    for project_id in sorted({row[4] for row in rows if row[4]}):
+        yield from announce_project(turn, project_id)
+    return [_claimed(worker_id, row) for row in rows]
+
+
+def _claimed(worker_id: str, row: Row) -> Claimed:
+    return Claimed(
+        held=Held(row[0], row[2], worker_id),
+        attempt=row[1],
+        workspace=row[3],
+        project_id=row[4],
+        task_id=row[5],
+        document_id=row[6],
+        kind=SubtaskKind(row[7]),
+        agent=row[8],
+        max_attempts=row[9],
+        generation=row[10],
+        max_model_calls=row[11],
+        seconds_left=row[12] / 1_000_000,
+        has_history=row[2] > 1 or row[13] is not None,
+    )
+
+
+def release(turn: Turn, held: Sequence[Held], reason: str) -> Transaction[int]:
+    """Give running subtasks back without counting an attempt; return how many were still held."""
+    yield from lock_projects_of([one.subtask_id for one in held])
+    given_back = 0
+    for one in held:
+        given_back += yield from release_subtask(turn, one, reason)
+    return given_back

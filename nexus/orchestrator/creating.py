@@ -1,0 +1,209 @@
+"""Projects and documents come into being, are edited and go."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from nexus.domain.graph import Graph
+from nexus.domain.ids import new_id
+from nexus.domain.plan import Plan
+from nexus.domain.seam import Json
+from nexus.domain.states import ProjectState
+from nexus.domain.text import clean, dumps
+from nexus.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from nexus.models.writing import Query, Row, Transaction
+from nexus.orchestrator.planting import plant_plan
+from nexus.orchestrator.queueing import announce_project, queue_ingestion, queue_planning
+from nexus.orchestrator.settling import start
+from nexus.orchestrator.transitions import cancel_ingestion, move_project
+from nexus.orchestrator.turn import Subject, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class NewProject:
+    """What a project is made of; without a plan the ManagerAgent writes one."""
+
+    workspace: str
+    goal: str
+    name: str
+    plan: Plan | None = None
+    auto_execute: bool = False
+    model: str | None = None
+    document_ids: tuple[str, ...] | None = None
+    metadata: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A document as it was sent."""
+
+    workspace: str
+    title: str
+    media_type: str
+    content: bytes
+    sha256: str
+
+
+def create_project(turn: Turn, new: NewProject, graph: Graph | None) -> Transaction[str]:
+    """Make a project; `graph` is its compiled plan, if it brings one."""
+    yield from _check_documents(new)
+    project = Subject(new_id("prj"), new.workspace)
+    yield Query(
+        "INSERT INTO projects (id, workspace, name, goal, status, plan_version, auto_execute, model, "
+        "document_ids, labels, requests, input_tokens, output_tokens, cost_pico_usd, "
+        "unpriced_requests, tasks_total, tasks_open, tasks_succeeded, seq, created_at, updated_at) "
+        "VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, 0, 0, 0, 0, 0, 0, 0, 0, 0, NOW_US(), NOW_US())",
+        (
+            project.project_id,
+            new.workspace,
+            clean(new.name)[:200],
+            clean(new.goal),
+            ProjectState.PLANNING.value,
+            new.auto_execute,
+            new.model,
+            None if new.document_ids is None else dumps(list(new.document_ids)),
+            dumps(dict(new.metadata)),
+        ),
+    )
+    turn.tell(project, "project.created", name=clean(new.name)[:200])
+    if new.plan is None or graph is None:
+        yield from queue_planning(turn, project)
+        yield from announce_project(turn, project.project_id)
+        return project.project_id
+    version = yield from plant_plan(project, new.plan, graph, "user")
+    yield from move_project(
+        turn,
+        project,
+        ProjectState.PLANNED,
+        "project.planned",
+        plan_version=version,
+        tasks=len(graph.keys),
+    )
+    if new.auto_execute:
+        yield from start(turn, project)
+    return project.project_id
+
+
+def _check_documents(new: NewProject) -> Transaction[None]:
+    if not new.document_ids:
+        return
+    rows = yield Query(
+        "SELECT id FROM documents WHERE id IN EACH($1) AND workspace = $2",
+        (list(new.document_ids), new.workspace),
+    )
+    known = {row[0] for row in rows}
+    problems = [
+        FieldProblem(f"document_ids[{at}]", "unknown document")
+        for at, document_id in enumerate(new.document_ids)
+        if document_id not in known
+    ]
+    if problems:
+        raise InvalidInput(
+            "the project names documents that do not exist", problems=tuple(problems[:20])
+        )
+
+
+def lock_project(workspace: str, project_id: str) -> Transaction[Row]:
+    """Lock a project of this workspace; return (status, plan_version, tasks_total).
+
+    Raises:
+        NotFound: no such project in this workspace.
+    """
+    rows = yield Query(
+        "SELECT status, plan_version, tasks_total FROM projects "
+        "WHERE id = $1 AND workspace = $2 FOR UPDATE",
+        (project_id, workspace),
+    )
+    if not rows:
+        raise NotFound("no such project", hint="list them with GET /projects")
+    return rows[0]
+
+
+def edit_project(
+    workspace: str,
+    project_id: str,
+    name: str | None,
+    metadata: Mapping[str, Json] | None,
+) -> Transaction[None]:
+    """Change a project's name and metadata; None leaves a field as it is."""
+    yield from lock_project(workspace, project_id)
+    yield Query(
+        "UPDATE projects SET name = COALESCE($2, name), labels = COALESCE($3, labels), "
+        "updated_at = NOW_US() WHERE id = $1",
+        (
+            project_id,
+            None if name is None else clean(name),
+            None if metadata is None else dumps(dict(metadata)),
+        ),
+    )
+
+
+def delete_project(workspace: str, project_id: str) -> Transaction[None]:
+    """Delete a project and everything of it.
+
+    Raises:
+        Conflict: it is at work; cancel it first.
+    """
+    status = (yield from lock_project(workspace, project_id))[0]
+    if status in (ProjectState.RUNNING, ProjectState.PLANNING, ProjectState.WAITING):
+        raise Conflict(
+            f"cannot delete a project that is {status}",
+            code="illegal_transition",
+            hint="cancel it first",
+        )
+    for statement in DELETE_PROJECT:
+        yield Query(statement, (project_id,))
+
+
+DELETE_PROJECT: Final = (
+    "DELETE FROM journal WHERE subtask_id IN (SELECT id FROM subtasks WHERE project_id = $1)",
+    "DELETE FROM reservations WHERE project_id = $1",
+    "DELETE FROM approvals WHERE project_id = $1",
+    "DELETE FROM artifacts WHERE project_id = $1",
+    "DELETE FROM subtasks WHERE project_id = $1",
+    "DELETE FROM events WHERE project_id = $1",
+    "DELETE FROM edges WHERE project_id = $1",
+    "DELETE FROM nodes WHERE project_id = $1",
+    "DELETE FROM tasks WHERE project_id = $1",
+    "DELETE FROM plan_versions WHERE project_id = $1",
+    "DELETE FROM projects WHERE id = $1",
+)
+
+
+def add_document(turn: Turn, new: NewDocument) -> Transaction[str]:
+    """Store a document and queue its ingestion."""
+    document_id = new_id("doc")
+    yield Query(
+        "INSERT INTO documents (id, workspace, title, media_type, bytes, sha256, status, passages, "
+        "created_at) VALUES ($1, $2, $3, $4, $5, $6, 'processing', 0, NOW_US())",
+        (
+            document_id,
+            new.workspace,
+            clean(new.title)[:200],
+            new.media_type,
+            len(new.content),
+            new.sha256,
+        ),
+    )
+    yield Query(
+        "INSERT INTO document_contents (document_id, workspace, content) VALUES ($1, $2, $3)",
+        (document_id, new.workspace, new.content),
+    )
+    yield from queue_ingestion(turn, new.workspace, document_id)
+    return document_id
+
+
+def remove_document(workspace: str, document_id: str) -> Transaction[None]:
+    """Delete a document's rows; its passages are removed by the caller.
+
+    Raises:
+        NotFound: no such document in this workspace.
+    """
+    rows = yield Query(
+        "DELETE FROM documents WHERE id = $1 AND workspace = $2 RETURNING id",
+        (document_id, workspace),
+    )
+    if not rows:
+        raise NotFound("no such document", hint="list them with GET /documents")
+    yield Query("DELETE FROM document_contents WHERE document_id = $1", (document_id,))
+    yield from cancel_ingestion(document_id)

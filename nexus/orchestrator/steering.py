@@ -1,0 +1,104 @@
+"""What a person may do to a project's run: execute, cancel, retry."""
+
+from collections.abc import Sequence
+
+from nexus.domain.graph import Edge, Graph, Progress
+from nexus.domain.seam import Json
+from nexus.domain.states import ProjectState, TaskState, check_project_move
+from nexus.errors import Conflict
+from nexus.models.writing import Many, Query, Transaction
+from nexus.orchestrator.creating import lock_project
+from nexus.orchestrator.planting import ready_tasks
+from nexus.orchestrator.queueing import announce_project, queue_planning, queue_tasks
+from nexus.orchestrator.settling import start
+from nexus.orchestrator.transitions import cancel_open_work, move_project, reset_tasks
+from nexus.orchestrator.turn import Subject, Turn
+
+
+def execute(turn: Turn, workspace: str, project_id: str) -> Transaction[int]:
+    """Start a planned project; return how many subtasks were queued.
+
+    Raises:
+        Conflict: it is not planned.
+    """
+    status, *_ = yield from lock_project(workspace, project_id)
+    if status != ProjectState.PLANNED:
+        raise Conflict(
+            f"cannot execute a project that is {status}",
+            code="illegal_transition",
+            hint="execute starts a planned project; POST /projects/{id}/retry runs a failed one again",
+        )
+    queued = yield from start(turn, Subject(project_id, workspace))
+    return len(queued)
+
+
+def cancel(turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
+    """Cancel a project and all its open work; no effect begins after the commit.
+
+    Raises:
+        Conflict: it is over already.
+    """
+    status, *_ = yield from lock_project(workspace, project_id)
+    check_project_move(ProjectState(status), ProjectState.CANCELLED, "cancel")
+    project = Subject(project_id, workspace)
+    cancelled = yield from cancel_open_work(turn, project)
+    yield Query(
+        "UPDATE projects SET tasks_open = tasks_open - $2 WHERE id = $1", (project_id, cancelled)
+    )
+    yield from move_project(turn, project, ProjectState.CANCELLED, "project.cancelled")
+
+
+def retry(turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectState]:
+    """Run a failed or cancelled project again; finished work is kept. Returns its new state.
+
+    Raises:
+        Conflict: it neither failed nor was cancelled.
+    """
+    status, plan_version, _ = yield from lock_project(workspace, project_id)
+    then = ProjectState.RUNNING if plan_version else ProjectState.PLANNING
+    check_project_move(ProjectState(status), then, "retry")
+    project = Subject(project_id, workspace)
+    if then is ProjectState.PLANNING:
+        yield from move_project(turn, project, then, "project.retried", tasks=0)
+        yield from queue_planning(turn, project)
+    else:
+        yield from _reopen(turn, project)
+    yield from announce_project(turn, project_id)
+    return then
+
+
+def _reopen(turn: Turn, project: Subject) -> Transaction[None]:
+    rows = yield Query(
+        "SELECT count(*) FROM tasks WHERE project_id = $1 AND status <> 'succeeded'",
+        (project.project_id,),
+    )
+    reopened: Json = rows[0][0]
+    yield from move_project(turn, project, ProjectState.RUNNING, "project.retried", tasks=reopened)
+    yield from reset_tasks(turn, project)
+    yield Query(
+        "UPDATE projects SET tasks_open = $2 WHERE id = $1", (project.project_id, rows[0][0])
+    )
+    yield from recount(project.project_id)
+    ready = yield from ready_tasks(project.project_id)
+    yield from queue_tasks(turn, project, ready)
+
+
+def recount(project_id: str) -> Transaction[None]:
+    """Set every node's counter from the states of the tasks: once a retry, never on the hot path."""
+    states = yield Query(
+        "SELECT status, key FROM tasks WHERE project_id = $1 ORDER BY node", (project_id,)
+    )
+    nodes = yield Query("SELECT count(*) FROM nodes WHERE project_id = $1", (project_id,))
+    edges = yield Query(
+        "SELECT source, target, data FROM edges WHERE project_id = $1", (project_id,)
+    )
+    graph = Graph(
+        tuple(row[1] for row in states),
+        nodes[0][0] - len(states),
+        tuple(Edge(row[0], row[1], bool(row[2])) for row in edges),
+    )
+    blocked: Sequence[int] = Progress(graph, [TaskState(row[0]) for row in states]).blocked_by()
+    yield Many(
+        "UPDATE nodes SET blocked_by = $3 WHERE project_id = $1 AND node = $2",
+        [(project_id, node, count) for node, count in enumerate(blocked)],
+    )
