@@ -19,7 +19,6 @@ class Intent:
     number: int
     occurrence: int
     generation: int
-    again: bool  # an interrupted call made once more
 
 
 def begin(held: Held, intent: Intent) -> Transaction[None]:
@@ -29,19 +28,13 @@ def begin(held: Held, intent: Intent) -> Transaction[None]:
         Fenced: the claim is not held any more; the call must not be made.
     """
     workspace = (yield from _still_held(held))[0]
-    if intent.again:
-        yield Query(
-            "UPDATE journal SET status = 'begun', claim = $3, begun_at = NOW_US() "
-            "WHERE subtask_id = $1 AND number = $2",
-            (held.subtask_id, intent.number, held.claim),
-        )
-        return
     call = intent.call
     yield Query(
         "INSERT INTO journal (subtask_id, number, workspace, kind, name, key, occurrence, "
         "generation, fingerprint, effect, status, claim, request, input_tokens, output_tokens, "
         "begun_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'begun', $11, $12, 0, 0, "
-        "NOW_US())",
+        "NOW_US()) ON CONFLICT (subtask_id, number) DO UPDATE SET status = 'begun', "
+        "claim = EXCLUDED.claim, begun_at = EXCLUDED.begun_at WHERE journal.status = 'begun'",
         (
             held.subtask_id,
             intent.number,
@@ -72,7 +65,8 @@ def record(turn: Turn, held: Held, intent: Intent, recorded: Recorded) -> Transa
     written = yield Query(
         "UPDATE journal SET status = $3, result = $4, outcome = $5, input_tokens = $6, "
         "output_tokens = $7, cost_pico_usd = $8, recorded_at = NOW_US() "
-        "WHERE subtask_id = $1 AND number = $2 RETURNING recorded_at - begun_at",
+        "WHERE subtask_id = $1 AND number = $2 AND status = 'begun' "
+        "RETURNING recorded_at - begun_at",
         (
             held.subtask_id,
             intent.number,
@@ -84,6 +78,8 @@ def record(turn: Turn, held: Held, intent: Intent, recorded: Recorded) -> Transa
             usage.cost_pico_usd,
         ),
     )
+    if not written:
+        return  # recorded already: the answer to the first commit was lost on its way
     if intent.call.kind is CallKind.MODEL:
         yield from _charge(held, row[1], recorded)
     _tell(turn, held, row, intent.call, recorded, written[0][0] / 1_000_000)

@@ -1,0 +1,126 @@
+"""The WorkflowEngine: every act on projects, each one transaction with its events.
+
+After the commit, and only then, queued subtasks are announced and watchers are woken.
+The API and the workers share it; it runs no agents.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final, TypeVar
+
+from nexus.domain.graph import compile_plan
+from nexus.domain.seam import Json
+from nexus.domain.states import ProjectState
+from nexus.errors import ServiceMissing
+from nexus.events.bell import Bell
+from nexus.models.database import Database
+from nexus.models.writing import Transaction, Writer
+from nexus.orchestrator import creating, steering
+from nexus.orchestrator.creating import NewDocument, NewProject
+from nexus.orchestrator.queue import Queue
+from nexus.orchestrator.turn import Turn
+
+T = TypeVar("T")
+AGAIN_SECONDS: Final = 0.5
+
+
+class WorkflowEngine:
+    """Runs acts against the truth and rings the doorbell.
+
+    The acts (`create`, `dispatch`, …) are transactions to be passed through `run`, alone
+    or together with other statements that must share their commit.
+    """
+
+    def __init__(
+        self,
+        database: Database | Writer,
+        queue: Queue,
+        bell: Bell,
+        agents: Callable[[], frozenset[str]],
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._bell = bell
+        self._agents = agents
+
+    async def run(self, act: Callable[[Turn], Transaction[T]]) -> T:
+        """Run one act as one transaction; return after its commit and its announcements."""
+        turns: list[Turn] = []
+
+        def begin() -> Transaction[T]:
+            turn = Turn()
+            turns.append(turn)
+            result = yield from act(turn)
+            yield from turn.write_events()
+            return result
+
+        result = await self._database.run(begin)
+        await self.tell(turns[-1])
+        return result
+
+    async def persist(self, act: Callable[[Turn], Transaction[T]]) -> T:
+        """Run an act that must not be lost: while the database is away, keep it and try again.
+
+        Only for acts that a repetition cannot harm, because the outcome of a lost commit
+        is unknown: they compare before they set.
+        """
+        while True:
+            try:
+                return await self.run(act)
+            except ServiceMissing:
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def tell(self, turn: Turn) -> None:
+        """Announce and ring for a committed turn; what is lost here the reconciler repeats."""
+        with suppress(ServiceMissing):
+            await self._queue.announce(turn.announcements)
+        await self._bell.ring(turn.touched)
+
+    def create(self, turn: Turn, new: NewProject) -> Transaction[str]:
+        """Make a project and return its id.
+
+        Raises:
+            InvalidInput: its plan cannot run, or it names unknown documents.
+        """
+        graph = compile_plan(new.plan, self._agents()) if new.plan else None
+        return (yield from creating.create_project(turn, new, graph))
+
+    def dispatch(self, turn: Turn, workspace: str, project_id: str) -> Transaction[int]:
+        """Start a planned project; return how many subtasks were queued at once.
+
+        Raises:
+            NotFound, Conflict: no such project, or it is not planned.
+        """
+        return (yield from steering.execute(turn, workspace, project_id))
+
+    def cancel(self, turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
+        """Cancel a project; no effect of it begins after the commit."""
+        yield from steering.cancel(turn, workspace, project_id)
+
+    def retry(self, turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectState]:
+        """Run a failed or cancelled project again, finished work kept; return its new state."""
+        return (yield from steering.retry(turn, workspace, project_id))
+
+    def edit(
+        self,
+        turn: Turn,
+        workspace: str,
+        project_id: str,
+        name: str | None,
+        metadata: Mapping[str, Json] | None,
+    ) -> Transaction[None]:
+        """Change a project's name and metadata; None leaves a field as it is."""
+        yield from creating.edit_project(workspace, project_id, name, metadata)
+
+    def delete(self, turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
+        """Delete a project that is not at work."""
+        yield from creating.delete_project(workspace, project_id)
+
+    def add_document(self, turn: Turn, new: NewDocument) -> Transaction[str]:
+        """Store a document, queue its ingestion and return its id."""
+        return (yield from creating.add_document(turn, new))
+
+    def remove_document(self, turn: Turn, workspace: str, document_id: str) -> Transaction[None]:
+        """Delete a document's rows."""
+        yield from creating.remove_document(workspace, document_id)
