@@ -85,7 +85,7 @@ def read_project(workspace: str, project_id: str) -> Transaction[Project]:
         (workspace, project_id),
     )
     if not rows:
-        raise NotFound("there is no such project")
+        raise NotFound("no such project", hint="list them with GET /projects")
     row = dict(zip(NAMES, rows[0], strict=True))
     for name in JSON_NAMES:
         row[name] = None if row[name] is None else json.loads(row[name])

@@ -8,8 +8,9 @@ from nexus.domain.graph import compile_plan
 from nexus.errors import FieldProblem, InvalidInput, NotFound
 from nexus.models.database import Database
 from nexus.models.projects import Project as ProjectRow
-from nexus.models.writing import Query, Transaction
-from nexus.orchestrator.engine import NewProject, WorkflowEngine
+from nexus.models.writing import Transaction
+from nexus.orchestrator.creating import NewProject
+from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.turn import Turn
 from nexus.schemas.lists import Page
 from nexus.schemas.projects import Project, ProjectCreate, ProjectEdit, ProjectListParams
@@ -47,8 +48,6 @@ async def create_project(
     )
 
     def act(turn: Turn) -> Transaction[Answer]:
-        if new.document_ids:
-            yield from _check_documents(new.workspace, new.document_ids)
         project_id = yield from engine.create(turn, new)
         project = yield from read_project(new.workspace, project_id)
         return Answer(201, project.model_dump_json(), f"/projects/{project_id}")
@@ -75,23 +74,6 @@ def _check_plan(wanted: ProjectCreate, workshop: Workshop) -> None:
 def _name_from(goal: str) -> str:
     line = " ".join(goal.split())
     return line if len(line) <= NAME_LENGTH else line[: NAME_LENGTH - 1].rstrip() + "…"
-
-
-def _check_documents(workspace: str, document_ids: tuple[str, ...]) -> Transaction[None]:
-    rows = yield Query(
-        "SELECT id FROM documents WHERE workspace = $1 AND id IN EACH($2)",
-        (workspace, document_ids),
-    )
-    known = {row[0] for row in rows}
-    problems = tuple(
-        FieldProblem(f"document_ids[{at}]", "no such document")
-        for at, document_id in enumerate(document_ids)
-        if document_id not in known
-    )
-    if problems:
-        raise InvalidInput(
-            "a document named here does not exist", code="unknown_document", problems=problems
-        )
 
 
 async def list_projects(
@@ -158,4 +140,4 @@ async def delete_project(engine: WorkflowEngine, caller: Caller, project_id: str
 
 def no_project() -> NotFound:
     """Build the one answer for a project that this workspace does not have."""
-    return NotFound("there is no such project", hint="GET /projects lists the workspace's projects")
+    return NotFound("no such project", hint="list them with GET /projects")
