@@ -83,7 +83,7 @@ async def _task_brief(session: AsyncSession, claimed: Claimed, goal: str) -> Bri
     )
 
 
-DocumentRow = Row[tuple[str, str, str, int, str]]
+DocumentRow = Row[str, str, str, int, str]
 
 
 async def _documents(

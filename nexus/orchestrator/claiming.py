@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nexus.domain.states import SubtaskKind
-from nexus.models.writing import Row, Transaction
+from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.queueing import announce_project
 from nexus.orchestrator.transitions import Held, claim_subtasks, release_subtask, start_tasks
 from nexus.orchestrator.turn import Turn, lock_projects_of
@@ -25,6 +25,7 @@ class Claimed:
     max_attempts: int
     generation: int
     max_model_calls: int
+    timeout_seconds: float
     seconds_left: float
     has_history: bool  # there may be journal records to replay
 
@@ -61,8 +62,9 @@ def _claimed(worker_id: str, row: Row) -> Claimed:
         max_attempts=row[9],
         generation=row[10],
         max_model_calls=row[11],
-        seconds_left=row[12] / 1_000_000,
-        has_history=row[2] > 1 or row[13] is not None,
+        timeout_seconds=row[12],
+        seconds_left=row[13] / 1_000_000,
+        has_history=row[2] > 1 or row[14] is not None,
     )
 
 
@@ -73,3 +75,15 @@ def release(turn: Turn, held: Sequence[Held], reason: str) -> Transaction[int]:
     for one in held:
         given_back += yield from release_subtask(turn, one, reason)
     return given_back
+
+
+def due_subtasks(limit: int) -> Transaction[list[str]]:
+    """List queued, due subtasks, quick kinds first: what to claim when the queue is away."""
+    rows = yield Query(
+        "SELECT s.id FROM subtasks s LEFT JOIN projects p ON p.id = s.project_id "
+        "WHERE s.status = 'queued' AND s.run_at <= NOW_US() "
+        "AND (p.id IS NULL OR p.status IN ('running', 'planning')) "
+        "ORDER BY s.priority, s.run_at, s.id LIMIT $1",
+        (limit,),
+    )
+    return [row[0] for row in rows]

@@ -181,7 +181,8 @@ def claim_subtasks(
         "AND (project_id IS NULL OR EXISTS (SELECT 1 FROM projects p "
         "WHERE p.id = subtasks.project_id AND p.status IN ('running', 'planning'))) "
         "RETURNING id, attempt, claim, workspace, project_id, task_id, document_id, kind, agent, "
-        "max_attempts, generation, max_model_calls, deadline_at - NOW_US(), supersedes",
+        "max_attempts, generation, max_model_calls, timeout_seconds, deadline_at - NOW_US(), "
+        "supersedes",
         (list(subtask_ids), worker_id),
     )
     for row in rows:

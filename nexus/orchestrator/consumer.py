@@ -1,0 +1,188 @@
+"""A worker's loop: keep the slots full, from the queue or, without Redis, from the database.
+
+Invariant: `held` names exactly the claims this process may still act on, from the moment
+their commit is known until their run is over. The pulse compares it with the database.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from nexus.errors import ServiceMissing
+from nexus.orchestrator.claiming import Claimed, claim, due_subtasks, release
+from nexus.orchestrator.queue import Message, Queue
+from nexus.orchestrator.runner import Bench, run_claimed
+from nexus.orchestrator.settling import Share
+from nexus.orchestrator.transitions import Held
+
+BATCH: Final = 100
+ASK_SECONDS: Final = 0.5
+SWEEP_SECONDS: Final = 5.0
+FULL_SECONDS: Final = 0.5
+DRAIN_SECONDS: Final = 10.0
+TAKEN_IN_A_ROW: Final = 32
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Hand:
+    """What one worker process holds, shared with the pulse's thread."""
+
+    worker_id: str
+    held: dict[str, int] = field(default_factory=dict)  # subtask id -> claim
+    live_workers: int = 1
+
+
+class Consumer:
+    """Claims subtasks into slots and runs them until told to stop."""
+
+    def __init__(self, bench: Bench, queue: Queue, hand: Hand, slots: int) -> None:
+        self._bench = bench
+        self._queue = queue
+        self._hand = hand
+        self._slots = slots
+        self._runs: dict[str, asyncio.Task[None]] = {}
+        self._freed = asyncio.Event()
+        self._swept_at = 0.0
+        self._draining = False
+
+    async def work(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set, then drain: nothing new is claimed, what runs may end."""
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            while not stop.is_set():
+                feeding = asyncio.ensure_future(self._feed_once())
+                await asyncio.wait({feeding, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not feeding.done():
+                    # A claim under way is waited for: cancelling would lose track of it.
+                    await asyncio.wait({feeding})
+                feeding.result()
+        finally:
+            stopping.cancel()
+        await self._drain()
+
+    def abandon(self, subtask_id: str, claim_number: int) -> None:
+        """Stop a run whose claim is not ours any more; called on the loop's thread."""
+        run = self._runs.get(subtask_id)
+        if run and self._hand.held.get(subtask_id) == claim_number:
+            log.info("subtask.abandoned", subtask_id=subtask_id)
+            run.cancel()
+
+    async def _feed_once(self) -> None:
+        free = self._slots - len(self._runs)
+        if free <= 0:
+            self._freed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FULL_SECONDS):
+                    await self._freed.wait()
+            return
+        try:
+            messages = await self._read(min(free, BATCH))
+        except ServiceMissing:
+            await self._ask_database(free)
+            return
+        if messages:
+            await self._claim([message.subtask_id for message in messages])
+            await self._acknowledge(messages)
+
+    async def _read(self, count: int) -> list[Message]:
+        now = asyncio.get_running_loop().time()
+        if now - self._swept_at > SWEEP_SECONDS:
+            self._swept_at = now
+            abandoned = await self._queue.take_abandoned(self._hand.worker_id)
+            if abandoned:
+                return abandoned
+        return await self._queue.read(self._hand.worker_id, count)
+
+    async def _acknowledge(self, messages: list[Message]) -> None:
+        try:
+            await self._queue.acknowledge(messages)
+        except ServiceMissing:
+            log.info("queue.unacknowledged", entries=len(messages))
+
+    async def _ask_database(self, free: int) -> None:
+        """Without the doorbell: look for due work every half second."""
+        try:
+            ids = await self._bench.engine.run(lambda turn: due_subtasks(min(free, BATCH)))
+            if ids and await self._claim(ids):
+                return
+        except ServiceMissing:
+            log.warning("database.missing", hint="waiting for it to return")
+        await asyncio.sleep(ASK_SECONDS)
+
+    async def _claim(self, ids: Iterable[str]) -> int:
+        wanted = [one for one in dict.fromkeys(ids) if one not in self._runs]
+        if not wanted:
+            return 0
+        claimed = await self._bench.engine.persist(
+            lambda turn: claim(turn, self._hand.worker_id, wanted)
+        )
+        for one in claimed:
+            self._start(one)
+        return len(claimed)
+
+    def _start(self, claimed: Claimed) -> None:
+        run = asyncio.get_running_loop().create_task(self._run(claimed))
+        run.add_done_callback(_report)
+        self._hold(claimed, run)
+
+    def _hold(self, claimed: Claimed, run: asyncio.Task[None] | None) -> None:
+        if run is not None:
+            self._hand.held[claimed.held.subtask_id] = claimed.held.claim
+            self._runs[claimed.held.subtask_id] = run
+
+    async def _run(self, claimed: Claimed) -> None:
+        """Run a claim, then what settling it handed over, in this slot."""
+        for in_a_row in itertools.count():
+            try:
+                settled = await run_claimed(self._bench, claimed, self._share(in_a_row))
+            finally:
+                self._let_go(claimed)
+            if not settled.taken:
+                return
+            claimed, *others = settled.taken
+            for other in others:
+                self._start(other)
+            self._hold(claimed, asyncio.current_task())
+
+    def _share(self, in_a_row: int) -> Share:
+        if self._draining or in_a_row >= TAKEN_IN_A_ROW:
+            return Share()
+        return Share(1 + max(0, self._slots - len(self._runs)), self._hand.live_workers)
+
+    def _let_go(self, claimed: Claimed) -> None:
+        subtask_id = claimed.held.subtask_id
+        if self._hand.held.get(subtask_id) == claimed.held.claim:
+            del self._hand.held[subtask_id]
+        if self._runs.get(subtask_id) is asyncio.current_task():
+            del self._runs[subtask_id]
+        self._freed.set()
+
+    async def _drain(self) -> None:
+        """Let running subtasks end for a while, then give the rest back, attempts uncounted."""
+        self._draining = True
+        runs = set(self._runs.values())
+        if not runs:
+            return
+        log.info("worker.draining", subtasks=len(runs))
+        await asyncio.wait(runs, timeout=DRAIN_SECONDS)
+        left = [Held(one, number, self._hand.worker_id) for one, number in self._hand.held.items()]
+        runs = {run for run in runs if not run.done()}
+        for run in runs:
+            run.cancel()
+        if runs:
+            await asyncio.wait(runs, timeout=DRAIN_SECONDS)
+        if left:
+            await self._bench.engine.run(lambda turn: release(turn, left, "worker stopped"))
+
+
+def _report(run: asyncio.Task[None]) -> None:
+    """Say what a run could not settle; the pulse gives its subtask back."""
+    if not run.cancelled() and (wrong := run.exception()):
+        log.error("subtask.unsettled", error=f"{type(wrong).__name__}: {wrong}"[:500])

@@ -1,0 +1,53 @@
+"""What a raised error means for an attempt: the one table from errors to problems."""
+
+from nexus.errors import (
+    CallerError,
+    LimitReached,
+    Misconfigured,
+    ModelError,
+    NexusError,
+    PermanentFailure,
+    TransientFailure,
+)
+from nexus.orchestrator.settling import Problem
+
+
+def judge(wrong: BaseException) -> Problem:
+    """Say what an attempt that raised `wrong` failed of, and whether another may help."""
+    if isinstance(wrong, NexusError):
+        hopeless = isinstance(wrong, PermanentFailure | LimitReached | CallerError | Misconfigured)
+        return Problem(
+            wrong.reason,
+            wrong.message,
+            wrong.hint,
+            again=not hopeless,
+            own_making=isinstance(wrong, ModelError),
+            retry_after_seconds=(
+                wrong.retry_after_seconds if isinstance(wrong, TransientFailure) else None
+            ),
+        )
+    if isinstance(wrong, BaseExceptionGroup):
+        return judge(wrong.exceptions[0])
+    text = str(wrong) or "no message"
+    return Problem(
+        "agent_error",
+        f"the agent raised {type(wrong).__name__}: {text}",
+        "see the worker's log for where it was raised",
+    )
+
+
+def time_over(seconds: float) -> Problem:
+    """The problem of a task that outlived its time."""
+    return Problem(
+        "timeout",
+        f"not finished within its time limit of {seconds:g} s",
+        "raise timeout_seconds, or make the task smaller, then retry the project",
+        again=False,
+    )
+
+
+LOST = Problem(
+    "worker_lost",
+    "the worker that ran it was lost",
+    "if this repeats, the task itself may bring its worker down",
+)

@@ -1,0 +1,104 @@
+"""Workers as the database knows them: they join, beat, are found dead, and leave."""
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from nexus.domain.ids import new_id
+from nexus.locks import FileLock
+from nexus.models.writing import Query, Transaction
+
+
+def lock_file(data: Path, worker_id: str) -> Path:
+    """The file a worker holds locked for its life."""
+    return data / "workers" / f"{worker_id}.lock"
+
+
+def join(worker_id: str, concurrency: int, lease_seconds: float) -> Transaction[None]:
+    """Enter a worker with a fresh lease."""
+    yield Query(
+        "INSERT INTO workers (id, workspace, host, pid, status, concurrency, started_at, "
+        "heartbeat_at, lease_until) VALUES ($1, 'default', $2, $3, 'active', $4, NOW_US(), "
+        "NOW_US(), NOW_US() + $5)",
+        (worker_id, socket.gethostname()[:200], os.getpid(), concurrency, int(lease_seconds * 1e6)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a heartbeat learns: the claims the database has under this worker, and its peers."""
+
+    claims: dict[str, int]
+    live_workers: int
+
+
+def beat(worker_id: str, lease_seconds: float) -> Transaction[Beat]:
+    """Renew a worker's lease."""
+    yield Query(
+        "UPDATE workers SET heartbeat_at = NOW_US(), lease_until = NOW_US() + $2 WHERE id = $1",
+        (worker_id, int(lease_seconds * 1e6)),
+    )
+    return (yield from look(worker_id))
+
+
+def look(worker_id: str) -> Transaction[Beat]:
+    """Read what the database has under a worker, renewing nothing."""
+    rows = yield Query(
+        "SELECT id, claim FROM subtasks WHERE owner = $1 AND status = 'running'", (worker_id,)
+    )
+    live = yield Query(
+        "SELECT count(*) FROM workers WHERE status = 'active' AND lease_until > NOW_US()"
+    )
+    return Beat({row[0]: row[1] for row in rows}, live[0][0])
+
+
+def leave(worker_id: str) -> Transaction[None]:
+    """Take a worker off the list."""
+    yield Query("DELETE FROM workers WHERE id = $1", (worker_id,))
+
+
+def other_workers(worker_id: str) -> Transaction[list[str]]:
+    """List the other workers whose lease has not been given up."""
+    rows = yield Query("SELECT id FROM workers WHERE id <> $1 AND status <> 'gone'", (worker_id,))
+    return [row[0] for row in rows]
+
+
+def declare_gone(worker_ids: list[str]) -> Transaction[None]:
+    """End the leases of workers that are known to be dead."""
+    yield Query(
+        "UPDATE workers SET status = 'gone', lease_until = 0 WHERE id IN EACH($1)", (worker_ids,)
+    )
+
+
+def forget_gone(before_us: int) -> Transaction[None]:
+    """Drop workers whose lease ended more than `before_us` ago and who own nothing."""
+    yield Query(
+        "DELETE FROM workers WHERE lease_until < NOW_US() - $1 "
+        "AND NOT EXISTS (SELECT 1 FROM subtasks s WHERE s.owner = workers.id "
+        "AND s.status = 'running')",
+        (before_us,),
+    )
+
+
+def find_dead(data: Path, worker_ids: list[str]) -> list[str]:
+    """List those whose lock file is here and unlocked: they have ended, however they did."""
+    dead: list[str] = []
+    for worker_id in worker_ids:
+        path = lock_file(data, worker_id)
+        if not path.exists():
+            continue  # a worker of another machine: its lease decides
+        lock = FileLock(path)
+        if lock.acquire():
+            path.unlink(missing_ok=True)
+            lock.release()
+            dead.append(worker_id)
+    return dead
+
+
+def new_worker(data: Path) -> tuple[str, FileLock]:
+    """Make a worker's id and take its lock."""
+    worker_id = new_id("wrk")
+    lock = FileLock(lock_file(data, worker_id))
+    lock.acquire()
+    return worker_id, lock

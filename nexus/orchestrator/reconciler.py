@@ -1,0 +1,136 @@
+"""The reconciler: on every worker, in the pulse's thread, puts right what a crash or Redis left.
+
+Each pass looks first and writes only where something is wrong. Everything it does is
+compare-and-set, so any number of reconcilers may run at once.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import structlog
+
+from nexus.models.writing import Query, Row, Transaction
+from nexus.orchestrator.engine import WorkflowEngine
+from nexus.orchestrator.judging import LOST, time_over
+from nexus.orchestrator.queueing import announce_project, announce_subtasks
+from nexus.orchestrator.settling import fail_what_hangs_on, settle_problem
+from nexus.orchestrator.transitions import Held, fail_queued_subtask
+from nexus.orchestrator.turn import Turn, lock_projects, lock_projects_of
+
+BATCH: Final = 200
+GRACE_US: Final = 2_000_000
+REANNOUNCE_US: Final = 5_000_000
+
+log = structlog.get_logger()
+
+
+async def reconcile(engine: WorkflowEngine) -> None:
+    """Make one pass: lost leases, overdue tasks, rows the queue does not know."""
+    for held in await engine.run(lambda turn: _lost_claims()):
+        await engine.run(partial(_return_lost, held=held))
+    for overdue in await engine.run(lambda turn: _overdue()):
+        await engine.run(partial(_end_overdue, overdue=overdue))
+    projects, others = await engine.run(lambda turn: _unannounced())
+    if projects or others:
+        await engine.run(lambda turn: _announce(turn, projects, others))
+
+
+async def return_claim(engine: WorkflowEngine, held: Held) -> None:
+    """Count an attempt as lost and put the subtask back, or fail it after its last one."""
+    await engine.run(lambda turn: _return_lost(turn, held))
+
+
+def _lost_claims() -> Transaction[list[Held]]:
+    """List running subtasks whose worker's lease is over, or whose worker is unknown."""
+    rows = yield Query(
+        "SELECT s.id, s.claim, s.owner FROM subtasks s LEFT JOIN workers w ON w.id = s.owner "
+        "WHERE s.status = 'running' AND (w.id IS NULL OR w.lease_until < NOW_US()) LIMIT $1",
+        (BATCH,),
+    )
+    return [Held(row[0], row[1], row[2]) for row in rows]
+
+
+def _return_lost(turn: Turn, held: Held) -> Transaction[None]:
+    yield from lock_projects_of([held.subtask_id])
+    rows = yield Query(
+        "SELECT project_id FROM subtasks "
+        "WHERE id = $1 AND claim = $2 AND owner = $3 AND status = 'running'",
+        (held.subtask_id, held.claim, held.owner),
+    )
+    if not rows:
+        return  # somebody else was quicker
+    log.info("subtask.lease_lost", subtask_id=held.subtask_id, worker=held.owner)
+    yield from settle_problem(turn, held, LOST)
+    if rows[0][0]:
+        yield from announce_project(turn, rows[0][0])
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A subtask past its time limit; `held` says whose it is while it runs."""
+
+    subtask_id: str
+    timeout_seconds: float
+    held: Held | None
+
+
+def _overdue() -> Transaction[list[Overdue]]:
+    """List subtasks past their time limit that no worker ended."""
+    rows = yield Query(
+        "SELECT id, timeout_seconds, status, claim, owner FROM subtasks "
+        "WHERE status IN ('queued', 'running') AND deadline_at IS NOT NULL "
+        "AND deadline_at < NOW_US() - $1 LIMIT $2",
+        (GRACE_US, BATCH),
+    )
+    return [
+        Overdue(row[0], row[1], Held(row[0], row[3], row[4]) if row[2] == "running" else None)
+        for row in rows
+    ]
+
+
+def _end_overdue(turn: Turn, overdue: Overdue) -> Transaction[None]:
+    subtask_id, held = overdue.subtask_id, overdue.held
+    yield from lock_projects_of([subtask_id])
+    problem = time_over(overdue.timeout_seconds)
+    if held is not None:
+        rows = yield Query(
+            "SELECT 1 FROM subtasks "
+            "WHERE id = $1 AND claim = $2 AND owner = $3 AND status = 'running'",
+            (held.subtask_id, held.claim, held.owner),
+        )
+        if rows:
+            yield from settle_problem(turn, held, problem)
+        return
+    rows = yield Query("SELECT task_id FROM subtasks WHERE id = $1", (subtask_id,))
+    error = problem.error(rows[0][0])
+    row: Row | None = yield from fail_queued_subtask(turn, subtask_id, error)
+    if row is not None:
+        yield from fail_what_hangs_on(turn, subtask_id, row, error)
+
+
+def _unannounced() -> Transaction[tuple[list[str], list[str]]]:
+    """List projects with due rows the queue was not told of, and rows it may have lost."""
+    fresh = yield Query(
+        "SELECT project_id, id FROM subtasks WHERE status = 'queued' AND announced_at IS NULL "
+        "AND run_at <= NOW_US() AND (project_id IS NULL OR EXISTS (SELECT 1 FROM projects p "
+        "WHERE p.id = subtasks.project_id AND p.status IN ('running', 'planning')) "
+        "AND NOT EXISTS (SELECT 1 FROM subtasks o WHERE o.project_id = subtasks.project_id "
+        "AND o.status = 'queued' AND o.announced_at IS NOT NULL)) LIMIT $1",
+        (BATCH,),
+    )
+    stale = yield Query(
+        "SELECT id FROM subtasks WHERE status = 'queued' "
+        "AND announced_at < NOW_US() - $1 ORDER BY announced_at LIMIT $2",
+        (REANNOUNCE_US, BATCH),
+    )
+    projects = sorted({row[0] for row in fresh if row[0]})
+    return projects, [row[1] for row in fresh if not row[0]] + [row[0] for row in stale]
+
+
+def _announce(turn: Turn, projects: list[str], others: list[str]) -> Transaction[None]:
+    yield from lock_projects(projects)
+    for project_id in projects:
+        yield from announce_project(turn, project_id)
+    if others:
+        yield from announce_subtasks(turn, others)

@@ -1,0 +1,133 @@
+"""Run one claimed subtask to its outcome and settle it; the worker's boundary around agents."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from nexus.agents.context import Context
+from nexus.agents.roster import roster
+from nexus.domain.graph import compile_plan
+from nexus.domain.plan import Plan
+from nexus.domain.states import SubtaskKind
+from nexus.errors import Fenced, OutputInvalid, PermanentFailure
+from nexus.llm.book import ModelBook
+from nexus.memory.passages import SourceDocument
+from nexus.models.database import Database
+from nexus.orchestrator.briefing import brief_claimed, read_document
+from nexus.orchestrator.claiming import Claimed
+from nexus.orchestrator.engine import WorkflowEngine
+from nexus.orchestrator.journal import JournalSeam, read_journal
+from nexus.orchestrator.judging import judge, time_over
+from nexus.orchestrator.settling import Outcome, Settled, Share, settle
+from nexus.tools.scope import Equipment, ToolScope
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every run of this worker uses."""
+
+    database: Database
+    engine: WorkflowEngine
+    equipment: Equipment
+    models: ModelBook
+    data: Path
+
+
+async def run_claimed(bench: Bench, claimed: Claimed, share: Share) -> Settled:
+    """Run a claimed subtask and settle its outcome.
+
+    A fenced claim is dropped without a trace. Cancellation leaves the claim as it is: who
+    cancelled decides whether it is released or belongs to somebody else by now.
+    """
+    try:
+        outcome = await _attempt(bench, claimed)
+        settled = await bench.engine.persist(
+            lambda turn: settle(turn, claimed.held, outcome, share)
+        )
+    except Fenced:
+        log.info("subtask.dropped", subtask_id=claimed.held.subtask_id)
+        return Settled()
+    log.debug("subtask.settled", subtask_id=claimed.held.subtask_id, kind=claimed.kind.value)
+    return settled
+
+
+async def _attempt(bench: Bench, claimed: Claimed) -> Outcome:
+    """Run the agent once; every failure but a fenced claim becomes a problem."""
+    try:
+        async with asyncio.timeout(max(0.0, claimed.seconds_left)) as limit:
+            return await _produce(bench, claimed)
+    except Fenced:
+        raise
+    except Exception as wrong:
+        if limit.expired():
+            return Outcome(problem=time_over(claimed.timeout_seconds))
+        log.warning(
+            "subtask.attempt_failed",
+            subtask_id=claimed.held.subtask_id,
+            agent=claimed.agent,
+            attempt=claimed.attempt,
+            error=f"{type(wrong).__name__}: {wrong}"[:500],
+        )
+        return Outcome(problem=judge(wrong))
+
+
+async def _produce(bench: Bench, claimed: Claimed) -> Outcome:
+    if claimed.kind is SubtaskKind.INGEST:
+        return await _ingest(bench, claimed)
+    briefing = await brief_claimed(bench.database, bench.data, claimed)
+    agent = roster().get(claimed.agent)
+    if agent is None:
+        raise PermanentFailure(
+            f"this worker has no agent named {claimed.agent}",
+            code="unknown_agent",
+            hint="give the worker the same NEXUS_PLUGINS as the API",
+        )
+    journal = await read_journal(bench.database, claimed)
+    context = Context(
+        workspace=claimed.workspace,
+        project_id=claimed.project_id or "",
+        task_id=claimed.task_id,
+        subtask_id=claimed.held.subtask_id,
+        attempt=claimed.attempt,
+        model=briefing.model,
+        seam=JournalSeam(bench.engine, claimed, journal),
+        scope=ToolScope(
+            workspace=claimed.workspace,
+            project_id=claimed.project_id or "",
+            folder=briefing.folder,
+            document_ids=briefing.document_ids,
+            equipment=bench.equipment,
+        ),
+        models=bench.models,
+    )
+    output = await agent.run(briefing.brief, context)
+    if not isinstance(output, str):
+        raise PermanentFailure(
+            f"the agent {claimed.agent} returned {type(output).__name__}, not text",
+            code="agent_error",
+            hint="return a string; json.dumps for structures",
+        )
+    if claimed.kind is SubtaskKind.PLAN:
+        return _planned(output)
+    if not output.strip():
+        raise OutputInvalid(f"the agent {claimed.agent} gave an empty answer", code="empty_output")
+    return Outcome(output=output)
+
+
+def _planned(output: str) -> Outcome:
+    plan = Plan.model_validate(json.loads(output))
+    usable = frozenset(roster()) - {"manager"}
+    return Outcome(output=output, plan=plan, graph=compile_plan(plan, usable))
+
+
+async def _ingest(bench: Bench, claimed: Claimed) -> Outcome:
+    document_id = claimed.document_id or ""
+    title, media_type, content = await read_document(bench.database, document_id)
+    source = SourceDocument(document_id, title, media_type, content)
+    passages = await bench.equipment.memory.add(claimed.workspace, source)
+    return Outcome(output="", passages=passages)
