@@ -11,7 +11,7 @@ from nexus.errors import Forbidden, NotFound
 from nexus.models.database import Database
 from nexus.models.work import ApiKey
 from nexus.models.writing import Query, Transaction
-from nexus.schemas.keys import Key, KeyCreate, KeyMade
+from nexus.schemas.keys import Key, KeyCreate, KeyListParams, KeyMade
 from nexus.schemas.lists import Page
 from nexus.services.caller import DEFAULT_WORKSPACE, Caller
 from nexus.services.cursors import Cursor, page_of
@@ -115,21 +115,21 @@ async def create_key(
 
 
 async def list_keys(
-    database: Database, caller: Caller, named: str | None, cursor: str | None, limit: int
+    database: Database, caller: Caller, wanted: KeyListParams
 ) -> Page[Key]:
     """List a workspace's keys, newest first."""
-    at = Cursor.read(cursor)
+    at = Cursor.read(wanted.cursor)
     statement = (
         select(*COLUMNS)
-        .where(ApiKey.workspace == workspace_for(caller, named))
+        .where(ApiKey.workspace == workspace_for(caller, wanted.workspace))
         .order_by(ApiKey.created_at.desc(), ApiKey.id.desc())
-        .limit(limit + 1)
+        .limit(wanted.limit + 1)
     )
     if at:
         statement = statement.where(at.before(ApiKey.created_at, ApiKey.id))
     async with reading(database) as session:
         rows = (await session.execute(statement)).all()
-    shown, following = page_of(rows, limit)
+    shown, following = page_of(rows, wanted.limit)
     return Page(
         items=[
             Key(

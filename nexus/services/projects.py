@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from sqlalchemy import or_, select
 
-from nexus.domain.graph import compile_plan
 from nexus.errors import FieldProblem, InvalidInput, NotFound
 from nexus.models.database import Database
 from nexus.models.projects import Project as ProjectRow
@@ -34,8 +33,6 @@ async def create_project(
     """
     if wanted.model is not None:
         workshop.check_model(wanted.model)
-    if wanted.plan is not None:
-        _check_plan(wanted, workshop)
     new = NewProject(
         workspace=caller.workspace,
         goal=wanted.goal,
@@ -52,23 +49,24 @@ async def create_project(
         project = yield from read_project(new.workspace, project_id)
         return Answer(201, project.model_dump_json(), f"/projects/{project_id}")
 
-    return await engine.run(lambda turn: once.wrap(lambda: act(turn)))
-
-
-def _check_plan(wanted: ProjectCreate, workshop: Workshop) -> None:
-    if wanted.plan is None:
-        return
     try:
-        compile_plan(wanted.plan, workshop.usable_agents())
+        return await engine.run(lambda turn: once.wrap(lambda: act(turn)))
     except InvalidInput as wrong:
-        raise InvalidInput(
-            wrong.message,
-            hint=wrong.hint,
-            code=wrong.reason,
-            problems=tuple(
-                FieldProblem(f"plan.{problem.place}", problem.message) for problem in wrong.problems
-            ),
-        ) from wrong
+        if wrong.reason != "invalid_plan":
+            raise
+        raise _in_request(wrong) from wrong
+
+
+def _in_request(wrong: InvalidInput) -> InvalidInput:
+    """Place a plan's problems where the request has its plan."""
+    return InvalidInput(
+        wrong.message,
+        hint=wrong.hint,
+        code=wrong.reason,
+        problems=tuple(
+            FieldProblem(f"plan.{problem.place}", problem.message) for problem in wrong.problems
+        ),
+    )
 
 
 def _name_from(goal: str) -> str:

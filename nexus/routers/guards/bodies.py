@@ -9,8 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nexus.routers.guards.json_limits import BadJson, check_json
-from nexus.routers.problems import problem
+from nexus.errors import CallerError
+from nexus.routers.guards.json_limits import check_json
+from nexus.routers.problems import caller_problem, problem
 
 MEGABYTE: Final = 1_000_000
 UPLOAD_PATHS: Final = frozenset({"/documents"})
@@ -69,9 +70,8 @@ class BodyGuard:
             body = await self._read(scope, source, limit)
         except HTTPException as wrong:
             await _refuse(scope, wrong.status_code, wrong.detail)(scope, receive, send)
-        except BadJson as wrong:
-            response = problem(scope, wrong.status, wrong.detail, code="malformed_body")
-            await response(scope, receive, send)
+        except CallerError as wrong:
+            await caller_problem(scope, wrong)(scope, receive, send)
         else:
             if body is not None:
                 await self.app(scope, _replay(body, receive), send)

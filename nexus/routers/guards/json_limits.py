@@ -9,6 +9,9 @@ import math
 import re
 from typing import Any, Final, NoReturn
 
+from nexus.errors import CallerError, InvalidInput, TooLarge
+
+MALFORMED: Final = "malformed_body"
 MAX_DEPTH: Final = 32
 INT_LIMIT: Final = 2**63
 INT_DIGITS: Final = 20
@@ -18,20 +21,11 @@ BRACKETS: Final = re.compile(rb"[\[\]{}]")
 ESCAPES_TO_CHECK: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
-class BadJson(Exception):
-    """A body that is refused; `status` is 400 for what is no JSON, 413 or 422 for what breaks a limit."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-
-
 def check_json(body: bytes, max_values: int) -> None:
     """Accept a body, or say what is wrong with it.
 
     Raises:
-        BadJson: the body is refused.
+        CallerError: 400 for what is no JSON, 413 or 422 for what breaks a limit.
     """
     _check_shape(body, max_values)
     try:
@@ -42,9 +36,9 @@ def check_json(body: bytes, max_values: int) -> None:
             parse_int=_whole,
         )
     except UnicodeDecodeError as wrong:
-        raise BadJson(400, "the body is not UTF-8") from wrong
+        raise CallerError("the body is not UTF-8", code=MALFORMED) from wrong
     except (ValueError, RecursionError) as wrong:
-        raise BadJson(400, "the body is not JSON") from wrong
+        raise CallerError("the body is not JSON", code=MALFORMED) from wrong
     if ESCAPES_TO_CHECK.search(body):
         _check_characters(parsed)
 
@@ -53,28 +47,28 @@ def _check_shape(body: bytes, max_values: int) -> None:
     skeleton = STRINGS.sub(b'""', body)
     values = 1 + skeleton.count(b",") + skeleton.count(b"[") + skeleton.count(b"{")
     if values > max_values:
-        raise BadJson(413, f"the body holds more than {max_values:,} values")
+        raise TooLarge(f"the body holds more than {max_values:,} values", code="too_many_values")
     depth = 0
     for bracket in BRACKETS.finditer(skeleton):
         depth += 1 if bracket[0] in b"[{" else -1
         if depth > MAX_DEPTH:
-            raise BadJson(422, f"the body is nested deeper than {MAX_DEPTH} levels")
+            raise InvalidInput(f"the body is nested deeper than {MAX_DEPTH} levels", code=MALFORMED)
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise BadJson(422, "NaN and Infinity are not numbers of JSON")
+    raise InvalidInput("NaN and Infinity are not numbers of JSON", code=MALFORMED)
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise BadJson(422, "a number is too large")
+        raise InvalidInput("a number is too large", code=MALFORMED)
     return number
 
 
 def _whole(text: str) -> int:
     if len(text) > INT_DIGITS or not -INT_LIMIT <= (number := int(text)) < INT_LIMIT:
-        raise BadJson(422, "a whole number does not fit into 64 bits")
+        raise InvalidInput("a whole number does not fit into 64 bits", code=MALFORMED)
     return number
 
 
@@ -94,6 +88,6 @@ def _check_characters(parsed: Any) -> None:
 
 def _check_text(text: str) -> None:
     if "\0" in text:
-        raise BadJson(422, "a text holds a NUL character")
+        raise InvalidInput("a text holds a NUL character", code=MALFORMED)
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise BadJson(422, "a text holds half of a surrogate pair")
+        raise InvalidInput("a text holds half of a surrogate pair", code=MALFORMED)
