@@ -26,7 +26,7 @@ from nexus.services.plans import Outlines
 from nexus.services.secrets import read_secret
 from nexus.services.workshop import open_workshop
 from nexus.settings import Settings, read_settings
-from nexus.wiring import open_engine
+from nexus.wiring import listening, open_engine
 
 GRACE_SECONDS: Final = 10
 ROUTERS: Final = (projects, runs, results, events, documents, agents, keys, health)
@@ -66,11 +66,12 @@ def _lifespan(
         chosen = settings or read_settings()
         configure_logs(chosen.log_level)
         async with AsyncExitStack() as opened:
-            workshop = open_workshop(chosen)
-            opened.push_async_callback(workshop.close)
             parts = await opened.enter_async_context(
                 open_engine(chosen, prepare=ensure_admin_key(chosen))
             )
+            workshop = open_workshop(chosen)
+            opened.push_async_callback(workshop.close)
+            await opened.enter_async_context(listening(parts.bell))
             app.state.parts = parts
             app.state.workshop = workshop
             app.state.keyring = Keyring(parts.database, read_secret(chosen))

@@ -14,7 +14,7 @@ from nexus.routers.access import Opened, Reader
 from nexus.routers.answers import prefers
 from nexus.routers.guards.keys import verify
 from nexus.routers.streams import Streams
-from nexus.schemas.events import Event, EventPage, EventParams
+from nexus.schemas.events import Event, EventHeaders, EventPage, EventParams
 from nexus.services.events import Follower, list_events, read_batch
 
 STREAM: Final = "text/event-stream"
@@ -36,15 +36,14 @@ async def events(
     parts: Opened,
     project_id: str,
     wanted: Annotated[EventParams, Query()],
-    accept: Annotated[str, Header(max_length=1_000)] = "*/*",
-    last_event_id: Annotated[str | None, Header(pattern=r"^[0-9]{1,18}$")] = None,
+    sent: Annotated[EventHeaders, Header()],
 ) -> Response:
     """Read a project's history, or with `Accept: text/event-stream` follow it to its end.
 
     In the stream, `id` is the number of the event: after a break, go on with Last-Event-ID.
     """
-    after = wanted.after if last_event_id is None else int(last_event_id)
-    if not prefers(accept, STREAM, over="application/json"):
+    after = wanted.after if sent.last_event_id is None else int(sent.last_event_id)
+    if not prefers(sent.accept, STREAM, over="application/json"):
         page = await list_events(parts.database, caller, project_id, after or 0, wanted.limit)
         return Response(page.model_dump_json(), media_type="application/json")
     # A stream that has begun cannot answer 404 any more.

@@ -144,7 +144,7 @@ async def _wrong_fields(request: Request, error: Exception) -> Response:
 def place_of(location: Sequence[str | int]) -> str:
     """Write a validation location as a place: `plan.phases[0].tasks[1].agent`."""
     source, *path = location
-    if not path or source == "body" and isinstance(path[0], int) and len(path) == 1:
+    if not path or (source == "body" and isinstance(path[0], int) and len(path) == 1):
         return str(source)
     place = ""
     for step in path:
@@ -184,9 +184,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 def unavailable(scope: Scope, error: Exception) -> Response:
     """Build the answer for a part of the installation that is out of reach."""
-    log.warning(
-        "request.unavailable", request_id=request_id_of(scope), error=type(error).__name__
-    )
+    log.warning("request.unavailable", request_id=request_id_of(scope), error=type(error).__name__)
     detail = "a part of this installation is out of reach; try again"
     code = "unavailable"
     if isinstance(error, OperatorError | TransientFailure):

@@ -71,9 +71,7 @@ async def show_deliverable(
 
 @router.get("/projects/{project_id}/tasks")
 @router.get("/projects/{project_id}/tasks/", include_in_schema=False)
-async def list_tasks(
-    caller: Reader, parts: Opened, project_id: str, page: Paging
-) -> Page[Task]:
+async def list_tasks(caller: Reader, parts: Opened, project_id: str, page: Paging) -> Page[Task]:
     """List a project's tasks in the order of the plan."""
     return await tasks.list_tasks(parts.database, caller, project_id, page)
 
@@ -86,9 +84,7 @@ async def show_task(caller: Reader, parts: Opened, task_id: str) -> Task:
 
 @router.get("/tasks/{task_id}/subtasks")
 @router.get("/tasks/{task_id}/subtasks/", include_in_schema=False)
-async def list_subtasks(
-    caller: Reader, parts: Opened, task_id: str, page: Paging
-) -> Page[Subtask]:
+async def list_subtasks(caller: Reader, parts: Opened, task_id: str, page: Paging) -> Page[Subtask]:
     """List the work done for a task, newest first."""
     return await tasks.list_subtasks(parts.database, caller, task_id, page)
 

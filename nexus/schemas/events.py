@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from nexus.schemas.strictness import Params, Reply
 
@@ -16,6 +16,13 @@ class EventParams(Params):
         None, description="The last event already seen; the answer begins with the next one."
     )
     limit: Annotated[int, Field(ge=1, le=1_000)] = 200
+
+
+class EventHeaders(BaseModel):
+    """What decides between a page and a stream, and where a stream goes on."""
+
+    accept: Annotated[str, Field(max_length=1_000)] = "*/*"
+    last_event_id: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = None
 
 
 class Event(Reply):

@@ -20,7 +20,7 @@ class KeyCreate(Request):
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
     scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=5)] = Field(
-        default_factory=lambda: ["read", "write", "execute", "approve"],
+        ["read", "write", "execute", "approve"],
         description="What the key may do; `admin` is about keys and implies nothing else.",
     )
     workspace: WorkspaceName | None = Field(

@@ -1,6 +1,6 @@
 """A project's history: pages of it, and the stream that follows it to its end."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Final
 
@@ -103,7 +103,7 @@ class Follower:
     caller: Caller
     project_id: str
 
-    async def follow(self, after: int) -> AsyncIterator[list[Event]]:
+    async def follow(self, after: int) -> AsyncGenerator[list[Event]]:
         """Yield events as they are committed, an empty list at least every second, until the end.
 
         Nothing is held between two yields but a place in the bell's list: no session, no

@@ -114,9 +114,7 @@ async def create_key(
     return Answer(answer.status, shown.model_dump_json(), answer.location, answer.replayed)
 
 
-async def list_keys(
-    database: Database, caller: Caller, wanted: KeyListParams
-) -> Page[Key]:
+async def list_keys(database: Database, caller: Caller, wanted: KeyListParams) -> Page[Key]:
     """List a workspace's keys, newest first."""
     at = Cursor.read(wanted.cursor)
     statement = (

@@ -160,5 +160,5 @@ def _estimate(project: Row[Any], counts: Counter[str]) -> float | None:
     left = counts.total() - over
     if project.status != "running" or project.started_at is None or not over or not left:
         return None
-    elapsed_seconds = max(0, now_us() - project.started_at) / 1_000_000
+    elapsed_seconds: float = max(0, now_us() - project.started_at) / 1_000_000
     return round(elapsed_seconds / over * left, 1)

@@ -33,7 +33,7 @@ NAMES: Final = tuple(column.key for column in COLUMNS)
 JSON_NAMES: Final = frozenset({"budget", "error", "labels"})
 
 
-def show_project(row: Mapping[str, Any]) -> Project:
+def show_project(row: Mapping[Any, Any]) -> Project:
     """Build the project the API shows from its columns."""
     return Project(
         id=row["id"],
@@ -52,7 +52,7 @@ def show_project(row: Mapping[str, Any]) -> Project:
     )
 
 
-def show_usage(row: Mapping[str, Any]) -> Usage:
+def show_usage(row: Mapping[Any, Any]) -> Usage:
     """Build the usage object from the four counters of a row."""
     return Usage(
         requests=row["requests"],
@@ -81,7 +81,9 @@ def read_project(workspace: str, project_id: str) -> Transaction[Project]:
         NotFound: the workspace has no such project.
     """
     rows = yield Query(
-        f"SELECT {', '.join(NAMES)} FROM projects WHERE workspace = $1 AND id = $2",
+        "SELECT id, name, goal, status, plan_version, budget, requests, input_tokens,"
+        " output_tokens, cost_pico_usd, error, created_at, started_at, finished_at,"
+        " updated_at, labels FROM projects WHERE workspace = $1 AND id = $2",
         (workspace, project_id),
     )
     if not rows:

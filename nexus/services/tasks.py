@@ -96,10 +96,11 @@ async def _read(
         .order_by(TaskRow.node)
         .limit(limit)
     )
-    return (await session.execute(statement)).all()
+    rows: Sequence[Row[Any]] = (await session.execute(statement)).all()
+    return rows
 
 
-async def _spent(session: AsyncSession, task_ids: list[str]) -> dict[str, Row[Any]]:
+async def _spent(session: AsyncSession, task_ids: list[str]) -> dict[str, Usage]:
     statement = (
         select(
             SubtaskRow.task_id,
@@ -111,10 +112,10 @@ async def _spent(session: AsyncSession, task_ids: list[str]) -> dict[str, Row[An
         .where(SubtaskRow.task_id.in_(task_ids))
         .group_by(SubtaskRow.task_id)
     )
-    return {row.task_id: row for row in await session.execute(statement)}
+    return {row.task_id: show_usage(row._mapping) for row in await session.execute(statement)}
 
 
-def _show(row: Row[Any], spent: Row[Any] | None) -> Task:
+def _show(row: Row[Any], spent: Usage | None) -> Task:
     return Task(
         id=row.id,
         project_id=row.project_id,
@@ -131,7 +132,7 @@ def _show(row: Row[Any], spent: Row[Any] | None) -> Task:
         attempt=row.attempt,
         output=row.output if row.status == "succeeded" else None,
         error=show_failure(row.error),
-        usage=show_usage(spent._mapping if spent else NOTHING),
+        usage=spent or show_usage(NOTHING),
         created_at=rfc3339(row.created_at) or "",
         started_at=rfc3339(row.started_at),
         finished_at=rfc3339(row.finished_at),

@@ -64,13 +64,8 @@ class Workshop:
 
 
 def open_workshop(settings: Settings) -> Workshop:
-    """Load the plugins and find agents and models.
-
-    Raises:
-        Misconfigured: a plugin cannot be loaded.
-    """
-    from nexus.agents.roster import load_plugins, roster
+    """Find the agents and models; plugins have been loaded before."""
+    from nexus.agents.roster import roster
     from nexus.llm.book import ModelBook
 
-    load_plugins(settings)
     return Workshop(roster(), ModelBook(settings))
