@@ -31,7 +31,7 @@ def main() -> None:
     """Run a worker with the environment's settings; exit 0 after a drain, 1 if it cannot start."""
     try:
         settings = read_settings()
-        configure_logs(settings)
+        configure_logs(settings.log_level)
         uvloop.run(serve(settings))
     except OperatorError as wrong:
         sys.stderr.write(f"nexus worker: {wrong.message}\n")

@@ -13,10 +13,10 @@ from typing import Final
 
 import structlog
 
-from nexus.errors import ServiceMissing
+from nexus.errors import Fenced, ServiceMissing
 from nexus.orchestrator.claiming import Claimed, claim, due_subtasks, release
 from nexus.orchestrator.queue import Message, Queue
-from nexus.orchestrator.runner import Bench, run_claimed
+from nexus.orchestrator.runner import Bench, attempt, conclude
 from nexus.orchestrator.settling import Share
 from nexus.orchestrator.transitions import Held
 
@@ -51,6 +51,7 @@ class Consumer:
         self._freed = asyncio.Event()
         self._swept_at = 0.0
         self._draining = False
+        self._settling: set[str] = set()
 
     async def work(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then drain: nothing new is claimed, what runs may end."""
@@ -70,6 +71,8 @@ class Consumer:
     def abandon(self, subtask_id: str, claim_number: int) -> None:
         """Stop a run whose claim is not ours any more; called on the loop's thread."""
         run = self._runs.get(subtask_id)
+        if subtask_id in self._settling:
+            return
         if run and self._hand.held.get(subtask_id) == claim_number:
             log.info("subtask.abandoned", subtask_id=subtask_id)
             run.cancel()
@@ -140,16 +143,28 @@ class Consumer:
     async def _run(self, claimed: Claimed) -> None:
         """Run a claim, then what settling it handed over, in this slot."""
         for in_a_row in itertools.count():
-            try:
-                settled = await run_claimed(self._bench, claimed, self._share(in_a_row))
-            finally:
-                self._let_go(claimed)
-            if not settled.taken:
+            taken = await self._run_one(claimed, in_a_row)
+            if not taken:
                 return
-            claimed, *others = settled.taken
+            claimed, *others = taken
             for other in others:
                 self._start(other)
             self._hold(claimed, asyncio.current_task())
+
+    async def _run_one(self, claimed: Claimed, in_a_row: int) -> list[Claimed]:
+        """Attempt and settle; return what was taken over. A fenced claim is dropped without a trace."""
+        subtask_id = claimed.held.subtask_id
+        try:
+            outcome = await attempt(self._bench, claimed)
+            # From here the claim may vanish from the database because of us.
+            self._settling.add(subtask_id)
+            return (await conclude(self._bench, claimed, outcome, self._share(in_a_row))).taken
+        except Fenced:
+            log.info("subtask.dropped", subtask_id=subtask_id)
+            return []
+        finally:
+            self._settling.discard(subtask_id)
+            self._let_go(claimed)
 
     def _share(self, in_a_row: int) -> Share:
         if self._draining or in_a_row >= TAKEN_IN_A_ROW:

@@ -99,19 +99,20 @@ class Pulse:
 
     async def _tick(self, engine: WorkflowEngine, *, renew: bool) -> None:
         worker_id = self._hand.worker_id
+        held = dict(self._hand.held)  # before the look: a claim made meanwhile is not lost
         if renew:
             known = await engine.run(lambda turn: beat(worker_id, self._settings.lease_seconds))
             await self._bury_dead(engine)
         else:
             known = await engine.run(lambda turn: look(worker_id))
         self._hand.live_workers = max(1, known.live_workers)
-        self._drop_lost(known)
+        self._drop_lost(held, known)
         await self._return_orphans(engine, known)
         await reconcile(engine)
 
-    def _drop_lost(self, known: Beat) -> None:
+    def _drop_lost(self, held: dict[str, int], known: Beat) -> None:
         """Tell the worker of claims it holds that the database gave to nobody or somebody else."""
-        for subtask_id, number in dict(self._hand.held).items():
+        for subtask_id, number in held.items():
             if known.claims.get(subtask_id) != number:
                 self._abandon(subtask_id, number)
 

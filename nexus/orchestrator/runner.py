@@ -1,4 +1,4 @@
-"""Run one claimed subtask to its outcome and settle it; the worker's boundary around agents."""
+"""Run one claimed subtask to its outcome, and settle it: the worker's boundary around agents."""
 
 import asyncio
 import json
@@ -38,26 +38,21 @@ class Bench:
     data: Path
 
 
-async def run_claimed(bench: Bench, claimed: Claimed, share: Share) -> Settled:
-    """Run a claimed subtask and settle its outcome.
+async def conclude(bench: Bench, claimed: Claimed, outcome: Outcome, share: Share) -> Settled:
+    """Settle an outcome; while the database is away it is kept and tried again.
 
-    A fenced claim is dropped without a trace. Cancellation leaves the claim as it is: who
-    cancelled decides whether it is released or belongs to somebody else by now.
+    Raises:
+        Fenced: the claim is not held any more; the outcome is dropped.
     """
-    try:
-        outcome = await _attempt(bench, claimed)
-        settled = await bench.engine.persist(
-            lambda turn: settle(turn, claimed.held, outcome, share)
-        )
-    except Fenced:
-        log.info("subtask.dropped", subtask_id=claimed.held.subtask_id)
-        return Settled()
-    log.debug("subtask.settled", subtask_id=claimed.held.subtask_id, kind=claimed.kind.value)
-    return settled
+    return await bench.engine.persist(lambda turn: settle(turn, claimed.held, outcome, share))
 
 
-async def _attempt(bench: Bench, claimed: Claimed) -> Outcome:
-    """Run the agent once; every failure but a fenced claim becomes a problem."""
+async def attempt(bench: Bench, claimed: Claimed) -> Outcome:
+    """Run the agent of a claimed subtask once; every failure becomes a problem.
+
+    Raises:
+        Fenced: the claim is not held any more; there is nothing to settle.
+    """
     try:
         async with asyncio.timeout(max(0.0, claimed.seconds_left)) as limit:
             return await _produce(bench, claimed)
