@@ -77,9 +77,7 @@ async def _call(
 ) -> httpx2.Response:
     method, path = route
     wanted = ROUTES[route]
-    return await http.request(
-        method, path.format(**ids), json=wanted.body, files=wanted.files
-    )
+    return await http.request(method, path.format(**ids), json=wanted.body, files=wanted.files)
 
 
 @pytest.fixture
@@ -111,7 +109,14 @@ async def test_no_route_answers_without_a_key(
 
 @pytest.mark.parametrize(
     "sent",
-    ["Bearer", "Bearer ", "Basic bmV4dXM=", "Bearer nx_00000000_" + "a" * 43, "nx_x", "Bearer \xe9"],
+    [
+        "Bearer",
+        "Bearer ",
+        "Basic bmV4dXM=",
+        "Bearer nx_00000000_" + "a" * 43,
+        "nx_x",
+        "Bearer \xe9",
+    ],
 )
 async def test_no_other_credential_holds(anyone: httpx2.AsyncClient, sent: str) -> None:
     answer = await anyone.get("/projects", headers={"Authorization": sent.encode("latin-1")})

@@ -24,7 +24,11 @@ HOSTILE: dict[str, bytes] = {
     "1e400": b'{"goal": "x", "metadata": {"a": 1e400}}',
     "2^63": b'{"goal": "x", "metadata": {"a": 9223372036854775808}}',
     "huge number": b'{"goal": "x", "metadata": {"a": ' + b"9" * 10_000 + b"}}",
-    "the same huge number twice": b'{"goal": "x", "a": ' + b"9" * 5_000 + b', "a": ' + b"9" * 5_000 + b"}",
+    "the same huge number twice": b'{"goal": "x", "a": '
+    + b"9" * 5_000
+    + b', "a": '
+    + b"9" * 5_000
+    + b"}",
     "900 arrays": b'{"goal": "x", "metadata": {"a": ' + b"[" * 900 + b"]" * 900 + b"}}",
     "100,000 brackets": b"[" * 100_000,
     "33 levels": b"[" * 33 + b"]" * 33,
@@ -72,7 +76,9 @@ def _is_a_problem(answer: httpx2.Response) -> None:
     assert "<script>" not in answer.text
 
 
-@pytest.mark.parametrize("content_type", ["", "text/plain", "application/json; charset=utf-16", "x"])
+@pytest.mark.parametrize(
+    "content_type", ["", "text/plain", "application/json; charset=utf-16", "x"]
+)
 async def test_the_content_type_does_not_matter_to_the_guards(
     client: Client, content_type: str
 ) -> None:
@@ -197,7 +203,7 @@ async def test_a_strange_last_event_id_is_refused(client: Client, event_id: str)
         ({"file": ("x.txt", b"x"), "other": ("y.txt", b"y")}, {}),
         ({"file": ("x.txt", b"x")}, {"colour": "red"}),
         ({"file": ("x.txt", b"x")}, {"title": "t" * 201}),
-        ({"file": ("\x01.txt"[:1], b"x")}, {}),
+        ({"file": ("  ", b"x")}, {}),
     ],
 )
 async def test_a_hostile_upload_is_the_callers_error(

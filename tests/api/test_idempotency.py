@@ -31,10 +31,7 @@ async def test_posts_at_the_same_time_have_one_effect(client: Client) -> None:
     headers = {"Idempotency-Key": "one"}
 
     answers = await asyncio.gather(
-        *(
-            client.http.post("/projects", json={"goal": "Write"}, headers=headers)
-            for _ in range(10)
-        )
+        *(client.http.post("/projects", json={"goal": "Write"}, headers=headers) for _ in range(10))
     )
 
     assert {answer.status_code for answer in answers} == {201}
@@ -55,11 +52,12 @@ async def test_executing_twice_under_one_key_is_one_start(client: Client) -> Non
 async def test_a_refused_post_leaves_the_key_free(client: Client) -> None:
     made = await client.project()
     path = f"/projects/{made['id']}"
-    headers = {"Idempotency-Key": "back"}
-    assert (await client.http.post(f"{path}/retry", headers=headers)).status_code == 409
+    headers = {"Idempotency-Key": "stop"}
     await client.http.post(f"{path}/cancel")
+    assert (await client.http.post(f"{path}/cancel", headers=headers)).status_code == 409
+    await client.http.post(f"{path}/retry")
 
-    assert (await client.http.post(f"{path}/retry", headers=headers)).status_code == 202
+    assert (await client.http.post(f"{path}/cancel", headers=headers)).status_code == 202
 
 
 async def test_a_key_is_shown_again_only_to_who_made_it(client: Client) -> None:

@@ -223,7 +223,9 @@ async def test_what_is_not_built_yet_is_refused(client: Client, field: str) -> N
     answer = await client.http.post("/projects", json={"goal": "Write", field: {}})
 
     assert answer.status_code == 422
-    assert answer.json()["errors"] == [{"place": field, "message": "not supported yet: leave it out"}]
+    assert answer.json()["errors"] == [
+        {"place": field, "message": "not supported yet: leave it out"}
+    ]
 
 
 async def test_unknown_documents_and_models_are_refused(client: Client) -> None:
