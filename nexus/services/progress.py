@@ -84,7 +84,7 @@ async def _read_tasks(session: AsyncSession, project_id: str) -> dict[str, list[
             Task.key,
             Task.title,
             Task.agent,
-            SHOWN_STATUS.label("status"),
+            SHOWN_STATUS.label("shown_status"),
             Task.attempt,
             Task.started_at,
             Task.finished_at,
@@ -100,21 +100,21 @@ async def _read_tasks(session: AsyncSession, project_id: str) -> dict[str, list[
 
 
 async def _read_counts(session: AsyncSession, project_id: str) -> dict[str, Counter[str]]:
-    status = SHOWN_STATUS.label("status")
+    shown_status = SHOWN_STATUS.label("shown_status")
     statement = (
-        select(Task.phase, status, func.count().label("number"))
+        select(Task.phase, shown_status, func.count().label("number"))
         .outerjoin(Subtask, Subtask.id == Task.subtask_id)
         .where(Task.project_id == project_id)
-        .group_by(Task.phase, status)
+        .group_by(Task.phase, shown_status)
     )
     counted: dict[str, Counter[str]] = {}
     for row in await session.execute(statement):
-        counted.setdefault(row.phase, Counter())[row.status] = row.number
+        counted.setdefault(row.phase, Counter())[row.shown_status] = row.number
     return counted
 
 
 def _count(tasks: Mapping[str, Sequence[Row[Any]]]) -> dict[str, Counter[str]]:
-    return {phase: Counter(row.status for row in rows) for phase, rows in tasks.items()}
+    return {phase: Counter(row.shown_status for row in rows) for phase, rows in tasks.items()}
 
 
 def _percent(counts: Counter[str]) -> int:
@@ -147,7 +147,7 @@ def _show(row: Row[Any]) -> TaskProgress:
         key=row.key,
         title=row.title,
         agent=row.agent,
-        status=row.status,
+        status=row.shown_status,
         attempt=row.attempt,
         started_at=rfc3339(row.started_at),
         finished_at=rfc3339(row.finished_at),

@@ -8,13 +8,13 @@ import pytest
 from fastapi import FastAPI
 
 from nexus.main import create_app
-from nexus.settings import Settings
+from nexus.settings import Settings, read_settings
 from tests.api.client import Client, client_for
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(
+    return read_settings(
         data_dir=tmp_path / "data",
         redis_url="redis://127.0.0.1:1/0",
         chroma_url="http://127.0.0.1:1",

@@ -119,7 +119,7 @@ async def test_no_route_answers_without_a_key(
     ],
 )
 async def test_no_other_credential_holds(anyone: httpx2.AsyncClient, sent: str) -> None:
-    answer = await anyone.get("/projects", headers={"Authorization": sent.encode("latin-1")})
+    answer = await anyone.get("/projects", headers=[(b"Authorization", sent.encode("latin-1"))])
 
     assert answer.status_code == 401
 
@@ -221,20 +221,28 @@ async def test_an_expired_key_is_refused(app: FastAPI, client: Client, until: An
         await until(is_refused, timeout=5)
 
 
+def _text_of(path: Path) -> str:
+    return path.read_text()
+
+
+def _mode_of(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
 async def test_the_admin_key_is_made_once_and_kept_private(settings: Settings) -> None:
     path: Path = settings.data / "admin.key"
     keys = []
     for _ in range(2):
         app = create_app(settings)
         async with app.router.lifespan_context(app):
-            keys.append(path.read_text())
+            keys.append(_text_of(path))
             async with client_for(app, keys[-1].strip()) as admin:
                 assert len((await admin.get("/keys")).json()["items"]) == 1
     assert keys[0] == keys[1]
     assert keys[0].endswith("\n")
     assert keys[0].count("\n") == 1
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert (settings.data / "secret.key").stat().st_mode & 0o777 == 0o600
+    assert _mode_of(path) == 0o600
+    assert _mode_of(settings.data / "secret.key") == 0o600
 
 
 async def test_a_lost_admin_file_is_not_made_again(settings: Settings) -> None:

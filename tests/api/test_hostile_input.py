@@ -176,7 +176,7 @@ async def test_large_headers_are_refused(client: Client) -> None:
 @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "\xe9", "\x7f"])
 async def test_a_strange_idempotency_key_is_refused(client: Client, key: str) -> None:
     answer = await client.http.post(
-        "/projects", json={"goal": "x"}, headers={"Idempotency-Key": key.encode("latin-1")}
+        "/projects", json={"goal": "x"}, headers=[(b"Idempotency-Key", key.encode("latin-1"))]
     )
 
     _is_a_problem(answer)

@@ -101,6 +101,17 @@ async def test_a_cancelled_project_can_be_retried(client: Client) -> None:
     assert retried.json() == {"project_id": made["id"], "status": "running"}
 
 
+async def test_only_what_failed_or_was_cancelled_is_retried(client: Client) -> None:
+    made = await client.project()
+    path = f"/projects/{made['id']}"
+
+    planned = await client.http.post(f"{path}/retry")
+    await client.http.post(f"{path}/execute")
+    running = await client.http.post(f"{path}/retry")
+
+    assert (planned.status_code, running.status_code) == (409, 409)
+
+
 async def test_a_project_is_edited_and_deleted(client: Client) -> None:
     made = await client.project()
     path = f"/projects/{made['id']}"
