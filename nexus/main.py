@@ -1,0 +1,109 @@
+"""The API: `create_app` builds it, `serve` runs it, `app` is for `uvicorn main:app`.
+
+Importing this opens nothing and loads no model library; the lifespan opens everything.
+The API runs no agents and no background work.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from nexus import __version__
+from nexus.logs import configure_logs, get_log
+from nexus.routers import agents, documents, events, health, keys, problems, projects, results, runs
+from nexus.routers.answers import PROBLEMS
+from nexus.routers.guards.bodies import BodyGuard
+from nexus.routers.guards.heads import HeadGuard
+from nexus.routers.guards.keys import KeyGuard
+from nexus.routers.guards.naming import NamingGuard
+from nexus.routers.streams import Streams, server_state
+from nexus.services.admin_key import ensure_admin_key
+from nexus.services.keyring import Keyring
+from nexus.services.plans import Outlines
+from nexus.services.secrets import read_secret
+from nexus.services.workshop import open_workshop
+from nexus.settings import Settings, read_settings
+from nexus.wiring import listening, open_engine
+
+GRACE_SECONDS: Final = 10
+ROUTERS: Final = (projects, runs, results, events, documents, agents, keys, health)
+
+log = get_log("nexus.http")
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the API; `settings` are read from the environment at start when not given."""
+    app = FastAPI(
+        title="Nexus",
+        version=__version__,
+        description="Give it a goal: it plans, runs agents durably and hands over the result.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=PROBLEMS,
+        lifespan=_lifespan(settings),
+        middleware=[
+            Middleware(NamingGuard),
+            Middleware(HeadGuard),
+            Middleware(KeyGuard),
+            Middleware(BodyGuard),
+        ],
+    )
+    problems.install(app)
+    for room in ROUTERS:
+        app.include_router(room.router)
+    return app
+
+
+def _lifespan(
+    settings: Settings | None,
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        chosen = settings or read_settings()
+        configure_logs(chosen.log_level)
+        async with AsyncExitStack() as opened:
+            parts = await opened.enter_async_context(
+                open_engine(chosen, prepare=ensure_admin_key(chosen))
+            )
+            workshop = open_workshop(chosen)
+            opened.push_async_callback(workshop.close)
+            await opened.enter_async_context(listening(parts.bell))
+            app.state.parts = parts
+            app.state.workshop = workshop
+            app.state.keyring = Keyring(parts.database, read_secret(chosen))
+            app.state.outlines = Outlines()
+            app.state.streams = Streams(server_state())
+            log.info("api.started", version=__version__)
+            yield
+            log.info("api.stopped")
+
+    return lifespan
+
+
+app = create_app()
+
+
+def serve(settings: Settings) -> None:
+    """Serve the API on `settings.host` and `settings.port` until SIGINT or SIGTERM."""
+    import uvicorn
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    with suppress(KeyboardInterrupt):
+        server.run()

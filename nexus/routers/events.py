@@ -1,0 +1,95 @@
+"""/projects/{id}/events: the history of a project, in pages or as it happens."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Header, Query, Request
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.responses import Response, StreamingResponse
+
+from nexus.errors import NotFound, ServiceMissing, Unauthorized
+from nexus.routers.access import Opened, Reader
+from nexus.routers.answers import prefers
+from nexus.routers.guards.keys import verify
+from nexus.routers.streams import Streams
+from nexus.schemas.events import Event, EventHeaders, EventPage, EventParams
+from nexus.services.events import Follower, list_events, read_batch
+
+STREAM: Final = "text/event-stream"
+HEARTBEAT_SECONDS: Final = 10.0
+HEARTBEAT: Final = b": still here\n\n"
+
+router = APIRouter(tags=["events"])
+
+
+@router.get(
+    "/projects/{project_id}/events",
+    response_model=EventPage,
+    responses={200: {"content": {STREAM: {}}}},
+)
+@router.get("/projects/{project_id}/events/", response_model=EventPage, include_in_schema=False)
+async def events(
+    request: Request,
+    caller: Reader,
+    parts: Opened,
+    project_id: str,
+    wanted: Annotated[EventParams, Query()],
+    sent: Annotated[EventHeaders, Header()],
+) -> Response:
+    """Read a project's history, or with `Accept: text/event-stream` follow it to its end.
+
+    In the stream, `id` is the number of the event: after a break, go on with Last-Event-ID.
+    """
+    after = wanted.after if sent.last_event_id is None else int(sent.last_event_id)
+    if not prefers(sent.accept, STREAM, over="application/json"):
+        page = await list_events(parts.database, caller, project_id, after or 0, wanted.limit)
+        return Response(page.model_dump_json(), media_type="application/json")
+    # A stream that has begun cannot answer 404 any more.
+    await read_batch(parts.database, caller, project_id, after or 0, 1)
+    streams: Streams = request.app.state.streams
+    streams.require_room()
+    follower = Follower(parts.database, parts.bell, caller, project_id)
+    return StreamingResponse(
+        _Stream(request, streams, follower).write(after or 0),
+        media_type=STREAM,
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """One open event stream."""
+
+    request: Request
+    streams: Streams
+    follower: Follower
+
+    async def write(self, after: int) -> AsyncIterator[bytes]:
+        """Write events until the history ends, the key does, the project goes or the server stops."""
+        spoke = time.monotonic()
+        with self.streams.one_more():
+            yield b": events of a project\n\n"
+            async with aclosing(self.follower.follow(after)) as batches:
+                try:
+                    async for batch in batches:
+                        for event in batch:
+                            yield write_event(event)
+                        now = time.monotonic()
+                        if batch:
+                            spoke = now
+                        elif now - spoke >= HEARTBEAT_SECONDS:
+                            spoke = now
+                            yield HEARTBEAT
+                        if self.streams.is_closing():
+                            return
+                        await verify(self.request.app.state.keyring, self.request.headers)
+                except (Unauthorized, NotFound, ServiceMissing, SQLAlchemyError, OSError):
+                    return
+
+
+def write_event(event: Event) -> bytes:
+    """Write an event the way Server-Sent Events want it."""
+    return f"id: {event.seq}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n".encode()

@@ -1,0 +1,74 @@
+"""Documents and what a search in them returns."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from nexus.schemas.lists import PageParams
+from nexus.schemas.projects import Failure
+from nexus.schemas.strictness import Reply, Request
+
+
+class DocumentListParams(PageParams):
+    """Which documents to list."""
+
+    q: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="Words to find in the title."
+    )
+
+
+class Document(Reply):
+    """Something a user put in memory; it can be searched once it is `ready`."""
+
+    id: str
+    title: str
+    media_type: str
+    bytes: int
+    status: str = Field(description="processing, ready or failed")
+    error: Failure | None
+    passages: int
+    created_at: str
+
+
+class SearchFilter(Request):
+    """Where to search."""
+
+    document_ids: (
+        Annotated[
+            list[Annotated[str, StringConstraints(max_length=40)]],
+            Field(min_length=1, max_length=200),
+        ]
+        | None
+    ) = None
+
+
+def _not_blank(query: str) -> str:
+    if not query.strip():
+        raise ValueError("a query needs words")
+    return query
+
+
+class Search(Request):
+    """A search by meaning and by words."""
+
+    query: Annotated[
+        str, StringConstraints(min_length=1, max_length=2_000), AfterValidator(_not_blank)
+    ]
+    k: Annotated[int, Field(ge=1, le=50)] = Field(8, description="How many passages at most.")
+    filter: SearchFilter | None = None
+
+
+class Passage(Reply):
+    """A piece of a document that answers a search; a higher score is closer."""
+
+    text: str
+    score: float
+    document_id: str
+    title: str
+    locator: str
+
+
+class Passages(Reply):
+    """The passages found, best first."""
+
+    items: list[Passage]

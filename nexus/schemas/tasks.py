@@ -1,0 +1,68 @@
+"""Tasks, their subtasks and the journal of recorded calls."""
+
+from pydantic import Field, JsonValue
+
+from nexus.schemas.progress import TaskStatus
+from nexus.schemas.projects import Failure, Usage
+from nexus.schemas.strictness import Reply
+
+
+class Task(Reply):
+    """A task of a plan, and what became of it."""
+
+    id: str
+    project_id: str
+    key: str
+    title: str
+    agent: str
+    phase: str
+    instructions: str
+    acceptance: list[str]
+    review: bool
+    max_attempts: int
+    timeout_seconds: float
+    status: TaskStatus
+    attempt: int
+    output: str | None = Field(description="What the agent handed in; null until it succeeded.")
+    error: Failure | None
+    usage: Usage
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+
+
+class Subtask(Reply):
+    """One unit of agent work done for a task."""
+
+    id: str
+    project_id: str | None
+    task_id: str | None
+    kind: str
+    agent: str
+    status: str
+    attempt: int
+    max_attempts: int
+    output: str | None
+    error: Failure | None
+    usage: Usage
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+
+
+class JournalEntry(Reply):
+    """One recorded call: a model's reply, a tool's result or a step's value."""
+
+    number: int
+    kind: str
+    name: str
+    key: str
+    generation: int
+    effect: str
+    status: str
+    request: JsonValue
+    result: JsonValue
+    outcome: str | None
+    usage: Usage
+    begun_at: str
+    recorded_at: str | None

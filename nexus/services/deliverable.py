@@ -1,0 +1,113 @@
+"""The deliverable: what the tasks that nothing depends on have handed in, as one document."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, exists, select
+
+from nexus.domain.states import PROJECT_TERMINAL, TaskState
+from nexus.errors import Conflict
+from nexus.models.database import Database
+from nexus.models.projects import Edge
+from nexus.models.projects import Project as ProjectRow
+from nexus.models.projects import Task as TaskRow
+from nexus.models.work import Subtask as SubtaskRow
+from nexus.schemas.deliverable import Deliverable, Missing, Part
+from nexus.services.caller import Caller
+from nexus.services.project_view import show_failure
+from nexus.services.projects import no_project
+from nexus.services.reads import reading
+
+
+async def get_deliverable(database: Database, caller: Caller, project_id: str) -> Deliverable:
+    """Put a finished project's deliverable together.
+
+    Raises:
+        NotFound: unknown, or another workspace's.
+        Conflict: the project has not ended.
+    """
+    async with reading(database) as session:
+        project = (
+            await session.execute(
+                select(ProjectRow.name, ProjectRow.status).where(
+                    ProjectRow.id == project_id, ProjectRow.workspace == caller.workspace
+                )
+            )
+        ).one_or_none()
+        if project is None:
+            raise no_project()
+        if project.status not in PROJECT_TERMINAL:
+            raise Conflict(
+                f"the project is {project.status}: its deliverable is not there yet",
+                code="not_finished",
+                hint="follow its events or its progress until it has ended",
+            )
+        sinks = (await session.execute(_sinks(project_id))).all()
+        failed = (await session.execute(_undelivered(project_id))).all()
+    parts = [_part(row) for row in sinks]
+    missing = [_missing(row) for row in failed]
+    return Deliverable(
+        project_id=project_id,
+        title=project.name,
+        status=project.status,
+        markdown=write_markdown(project.name, parts, missing),
+        parts=parts,
+        missing=missing,
+    )
+
+
+def _sinks(project_id: str) -> Any:
+    feeds = exists().where(
+        Edge.project_id == project_id, Edge.source == TaskRow.node, Edge.data == 1
+    )
+    return (
+        select(TaskRow.id, TaskRow.key, TaskRow.title, TaskRow.agent, SubtaskRow.output)
+        .join(SubtaskRow, SubtaskRow.id == TaskRow.subtask_id)
+        .where(TaskRow.project_id == project_id, TaskRow.status == TaskState.SUCCEEDED, ~feeds)
+        .order_by(TaskRow.node)
+    )
+
+
+def _undelivered(project_id: str) -> Any:
+    return (
+        select(TaskRow.id, TaskRow.key, TaskRow.title, TaskRow.status, TaskRow.error)
+        .where(TaskRow.project_id == project_id, TaskRow.status != TaskState.SUCCEEDED)
+        .order_by(TaskRow.node)
+    )
+
+
+def _part(row: Row[Any]) -> Part:
+    return Part(
+        task_id=row.id, key=row.key, title=row.title, agent=row.agent, content=row.output or ""
+    )
+
+
+def _missing(row: Row[Any]) -> Missing:
+    return Missing(
+        task_id=row.id,
+        key=row.key,
+        title=row.title,
+        status=row.status,
+        error=show_failure(row.error),
+    )
+
+
+def write_markdown(title: str, parts: Sequence[Part], missing: Sequence[Missing]) -> str:
+    """Write the document: a single part stands for itself, several get headings."""
+    if len(parts) == 1 and not missing:
+        return parts[0].content.rstrip() + "\n"
+    blocks = [f"# {_line(title)}"]
+    for part in parts:
+        blocks += [f"## {_line(part.title)}", part.content.strip()]
+    if missing:
+        blocks += ["## Not delivered", "\n".join(_reason(task) for task in missing)]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _reason(task: Missing) -> str:
+    why = f": {_line(task.error.message)}" if task.error else ""
+    return f"- {_line(task.title)} (`{task.key}`): {task.status}{why}"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,203 @@
+"""Documents: take them in, list, show and remove them, search them."""
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Row, select
+
+from nexus.domain.clock import rfc3339
+from nexus.errors import FieldProblem, InvalidInput, NotFound, ServiceMissing
+from nexus.models.database import Database
+from nexus.models.work import Document as DocumentRow
+from nexus.models.writing import Query, Transaction
+from nexus.orchestrator.creating import NewDocument
+from nexus.orchestrator.engine import WorkflowEngine
+from nexus.orchestrator.turn import Turn
+from nexus.schemas.documents import Document, DocumentListParams, Passage, Passages, Search
+from nexus.schemas.lists import Page
+from nexus.services.caller import Caller
+from nexus.services.cursors import Cursor, page_of
+from nexus.services.idempotency import Answer, Once, fingerprint_of
+from nexus.services.project_view import show_failure
+from nexus.services.reads import now_us, reading
+
+if TYPE_CHECKING:
+    from nexus.memory.store import Memory
+
+TITLE_LENGTH: Final = 200
+HEAD_BYTES: Final = 8_192
+
+COLUMNS: Final = (
+    DocumentRow.id,
+    DocumentRow.title,
+    DocumentRow.media_type,
+    DocumentRow.bytes,
+    DocumentRow.status,
+    DocumentRow.error,
+    DocumentRow.passages,
+    DocumentRow.created_at,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shelves:
+    """Where documents are: their rows, and their passages."""
+
+    database: Database
+    memory: "Memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as it came: its name and type are the client's word only."""
+
+    file_name: str | None
+    title: str | None
+    media_type: str | None
+    content: bytes
+
+    def fingerprint(self) -> str:
+        """Hash what was sent, for the Idempotency-Key."""
+        return fingerprint_of(self.file_name or "", self.title or "", self.content)
+
+
+def title_of(upload: Upload) -> str:
+    """Name a document: the title given, else the file's last path part."""
+    given = upload.title or (upload.file_name or "").replace("\\", "/").rsplit("/", 1)[-1]
+    title = "".join(c for c in given if c.isprintable()).strip()
+    if not title:
+        raise InvalidInput(
+            "the document needs a title",
+            code="no_title",
+            hint="give the part `file` a file name, or send a part `title`",
+            problems=(FieldProblem("title", "missing"),),
+        )
+    return title[:TITLE_LENGTH]
+
+
+async def add_document(
+    engine: WorkflowEngine, caller: Caller, upload: Upload, once: Once
+) -> Answer:
+    """Accept a document; a worker reads it into memory.
+
+    Raises:
+        InvalidInput: empty, without a title, or of a kind Nexus cannot read.
+    """
+    from nexus.memory.media import recognise
+
+    title = title_of(upload)
+    # A title may have no suffix; the file's own name then says what it is.
+    name = title if "." in title else (upload.file_name or title)
+    media_type = recognise(name, upload.media_type, upload.content[:HEAD_BYTES])
+    sha256 = hashlib.sha256(upload.content).hexdigest()
+    new = NewDocument(caller.workspace, title, media_type, upload.content, sha256)
+
+    def act(turn: Turn) -> Transaction[Answer]:
+        document_id = yield from engine.add_document(turn, new)
+        rows = yield Query("SELECT created_at FROM documents WHERE id = $1", (document_id,))
+        shown = Document(
+            id=document_id,
+            title=title,
+            media_type=media_type,
+            bytes=len(upload.content),
+            status="processing",
+            error=None,
+            passages=0,
+            created_at=rfc3339(rows[0][0] if rows else now_us()) or "",
+        )
+        return Answer(202, shown.model_dump_json(), f"/documents/{document_id}")
+
+    return await engine.run(lambda turn: once.wrap(lambda: act(turn)))
+
+
+async def list_documents(
+    database: Database, caller: Caller, wanted: DocumentListParams
+) -> Page[Document]:
+    """List the workspace's documents, newest first."""
+    at = Cursor.read(wanted.cursor)
+    statement = (
+        select(*COLUMNS)
+        .where(DocumentRow.workspace == caller.workspace)
+        .order_by(DocumentRow.created_at.desc(), DocumentRow.id.desc())
+        .limit(wanted.limit + 1)
+    )
+    if at:
+        statement = statement.where(at.before(DocumentRow.created_at, DocumentRow.id))
+    if wanted.q:
+        statement = statement.where(DocumentRow.title.icontains(wanted.q, autoescape=True))
+    async with reading(database) as session:
+        rows = (await session.execute(statement)).all()
+    shown, following = page_of(rows, wanted.limit)
+    return Page(items=[_show(row) for row in shown], next_cursor=following)
+
+
+async def get_document(database: Database, caller: Caller, document_id: str) -> Document:
+    """Show one document.
+
+    Raises:
+        NotFound: unknown, or another workspace's.
+    """
+    statement = select(*COLUMNS).where(
+        DocumentRow.id == document_id, DocumentRow.workspace == caller.workspace
+    )
+    async with reading(database) as session:
+        row = (await session.execute(statement)).one_or_none()
+    if row is None:
+        raise NotFound("no such document", hint="list them with GET /documents")
+    return _show(row)
+
+
+def _show(row: Row[Any]) -> Document:
+    return Document(
+        id=row.id,
+        title=row.title,
+        media_type=row.media_type,
+        bytes=row.bytes,
+        status=row.status,
+        error=show_failure(row.error),
+        passages=row.passages,
+        created_at=rfc3339(row.created_at) or "",
+    )
+
+
+async def remove_document(
+    engine: WorkflowEngine, shelves: Shelves, caller: Caller, document_id: str
+) -> None:
+    """Delete a document and its passages; the passages first, so that none outlives it.
+
+    Raises:
+        NotFound: unknown, or another workspace's.
+        ServiceMissing: the passages are out of reach; nothing is deleted.
+    """
+    document = await get_document(shelves.database, caller, document_id)
+    if document.passages:
+        await shelves.memory.remove(caller.workspace, document_id)
+    await engine.run(lambda turn: engine.remove_document(turn, caller.workspace, document_id))
+    if document.status == "processing":
+        # A worker may have been adding passages meanwhile; what it adds now, it does not settle.
+        with suppress(ServiceMissing):
+            await shelves.memory.remove(caller.workspace, document_id)
+
+
+async def search_memory(memory: "Memory", caller: Caller, wanted: Search) -> Passages:
+    """Find passages of the workspace's documents.
+
+    Raises:
+        ServiceMissing: Chroma is out of reach.
+    """
+    chosen = wanted.filter.document_ids if wanted.filter else None
+    found = await memory.search(caller.workspace, wanted.query, k=wanted.k, document_ids=chosen)
+    return Passages(
+        items=[
+            Passage(
+                text=passage.text,
+                score=passage.score,
+                document_id=passage.document_id,
+                title=passage.title,
+                locator=passage.locator,
+            )
+            for passage in found
+        ]
+    )

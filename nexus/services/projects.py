@@ -1,0 +1,141 @@
+"""Projects: make, list, show, edit, delete. Rules of the run itself are the engine's."""
+
+from typing import Any, Final
+
+from sqlalchemy import or_, select
+
+from nexus.errors import FieldProblem, InvalidInput, NotFound
+from nexus.models.database import Database
+from nexus.models.projects import Project as ProjectRow
+from nexus.models.writing import Transaction
+from nexus.orchestrator.creating import NewProject
+from nexus.orchestrator.engine import WorkflowEngine
+from nexus.orchestrator.turn import Turn
+from nexus.schemas.lists import Page
+from nexus.schemas.projects import Project, ProjectCreate, ProjectEdit, ProjectListParams
+from nexus.services.caller import Caller
+from nexus.services.cursors import Cursor, page_of
+from nexus.services.idempotency import Answer, Once
+from nexus.services.project_view import COLUMNS, read_project, show_project
+from nexus.services.reads import reading
+from nexus.services.workshop import Workshop
+
+NAME_LENGTH: Final = 80
+
+
+async def create_project(
+    engine: WorkflowEngine, workshop: Workshop, caller: Caller, wanted: ProjectCreate, once: Once
+) -> Answer:
+    """Make a project, planned or to be planned.
+
+    Raises:
+        InvalidInput: the plan cannot run, the model or a document is unknown.
+    """
+    if wanted.model is not None:
+        workshop.check_model(wanted.model)
+    new = NewProject(
+        workspace=caller.workspace,
+        goal=wanted.goal,
+        name=wanted.name or _name_from(wanted.goal),
+        plan=wanted.plan,
+        auto_execute=wanted.auto_execute,
+        model=wanted.model,
+        document_ids=None if wanted.document_ids is None else tuple(wanted.document_ids),
+        metadata=dict(wanted.metadata),
+    )
+
+    def act(turn: Turn) -> Transaction[Answer]:
+        project_id = yield from engine.create(turn, new)
+        project = yield from read_project(new.workspace, project_id)
+        return Answer(201, project.model_dump_json(), f"/projects/{project_id}")
+
+    try:
+        return await engine.run(lambda turn: once.wrap(lambda: act(turn)))
+    except InvalidInput as wrong:
+        if wrong.reason != "invalid_plan":
+            raise
+        raise _in_request(wrong) from wrong
+
+
+def _in_request(wrong: InvalidInput) -> InvalidInput:
+    """Place a plan's problems where the request has its plan."""
+    return InvalidInput(
+        wrong.message,
+        hint=wrong.hint,
+        code=wrong.reason,
+        problems=tuple(
+            FieldProblem(f"plan.{problem.place}", problem.message) for problem in wrong.problems
+        ),
+    )
+
+
+def _name_from(goal: str) -> str:
+    line = " ".join(goal.split())
+    return line if len(line) <= NAME_LENGTH else line[: NAME_LENGTH - 1].rstrip() + "…"
+
+
+async def list_projects(
+    database: Database, caller: Caller, wanted: ProjectListParams
+) -> Page[Project]:
+    """List the workspace's projects, newest first."""
+    at = Cursor.read(wanted.cursor)
+    statement = (
+        select(*COLUMNS)
+        .where(ProjectRow.workspace == caller.workspace)
+        .order_by(ProjectRow.created_at.desc(), ProjectRow.id.desc())
+        .limit(wanted.limit + 1)
+    )
+    if at:
+        statement = statement.where(at.before(ProjectRow.created_at, ProjectRow.id))
+    if wanted.status:
+        statement = statement.where(ProjectRow.status == wanted.status)
+    if wanted.q:
+        statement = statement.where(
+            or_(
+                ProjectRow.name.icontains(wanted.q, autoescape=True),
+                ProjectRow.goal.icontains(wanted.q, autoescape=True),
+            )
+        )
+    async with reading(database) as session:
+        rows = (await session.execute(statement)).all()
+    shown, following = page_of(rows, wanted.limit)
+    return Page(items=[show_project(row._mapping) for row in shown], next_cursor=following)
+
+
+async def get_project(database: Database, caller: Caller, project_id: str) -> Project:
+    """Show one project.
+
+    Raises:
+        NotFound: unknown, or another workspace's.
+    """
+    statement = select(*COLUMNS).where(
+        ProjectRow.id == project_id, ProjectRow.workspace == caller.workspace
+    )
+    async with reading(database) as session:
+        row = (await session.execute(statement)).one_or_none()
+    if row is None:
+        raise no_project()
+    return show_project(row._mapping)
+
+
+async def edit_project(
+    engine: WorkflowEngine, caller: Caller, project_id: str, wanted: ProjectEdit
+) -> Project:
+    """Change name or metadata of a project."""
+    metadata: dict[str, Any] | None = None if wanted.metadata is None else dict(wanted.metadata)
+
+    def act(turn: Turn) -> Transaction[Project]:
+        yield from engine.edit(turn, caller.workspace, project_id, wanted.name, metadata)
+        return (yield from read_project(caller.workspace, project_id))
+
+    return await engine.run(act)
+
+
+async def delete_project(engine: WorkflowEngine, caller: Caller, project_id: str) -> None:
+    """Delete a project that is not running, with its history."""
+    await engine.run(lambda turn: engine.delete(turn, caller.workspace, project_id))
+
+
+def no_project() -> NotFound:
+    """Build the one answer for a project that this workspace does not have."""
+    return NotFound("no such project", hint="list them with GET /projects")

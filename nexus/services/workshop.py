@@ -1,0 +1,71 @@
+"""What this installation works with: its agents and its models, loaded once at start.
+
+Loading is slow (it imports the model libraries), so it happens here and not at import.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from nexus.errors import FieldProblem, InvalidInput, NotFound
+from nexus.settings import Settings
+
+if TYPE_CHECKING:
+    from nexus.agents.roster import AgentSpec
+    from nexus.llm.book import ModelBook
+
+PLANNER: Final = "manager"
+
+
+class Workshop:
+    """The agents a plan may name, and the models a project may ask for."""
+
+    def __init__(self, agents: Mapping[str, "AgentSpec"], models: "ModelBook") -> None:
+        self._agents = agents
+        self._models = models
+
+    def usable_agents(self) -> frozenset[str]:
+        """Name the agents a plan may give tasks to: all but the one that plans."""
+        return frozenset(self._agents) - {PLANNER}
+
+    def agents(self) -> list["AgentSpec"]:
+        """List every agent, built-in ones first, by name."""
+        return sorted(self._agents.values(), key=lambda spec: (not spec.builtin, spec.name))
+
+    def agent(self, name: str) -> "AgentSpec":
+        """Find an agent.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+        found = self._agents.get(name)
+        if found is None:
+            raise NotFound("there is no such agent", hint="GET /agents lists them")
+        return found
+
+    def check_model(self, name: str) -> None:
+        """Refuse a model that this installation cannot use.
+
+        Raises:
+            InvalidInput: with the place `model`.
+        """
+        try:
+            self._models.check(name)
+        except InvalidInput as wrong:
+            raise InvalidInput(
+                wrong.message,
+                hint=wrong.hint,
+                code=wrong.reason,
+                problems=(FieldProblem("model", wrong.message),),
+            ) from wrong
+
+    async def close(self) -> None:
+        """Let go of the model clients."""
+        await self._models.close()
+
+
+def open_workshop(settings: Settings) -> Workshop:
+    """Find the agents and models; plugins have been loaded before."""
+    from nexus.agents.roster import roster
+    from nexus.llm.book import ModelBook
+
+    return Workshop(roster(), ModelBook(settings))
