@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from nexus.cli.api.client import ApiClient
     from nexus.settings import Settings
 
 DataDir = Annotated[
@@ -15,11 +16,13 @@ DataDir = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
 Url = Annotated[
-    str | None, typer.Option("--url", help="A running installation (NEXUS_URL); key: NEXUS_API_KEY.")
+    str | None,
+    typer.Option("--url", help="A running installation (NEXUS_URL); key: NEXUS_API_KEY."),
 ]
 Host = Annotated[str | None, typer.Option("--host", help="Address to listen on (NEXUS_HOST).")]
 Port = Annotated[
-    int | None, typer.Option("--port", min=0, max=65_535, help="Port (NEXUS_PORT); 0: any free one.")
+    int | None,
+    typer.Option("--port", min=0, max=65_535, help="Port (NEXUS_PORT); 0: any free one."),
 ]
 Concurrency = Annotated[
     int | None, typer.Option("--concurrency", min=1, help="Subtasks in flight per worker.")
@@ -42,3 +45,14 @@ def settle_process(**overrides: object) -> "Settings":
         if value is not None:
             os.environ[f"NEXUS_{name.upper()}"] = str(value)
     return settle()
+
+
+def connect(data_dir: Path | None, url: str | None) -> "ApiClient":
+    """Open a client of the installation a command is about.
+
+    Raises:
+        ServiceMissing: none is running.
+    """
+    from nexus.cli.api.installation import need_installation
+
+    return need_installation(settle(data_dir=data_dir, url=url)).client()

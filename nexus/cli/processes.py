@@ -22,6 +22,7 @@ def up(
     model: Model = None,
 ) -> None:
     """Run everything on this machine: Valkey, Chroma, the API and the workers."""
+    from nexus.cli.model import model_in_use
     from nexus.cli.stack.embedded import run_embedded
 
     settings = settle(
@@ -32,7 +33,10 @@ def up(
         concurrency=concurrency,
         model=model,
     )
-    run_embedded(settings, whole=True, say=say, announce=_announce_all)
+    chosen = model_in_use(settings)
+    run_embedded(
+        settings, whole=True, say=say, announce=lambda running: _announce_all(running, chosen)
+    )
 
 
 def services(data_dir: DataDir = None) -> None:
@@ -50,9 +54,7 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
     serve_api(settings)
 
 
-def worker(
-    data_dir: DataDir = None, concurrency: Concurrency = None, model: Model = None
-) -> None:
+def worker(data_dir: DataDir = None, concurrency: Concurrency = None, model: Model = None) -> None:
     """Run one worker process."""
     settle_process(data_dir=data_dir, concurrency=concurrency, model=model)
     from nexus.worker import main as work
@@ -60,9 +62,7 @@ def worker(
     work()
 
 
-def _announce_all(running: "Running") -> None:
-    from nexus.cli.model import model_in_use
-
+def _announce_all(running: "Running", model: str) -> None:
     settings, url = running.settings, running.services.api_url
     workers = f"{settings.workers} worker{'s' if settings.workers > 1 else ''}"
     _write_block(
@@ -71,7 +71,7 @@ def _announce_all(running: "Running") -> None:
             ("API", f"{url}"),
             ("Docs", f"{url}/docs"),
             ("Key", f"{settings.data / 'admin.key'}"),
-            ("Model", model_in_use(settings)),
+            ("Model", model),
             ("Data", f"{settings.data}"),
             ("Logs", f"{settings.data / 'logs'}"),
             ("Stop", "Ctrl-C"),

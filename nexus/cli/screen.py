@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,7 @@ def emit(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def show_table(columns: tuple[str, ...], rows: list[tuple[str, ...]], empty: str) -> None:
+def show_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], empty: str) -> None:
     """Write rows as a table, or the sentence `empty` as a remark when there are none."""
     if not rows:
         say(empty)

@@ -63,7 +63,9 @@ class ApiClient:
         """Read a representation that is not JSON."""
         return self._ask("GET", path, headers={"Accept": media_type}).text
 
-    def items(self, path: str, limit: int | None = None, **parameters: str | None) -> list[Document]:
+    def items(
+        self, path: str, limit: int | None = None, **parameters: str | None
+    ) -> list[Document]:
         """Read a list page by page, to its end or to `limit` items."""
         found: list[Document] = []
         cursor: str | None = None

