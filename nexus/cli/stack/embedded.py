@@ -75,6 +75,8 @@ def take_lock(data: Path) -> FileLock:
             hint="choose another one with --data-dir or NEXUS_DATA_DIR",
         ) from refused
     if free:
+        # What a killed owner left would be believed again from now on.
+        (data / SERVICES_FILE).unlink(missing_ok=True)
         return lock
     there = read_services(data)
     by = f" by process {there.pid}" if there else ""
