@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MAX_PROBLEMS = 5
+PLAIN_WIDTH = 140
+"""Columns where there is no terminal to ask: files and pipes do not wrap."""
 
 
 @cache
@@ -20,7 +22,7 @@ def results() -> "Console":
     """Return the console of results."""
     from rich.console import Console
 
-    return Console()
+    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
 @cache
@@ -28,7 +30,7 @@ def remarks() -> "Console":
     """Return the console of progress, questions and errors."""
     from rich.console import Console
 
-    return Console(stderr=True)
+    return Console(stderr=True, width=None if sys.stderr.isatty() else PLAIN_WIDTH)
 
 
 def say(line: str) -> None:

@@ -16,7 +16,9 @@ GRAIN_SECONDS = 0.01
 async def until(holds: Callable[[], bool]) -> None:
     """Wait until a condition holds."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not holds():
+        while True:
+            if holds():
+                return
             await asyncio.sleep(GRAIN_SECONDS)
 
 

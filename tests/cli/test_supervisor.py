@@ -76,7 +76,7 @@ async def test_a_child_that_dies_while_starting_is_reported_with_its_last_words(
         is_ready=_never,
     )
     async with Supervisor(lambda _: None) as supervisor:
-        with pytest.raises(ServiceMissing, match="ended with code 1.*no such database") as caught:
+        with pytest.raises(ServiceMissing, match=r"ended with code 1.*no such database") as caught:
             await supervisor.start([dying], ready_within=10)
     assert caught.value.hint == f"read its log: {tmp_path / 'api.log'}"
 
