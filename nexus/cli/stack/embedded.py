@@ -152,9 +152,11 @@ async def _start_nexus(
     logs = settings.data / "logs"
     environment = environment_for(settings, settings.port)
     url = f"http://{reachable(settings.host)}:{settings.port}"
-    await supervisor.start([api_program(url, environment, logs)], ready_within=API_SECONDS)
+    # Workers load while the API loads: whoever comes first upgrades the schema under its lock.
     workers = worker_programs(settings.workers, environment, logs)
-    await supervisor.start(workers, ready_within=None)
+    await supervisor.start(
+        [api_program(url, environment, logs), *workers], ready_within=API_SECONDS
+    )
     services = replace(services, api_url=url)
     publish(settings.data, services)
     if await _is_ready(url):
