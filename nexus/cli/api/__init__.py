@@ -1,0 +1,1 @@
+"""The command line's way to a running installation: finding it, asking it, following it."""

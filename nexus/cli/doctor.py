@@ -1,0 +1,29 @@
+"""`nexus doctor`: what is there, what is missing, and what to do about it."""
+
+import typer
+
+from nexus.cli.options import AsJson, DataDir, settle
+from nexus.cli.screen import emit, results
+
+MARKS = {"ok": ("✔", "green"), "missing": ("–", "yellow"), "broken": ("✘", "red")}
+
+
+def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Examine this machine and this installation; exit code 1 when something needed is broken."""
+    from dataclasses import asdict
+
+    from nexus.cli.examination import examine
+
+    findings = examine(settle(data_dir=data_dir))
+    broken = any(each.state == "broken" for each in findings)
+    if as_json:
+        emit({"healthy": not broken, "findings": [asdict(each) for each in findings]})
+        raise typer.Exit(1 if broken else 0)
+    from rich.text import Text
+
+    for each in findings:
+        line = Text.assemble(MARKS[each.state], f" {each.subject:<9} {each.state:<8} {each.detail}")
+        results().print(line, soft_wrap=True)
+        if each.advice:
+            results().print(Text(f"{'':<21}{each.advice}", "dim"), soft_wrap=True)
+    raise typer.Exit(1 if broken else 0)

@@ -1,0 +1,108 @@
+"""One attended run: documents, plan, consent, execution, deliverable. Used by `nexus run`."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from nexus.cli.screen import remarks, say, show_error
+from nexus.cli.show.deliverable import hand_over, read_deliverable
+from nexus.cli.show.follow import Follower
+from nexus.cli.show.tree import plan_tree
+from nexus.cli.uploads import upload_all
+from nexus.errors import NexusError, PermanentFailure
+
+if TYPE_CHECKING:
+    from nexus.cli.api.client import ApiClient
+    from nexus.cli.run import Wish
+
+TERMINAL = ("succeeded", "failed", "cancelled")
+
+
+class Journey:
+    """Takes a wish to its deliverable; `leave` is what to do when the user goes away."""
+
+    def __init__(self, client: "ApiClient", data: Path, wish: "Wish") -> None:
+        self._client = client
+        self._data = data
+        self._wish = wish
+        self._project_id: str | None = None
+
+    def travel(self) -> int:
+        """Go all the way; return the exit code."""
+        follower = self._create()
+        if self._wish.detach and not self._wish.asks:
+            return self._detach()
+        if not follower.follow(lambda board: board.status != "planning").has_ended:
+            if not self._consent(follower):
+                return 1
+            self._client.post(f"/projects/{self._project_id}/execute")
+            if self._wish.detach:
+                return self._detach()
+            follower.follow(lambda board: board.has_ended)
+        return self._arrive()
+
+    def leave(self, *, cancel: bool) -> None:
+        """Cancel what runs on an installation of our own; elsewhere say how to come back."""
+        if self._project_id is None:
+            say("interrupted")
+        elif cancel:
+            say("interrupted: cancelling the project")
+            with suppress(NexusError):
+                self._client.post(f"/projects/{self._project_id}/cancel")
+        else:
+            say(f"it goes on without you; watch it with: nexus projects watch {self._project_id}")
+
+    def _create(self) -> Follower:
+        wish = self._wish
+        body: dict[str, Any] = {"goal": wish.goal}
+        if wish.files:
+            body["document_ids"] = [each["id"] for each in upload_all(self._client, wish.files)]
+        if wish.plan is not None:
+            body["plan"] = wish.plan
+        if wish.model:
+            body["model"] = wish.model
+        if wish.detach and not wish.asks:
+            body["auto_execute"] = True
+        project = self._client.post("/projects", body)
+        self._project_id = project["id"]
+        say(f"project {project['id']} is {project['status']}")
+        return Follower(self._client, project, remarks())
+
+    def _consent(self, follower: Follower) -> bool:
+        """Show the plan; ask when there is somebody to ask."""
+        plan = self._client.get(f"/projects/{self._project_id}/plan")["plan"]
+        remarks().print(plan_tree(plan, f"Plan: {follower.board.name}"))
+        if not self._wish.asks or typer.confirm("Run this plan?", default=True, err=True):
+            return True
+        say(f"not started; start it later with: nexus projects execute {self._project_id}")
+        return False
+
+    def _detach(self) -> int:
+        say(f"started; watch it with: nexus projects watch {self._project_id}")
+        typer.echo(self._project_id)
+        return 0
+
+    def _arrive(self) -> int:
+        """Hand over what there is; the exit code is 0 only for success."""
+        project = self._client.get(f"/projects/{self._project_id}")
+        if project["plan_version"]:
+            place = self._wish.output or self._data / "deliverables" / f"{project['id']}.md"
+            hand_over(read_deliverable(self._client, project["id"]), project["name"], place)
+        if project["status"] == "succeeded":
+            return 0
+        show_error(failure_of(project))
+        return 1
+
+
+def failure_of(project: dict[str, Any]) -> NexusError:
+    """Turn a project that did not succeed into the error to show."""
+    error = project.get("error") or {}
+    words = error.get("message")
+    return PermanentFailure(
+        f"the project {project['status']}{': ' + words if words else ''}"
+        if project["status"] == "failed"
+        else f"the project was {project['status']}",
+        hint=error.get("hint") or f"look closer with: nexus projects show {project['id']}",
+    )

@@ -1,0 +1,55 @@
+"""A run as plain lines, one for each event worth reading: for logs, pipes and other non-terminals."""
+
+from datetime import datetime
+from typing import Final
+
+from nexus.cli.show.board import Board, Document, words_of
+from nexus.cli.show.wording import counted, duration, money, one_line
+
+WIDTH: Final = 300
+TASK_ACTS: Final = frozenset({"started", "succeeded", "failed", "cancelled", "skipped", "waiting"})
+
+
+def line_for(event: Document, board: Board) -> str | None:
+    """Say an event in one line after it was folded into `board`; None when it is not worth one."""
+    noun, _, act = event["type"].partition(".")
+    if noun == "project":
+        return _project_line(act, event, board)
+    if noun == "task" and act in TASK_ACTS:
+        return _task_line(act, event, board)
+    if event["type"] == "subtask.retrying":
+        words = words_of(event["data"].get("error"))
+        return one_line(f"{_name(event, board)} will be tried again: {words}", WIDTH)
+    if event["type"] == "approval.requested":
+        return one_line(f"a question for you: {event['data'].get('question')}", WIDTH)
+    return None
+
+
+def _project_line(act: str, event: Document, board: Board) -> str:
+    words = words_of(event["data"].get("error") or event["data"].get("reason"))
+    if act == "planned":
+        words = counted(event["data"].get("tasks") or 0, "task")
+    if act in {"succeeded", "failed", "cancelled"}:
+        spend = f"{counted(board.requests, 'model call')}, {money(board.cost_usd)}"
+        words = f"{words}; {spend}" if words else spend
+    return one_line(f"project {act}{': ' + words if words else ''}", WIDTH)
+
+
+def _task_line(act: str, event: Document, board: Board) -> str:
+    task = board.task(event["task_id"])
+    tail = ""
+    if task is not None and act == "succeeded":
+        seconds = task.seconds(task.finished_at or datetime.now().astimezone())
+        tail = f" in {duration(seconds)}" if seconds is not None else ""
+    elif task is not None and act == "started":
+        tail = f" ({task.agent})"
+    elif task is not None and task.note:
+        tail = f": {task.note}"
+    return one_line(f"{_name(event, board)} {act}{tail}", WIDTH)
+
+
+def _name(event: Document, board: Board) -> str:
+    task = board.task(event["task_id"])
+    if task is not None:
+        return f"task {task.key}"
+    return f"task {event['data'].get('key', event['task_id'])}"

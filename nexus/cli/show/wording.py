@@ -1,0 +1,48 @@
+"""Durations, spend and marks of states, the same wherever a run is shown."""
+
+from decimal import Decimal
+from typing import Final
+
+MARKS: Final = {
+    "pending": ("○", "dim"),
+    "queued": ("◌", "dim"),
+    "running": ("●", "cyan"),
+    "waiting": ("◔", "yellow"),
+    "paused": ("◔", "yellow"),
+    "planning": ("●", "cyan"),
+    "planned": ("○", "default"),
+    "succeeded": ("✔", "green"),
+    "failed": ("✘", "red"),
+    "cancelled": ("⊘", "yellow"),
+    "skipped": ("⊘", "dim"),
+}
+MINUTE: Final = 60
+HOUR: Final = 3_600
+
+
+def duration(seconds: float) -> str:
+    """Write a duration: `3.2 s`, `47 s`, `4 min 05 s`, `2 h 10 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        return f"{whole // MINUTE} min {whole % MINUTE:02d} s"
+    return f"{whole // HOUR} h {whole % HOUR // MINUTE:02d} min"
+
+
+def money(usd: Decimal) -> str:
+    """Write dollars to the cent, small sums to a hundredth of one."""
+    return f"${usd:.2f}" if usd >= 1 or usd == 0 else f"${usd:.4f}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun: `1 task`, `1,204 tasks`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def one_line(text: str, limit: int) -> str:
+    """Fold text into one line of at most `limit` characters."""
+    folded = " ".join(text.split())
+    return folded if len(folded) <= limit else f"{folded[: limit - 1]}…"

@@ -1,0 +1,111 @@
+"""The tree and the plain lines of a recorded run."""
+
+from datetime import UTC, datetime
+from io import StringIO
+
+from rich.console import Console
+from rich.tree import Tree
+
+from nexus.cli.show.board import Board
+from nexus.cli.show.lines import line_for
+from nexus.cli.show.tree import plan_tree, run_tree
+from tests.cli.recorded import ENDING, PLAN, PROJECT_ID, RUNNING, progress
+
+NOW = datetime(2026, 1, 1, 12, 0, 8, tzinfo=UTC)
+
+
+def drawn(tree: Tree) -> list[str]:
+    """The lines of a tree on a console of 100 columns."""
+    console = Console(file=StringIO(), width=100, color_system=None)
+    with console.capture() as capture:
+        console.print(tree)
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def board_after(*histories: list[dict[str, object]]) -> Board:
+    board = Board(PROJECT_ID, "Penguin market")
+    board.load(progress("planned", 2))
+    for history in histories:
+        for event in history:
+            board.apply(event)
+    return board
+
+
+def test_a_run_under_way() -> None:
+    assert drawn(run_tree(board_after(RUNNING), NOW, lines=40)) == [
+        "● Penguin market · running",
+        "├── Research · 1/2",
+        "│   ├── ✔ Market figures · research · 3.0 s",
+        "│   └── ● Interviews · research · 6.0 s · attempt 2 · again after: the model timed out",
+        "├── Writing · 0/1",
+        "│   └── ○ Report · content",
+        "└── 1 of 3 tasks · 7.0 s · 2 model calls · 2,000 tokens · $0.2510",
+    ]
+
+
+def test_a_run_that_failed_says_why_and_what_was_skipped() -> None:
+    assert drawn(run_tree(board_after(RUNNING, ENDING), NOW, lines=40)) == [
+        "✘ Penguin market · failed",
+        "├── Research · 1/2",
+        "│   ├── ✔ Market figures · research · 3.0 s",
+        "│   └── ✘ Interviews · research · 7.0 s · attempt 2 · no such page",
+        "├── Writing · 0/1",
+        "│   └── ⊘ Report · content · skipped · because talks did not succeed",
+        "└── 1 of 3 tasks · 8.0 s · 2 model calls · 2,000 tokens · $0.2510",
+    ]
+
+
+def test_an_event_seen_twice_counts_once() -> None:
+    assert board_after(RUNNING, RUNNING) == board_after(RUNNING)
+
+
+def test_a_new_plan_asks_for_a_snapshot() -> None:
+    board = board_after()
+    planned = {"seq": 3, "type": "project.replanned", "at": "", "data": {"plan_version": 2}}
+    assert board.apply(planned) is True
+    assert board.apply(RUNNING[3]) is False
+
+
+def test_a_long_phase_is_shortened_to_what_moves() -> None:
+    snapshot = progress("running", 2)
+    template = snapshot["phases"][0]["tasks"][0]
+    snapshot["phases"][0]["tasks"] = [
+        {**template, "id": f"tsk_{number}", "key": f"t{number}", "title": f"Task {number}"}
+        | {"status": "running" if number == 500 else "succeeded" if number < 500 else "pending"}
+        for number in range(1_000)
+    ]
+    board = Board(PROJECT_ID, "Many")
+    board.load(snapshot)
+    lines = drawn(run_tree(board, NOW, lines=12))
+    assert len(lines) <= 14
+    assert any("Task 500 " in line for line in lines)
+    assert any("… 500 succeeded, 4" in line for line in lines)
+
+
+def test_a_plan_shows_who_does_what_after_what() -> None:
+    assert drawn(plan_tree(PLAN, "Plan: Penguin market")) == [
+        "Plan: Penguin market",
+        "├── Research · parallel",
+        "│   ├── market: Market figures · research",
+        "│   └── talks: Interviews · research",
+        "└── Writing · parallel",
+        "    └── report: Report · content · after market, talks",
+    ]
+
+
+def test_plain_lines_tell_the_run() -> None:
+    board = board_after()
+    told = []
+    for event in RUNNING + ENDING:
+        board.apply(event)
+        told.append(line_for(event, board))
+    assert [line for line in told if line] == [
+        "project started",
+        "task market started (research)",
+        "task market succeeded in 3.0 s",
+        "task talks started (research)",
+        "task talks will be tried again: the model timed out",
+        "task talks failed: no such page",
+        "task report skipped: because talks did not succeed",
+        "project failed: 1 of 3 tasks failed; 2 model calls, $0.2510",
+    ]
