@@ -16,7 +16,9 @@ async def test_a_killed_worker_loses_nothing_and_repeats_no_recorded_step(
 ) -> None:
     gate = tmp_path / "gate"
     options = json.dumps({"folder": str(tmp_path), "gate": str(gate)})
-    project = await rig.start(plan(task("a", "stepper", instructions=options), task("b", "echo", "a")))
+    project = await rig.start(
+        plan(task("a", "stepper", instructions=options), task("b", "echo", "a"))
+    )
     worker = rig.worker_process()
     await until((tmp_path / "at_gate").exists)
     worker.send_signal(signal.SIGKILL)
@@ -32,7 +34,9 @@ async def test_cancel_reaches_running_agents_and_nothing_begins_after(
 ) -> None:
     gate = tmp_path / "gate"
     options = json.dumps({"folder": str(tmp_path), "gate": str(gate)})
-    project = await rig.start(plan(task("a", "stepper", instructions=options), task("b", "echo", "a")))
+    project = await rig.start(
+        plan(task("a", "stepper", instructions=options), task("b", "echo", "a"))
+    )
     async with rig.worker():
         await until((tmp_path / "at_gate").exists)
         await rig.parts.engine.run(lambda turn: rig.parts.engine.cancel(turn, "default", project))

@@ -92,9 +92,7 @@ async def test_retry_keeps_what_is_finished(rig: Rig, tmp_path: Path) -> None:
         assert await rig.end(project) == "failed"
         done = (await rig.tasks(project))["good"].finished_at
         (tmp_path / "first").write_text("41")
-        await rig.parts.engine.run(
-            lambda turn: rig.parts.engine.retry(turn, "default", project)
-        )
+        await rig.parts.engine.run(lambda turn: rig.parts.engine.retry(turn, "default", project))
         assert await rig.end(project) == "failed"  # the attempt counts from one again
         assert (tmp_path / "first").read_text() == "41"  # the recorded step was not run again
     assert (await rig.tasks(project))["good"].finished_at == done

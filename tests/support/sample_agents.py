@@ -78,3 +78,8 @@ async def poison(brief: Brief, context: Context) -> str:
 @agent("quick", description="Says one word")
 async def quick(brief: Brief, context: Context) -> str:
     return "done"
+
+
+@agent("quick", description="Says one word")
+async def quick(brief: Brief, context: Context) -> str:
+    return "done"
