@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query, Request
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response, StreamingResponse
 
 from nexus.errors import NotFound, ServiceMissing, Unauthorized
@@ -86,7 +85,7 @@ class _Stream:
                         if self.streams.is_closing():
                             return
                         await verify(self.request.app.state.keyring, self.request.headers)
-                except (Unauthorized, NotFound, ServiceMissing, SQLAlchemyError, OSError):
+                except (Unauthorized, NotFound, ServiceMissing):
                     return
 
 

@@ -11,8 +11,6 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
@@ -98,10 +96,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(CallerError, _caller_error)
     app.add_exception_handler(RequestValidationError, _wrong_fields)
     app.add_exception_handler(HTTPException, _http_error)
-    for kind in (OperatorError, TransientFailure, OperationalError, InterfaceError, PoolTimeout):
+    for kind in (OperatorError, TransientFailure, TimeoutError, ConnectionError):
         app.add_exception_handler(kind, _unavailable)
-    app.add_exception_handler(TimeoutError, _unavailable)
-    app.add_exception_handler(ConnectionError, _unavailable)
     app.add_exception_handler(Exception, _last_resort)
 
 

@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from nexus.errors import ServiceMissing
 from nexus.models.database import Database
 
 READ_SECONDS: Final = 20.0
@@ -15,9 +18,18 @@ READ_SECONDS: Final = 20.0
 
 @asynccontextmanager
 async def reading(database: Database) -> AsyncIterator[AsyncSession]:
-    """Open a read session whose whole use must end within `READ_SECONDS`."""
-    async with asyncio.timeout(READ_SECONDS), database.read() as session:
-        yield session
+    """Open a read session whose whole use must end within `READ_SECONDS`.
+
+    Raises:
+        ServiceMissing: the database is out of reach, or too slow.
+    """
+    try:
+        async with asyncio.timeout(READ_SECONDS), database.read() as session:
+            yield session
+    except (OperationalError, InterfaceError, PoolTimeout, OSError) as wrong:
+        raise ServiceMissing(
+            "the database does not answer", hint="try again; the log of the server has more"
+        ) from wrong
 
 
 def now_us() -> int:

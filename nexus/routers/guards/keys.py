@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -29,7 +28,7 @@ class KeyGuard:
             scope.setdefault("state", {})["caller"] = await verify(keyring, Headers(scope=scope))
         except Unauthorized as wrong:
             await caller_problem(scope, wrong)(scope, receive, send)
-        except (OperatorError, SQLAlchemyError, OSError) as missing:
+        except OperatorError as missing:
             await unavailable(scope, missing)(scope, receive, send)
         else:
             await self.app(scope, receive, send)
