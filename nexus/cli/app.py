@@ -17,6 +17,8 @@ app = typer.Typer(
     help="Nexus plans a goal into a graph of tasks and runs it on durable workers.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Rendering help with rich costs more time than everything else `nexus --help` does.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -5,7 +5,7 @@ import typer
 from nexus.cli.options import DataDir, settle
 from nexus.cli.screen import say
 
-app = typer.Typer(help="The database.", no_args_is_help=True)
+app = typer.Typer(help="The database.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()

@@ -9,7 +9,10 @@ MARKS = {"ok": ("✔", "green"), "missing": ("–", "yellow"), "broken": ("✘",
 
 
 def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Examine this machine and this installation; exit code 1 when something needed is broken."""
+    """Say what works here, what is missing, what to do.
+
+    The exit code is 1 only when something Nexus cannot work without is broken.
+    """
     from dataclasses import asdict
 
     from nexus.cli.examination import examine

@@ -12,7 +12,11 @@ from nexus.cli.show.wording import one_line
 TITLE_WIDTH = 60
 PASSAGE_WIDTH = 600
 
-app = typer.Typer(help="Documents in memory: add, list, search, remove.", no_args_is_help=True)
+app = typer.Typer(
+    help="Documents in memory: add, list, search, remove.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @app.command()

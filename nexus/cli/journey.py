@@ -1,6 +1,7 @@
 """One attended run: documents, plan, consent, execution, deliverable. Used by `nexus run`."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +16,25 @@ from nexus.errors import NexusError, PermanentFailure
 
 if TYPE_CHECKING:
     from nexus.cli.api.client import ApiClient
-    from nexus.cli.run import Wish
 
-TERMINAL = ("succeeded", "failed", "cancelled")
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be run, checked before anything is started."""
+
+    goal: str
+    files: list[Path]
+    plan: dict[str, Any] | None
+    model: str | None
+    asks: bool
+    detach: bool
+    output: Path | None
 
 
 class Journey:
     """Takes a wish to its deliverable; `leave` is what to do when the user goes away."""
 
-    def __init__(self, client: "ApiClient", data: Path, wish: "Wish") -> None:
+    def __init__(self, client: "ApiClient", data: Path, wish: Wish) -> None:
         self._client = client
         self._data = data
         self._wish = wish

@@ -7,7 +7,9 @@ import typer
 from nexus.cli.options import AsJson, DataDir, Url, connect
 from nexus.cli.screen import emit, say, show_table
 
-app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
+app = typer.Typer(
+    help="API keys: create, list, revoke.", no_args_is_help=True, rich_markup_mode=None
+)
 Workspace = Annotated[
     str | None, typer.Option("--workspace", help="The workspace (default: the admin key's own).")
 ]

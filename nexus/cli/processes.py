@@ -21,7 +21,7 @@ def up(
     concurrency: Concurrency = None,
     model: Model = None,
 ) -> None:
-    """Run everything on this machine: Valkey, Chroma, the API and the workers."""
+    """Run everything: Valkey, Chroma, the API and workers."""
     from nexus.cli.model import model_in_use
     from nexus.cli.stack.embedded import run_embedded
 
@@ -40,7 +40,10 @@ def up(
 
 
 def services(data_dir: DataDir = None) -> None:
-    """Run only the embedded Valkey and Chroma, for an API and workers started by hand."""
+    """Run only the embedded Valkey and Chroma.
+
+    For an API and workers that are started by hand over the same data directory.
+    """
     from nexus.cli.stack.embedded import run_embedded
 
     run_embedded(settle(data_dir=data_dir), whole=False, say=say, announce=_announce_services)

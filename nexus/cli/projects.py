@@ -17,7 +17,9 @@ NAME_WIDTH = 60
 TREE_LINES = 400
 
 app = typer.Typer(
-    help="Projects: list, show, watch, execute, cancel, retry, export.", no_args_is_help=True
+    help="Projects: list, show, watch, execute, cancel, retry, export.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 ProjectId = Annotated[str, typer.Argument(metavar="ID", help="The project's id.")]
 
@@ -75,7 +77,10 @@ def show(
 
 @app.command()
 def watch(project_id: ProjectId, data_dir: DataDir = None, url: Url = None) -> None:
-    """Follow a project until it ends; Ctrl-C stops watching, not the project."""
+    """Follow a project until it ends.
+
+    Ctrl-C stops the watching, not the project.
+    """
     from nexus.cli.journey import failure_of
     from nexus.cli.show.follow import Follower
 
@@ -106,7 +111,10 @@ def cancel(project_id: ProjectId, data_dir: DataDir = None, url: Url = None) -> 
 
 @app.command()
 def retry(project_id: ProjectId, data_dir: DataDir = None, url: Url = None) -> None:
-    """Run a failed or cancelled project again; finished tasks keep their outputs."""
+    """Run a failed or cancelled project again.
+
+    Tasks that succeeded keep their outputs.
+    """
     _move(project_id, "retry", data_dir, url)
 
 

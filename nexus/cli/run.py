@@ -1,7 +1,6 @@
 """`nexus run`: from a goal to its deliverable, on a running installation or one for the run."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +13,7 @@ from nexus.errors import InvalidInput, ServiceMissing
 
 if TYPE_CHECKING:
     from nexus.cli.api.installation import Installation
+    from nexus.cli.journey import Wish
     from nexus.settings import Settings
 
 Documents = Annotated[
@@ -26,19 +26,6 @@ PlanFile = Annotated[
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Where to save the deliverable.")
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to be run, checked before anything is started."""
-
-    goal: str
-    files: list[Path]
-    plan: dict[str, Any] | None
-    model: str | None
-    asks: bool
-    detach: bool
-    output: Path | None
 
 
 def run(
@@ -55,6 +42,7 @@ def run(
     """Plan a goal, run the plan, hand over the result."""
     import sys
 
+    from nexus.cli.journey import Wish
     from nexus.cli.uploads import check_files
 
     settings = settle(data_dir=data_dir, url=url)
@@ -87,7 +75,7 @@ def read_plan(file: Path) -> dict[str, Any]:
     raise InvalidInput(f"the plan {file} is not a JSON object", hint="it has execution and phases")
 
 
-def _run(settings: "Settings", wish: Wish) -> int:
+def _run(settings: "Settings", wish: "Wish") -> int:
     from nexus.cli.api.installation import find_installation, need_installation
     from nexus.cli.stack.background import installation_for_a_while
 
@@ -108,7 +96,7 @@ def _run(settings: "Settings", wish: Wish) -> int:
         return _attend(settings, found, wish, is_ours=False)
 
 
-def _attend(settings: "Settings", there: "Installation", wish: Wish, *, is_ours: bool) -> int:
+def _attend(settings: "Settings", there: "Installation", wish: "Wish", *, is_ours: bool) -> int:
     from nexus.cli.journey import Journey
 
     with there.client() as client:

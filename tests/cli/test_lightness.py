@@ -14,6 +14,7 @@ HEAVY = {
     "pydantic_ai",
     "pydantic_settings",
     "redis",
+    "rich",
     "sqlalchemy",
     "starlette",
     "structlog",

@@ -10,7 +10,7 @@ import pytest
 
 from nexus.cli.stack.child import TETHER
 from nexus.cli.stack.tether import ORPHANED
-from tests.cli.processes import is_alive, until_now
+from tests.cli.processes import children_of, is_alive, until_now
 
 SUPERVISOR = """
 import asyncio, dataclasses, pathlib, sys
@@ -27,12 +27,6 @@ async def supervise(folder, by_kernel):
 
 asyncio.run(supervise(pathlib.Path(sys.argv[1]), sys.argv[2] == "kernel"))
 """
-
-
-def children_of(pid: int) -> list[int]:
-    """The children of a process, as Linux lists them."""
-    tasks = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(each) for each in tasks.read_text().split()] if tasks.exists() else []
 
 
 @pytest.mark.parametrize("way", ["kernel", "pipe"])

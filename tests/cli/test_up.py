@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from nexus.locations import read_services
-from tests.cli.processes import is_alive, until_now
+from tests.cli.processes import children_of, is_alive, until_now
 
 PLAN = {
     "phases": [
@@ -27,12 +27,9 @@ def offline(data: Path) -> dict[str, str]:
 
 
 def descendants(pid: int) -> list[int]:
-    """Every process below one, as Linux lists them."""
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            found += [child, *descendants(child)]
-    return found
+    """Every process below one."""
+    children = children_of(pid)
+    return children + [each for child in children for each in descendants(child)]
 
 
 def test_up_answers_restarts_what_dies_and_ends_with_everything(tmp_path: Path) -> None:
@@ -62,10 +59,11 @@ def test_up_answers_restarts_what_dies_and_ends_with_everything(tmp_path: Path) 
     states = {each["subject"]: each["state"] for each in json.loads(report.stdout)["findings"]}
     assert report.returncode == 0
     assert states["database"] == states["redis"] == states["model"] == states["running"] == "ok"
-    family = descendants(process.pid)
-    for pid in family:
+    children = children_of(process.pid)
+    assert len(children) >= 3
+    for pid in children:
         os.kill(pid, signal.SIGKILL)
-    told = [process.stderr.readline() for _ in family]
+    told = [process.stderr.readline() for _ in children]
     assert all("starting it again in 0.5 s" in line for line in told), told
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
