@@ -44,9 +44,11 @@ def read_services(data: Path) -> Services | None:
 
 
 def write_services(data: Path, services: Services) -> None:
-    """Write `services.json` whole or not at all; the caller holds the lock."""
+    """Write `services.json` whole or not at all, readable by its owner alone; the caller holds the lock."""
     draft = data / f"{SERVICES_FILE}.{os.getpid()}"
-    draft.write_text(json.dumps(asdict(services)))
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(json.dumps(asdict(services)))
     draft.replace(data / SERVICES_FILE)
 
 

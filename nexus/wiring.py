@@ -60,7 +60,7 @@ async def open_engine(
     redis = RedisLink(lambda: locations.redis_url(settings))
     queue = Queue(redis, database.installation_id)
     bell = Bell(redis, database.installation_id)
-    memory = Memory(lambda: locations.chroma_url(settings))
+    memory = Memory(lambda: locations.chroma_url(settings), installation=database.installation_id)
     engine = WorkflowEngine(database, queue, bell, usable_agents)
     try:
         yield Parts(settings, database, redis, queue, bell, engine, memory)

@@ -13,6 +13,7 @@ import structlog
 import uvloop
 
 from nexus import locations
+from nexus.agents.builtin import preload
 from nexus.errors import OperatorError, ServiceMissing
 from nexus.llm.book import ModelBook
 from nexus.logs import configure_logs
@@ -51,6 +52,7 @@ async def serve(settings: Settings) -> None:
 async def work(settings: Settings, parts: Parts, stop: asyncio.Event) -> None:
     """Join, work until `stop` is set, drain and leave."""
     models = ModelBook(settings)
+    preloading = asyncio.create_task(asyncio.to_thread(preload))
     equipment = await build_equipment(settings, parts.memory)
     bench = Bench(parts.database, parts.engine, equipment, models, settings.data)
     worker_id, lock = new_worker(settings.data)
@@ -82,6 +84,7 @@ async def work(settings: Settings, parts: Parts, stop: asyncio.Event) -> None:
             await parts.queue.leave(worker_id)
         lock.path.unlink(missing_ok=True)
         lock.release()
+        await preloading
         await models.close()
     log.info("worker.stopped", worker=worker_id)
 

@@ -1,4 +1,4 @@
-"""The built-in seven: what each is for and which tools it is granted.
+"""The built-in agents that do a plan's tasks: what each is for and which tools it is granted.
 
 Light to import: what runs a model is loaded when an agent runs.
 """
@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from nexus.agents.context import Context
-from nexus.agents.roster import PLANNER, AgentSpec, Run
+from nexus.agents.spec import AgentSpec, Run
 from nexus.domain.work import Brief
 
 WORKERS: Final = (
@@ -55,23 +55,10 @@ def _work(name: str, tools: tuple[str, ...]) -> Run:
     return run
 
 
-async def _plan(brief: Brief, context: Context) -> str:
-    from nexus.agents.manager import ManagerAgent
-    from nexus.agents.roster import plannable
-
-    usable = {name: spec.description for name, spec in plannable().items()}
-    return await ManagerAgent(usable).run(brief, context)
-
-
 BUILTIN: Final[Mapping[str, AgentSpec]] = MappingProxyType(
     {
-        PLANNER: AgentSpec(
-            PLANNER, "Turns a goal into a plan of phases and tasks.", _plan, builtin=True
-        ),
-        **{
-            name: AgentSpec(name, about, _work(name, tools), tools, builtin=True)
-            for name, about, tools in WORKERS
-        },
+        name: AgentSpec(name, about, _work(name, tools), tools, builtin=True)
+        for name, about, tools in WORKERS
     }
 )
 

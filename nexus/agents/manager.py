@@ -15,7 +15,7 @@ from nexus.agents.drafting import PLAN_SCHEMA, SUBMIT, NotAPlan, build_plan, rea
 from nexus.agents.instructions import render
 from nexus.agents.prompt import plan_prompt
 from nexus.agents.retrieval import retrieve
-from nexus.agents.roster import PLANNER
+from nexus.agents.spec import PLANNER
 from nexus.domain.plan import Plan
 from nexus.domain.work import Brief
 from nexus.errors import OutputInvalid

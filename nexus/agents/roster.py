@@ -7,34 +7,21 @@ engine looks agents up here and never imports one by itself.
 import importlib
 import re
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Final
 
+from nexus.agents.builtin import BUILTIN
 from nexus.agents.context import Context
+from nexus.agents.spec import PLANNER, AgentSpec, Run
 from nexus.domain.work import Brief
 from nexus.errors import Misconfigured, NexusError
 from nexus.settings import Settings
 
-Run = Callable[[Brief, Context], Awaitable[str]]
-
 NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 PLUGIN_GROUP: Final = "nexus.plugins"
-PLANNER: Final = "manager"
-
-
-@dataclass(frozen=True, slots=True)
-class AgentSpec:
-    """An agent: its name in plans, what it is for, how it runs, the tools it is granted."""
-
-    name: str
-    description: str
-    run: Run
-    tools: tuple[str, ...] = ()
-    builtin: bool = False
 
 
 _declared: Final[dict[str, AgentSpec]] = {}
@@ -76,9 +63,19 @@ def register(spec: AgentSpec) -> None:
 
 def roster() -> Mapping[str, AgentSpec]:
     """Return every agent by name, the built-in ones first."""
-    from nexus.agents.builtin import BUILTIN
+    return MappingProxyType({PLANNER: MANAGER, **BUILTIN, **_declared})
 
-    return MappingProxyType({**BUILTIN, **_declared})
+
+async def _plan(brief: Brief, context: Context) -> str:
+    from nexus.agents.manager import ManagerAgent
+
+    usable = {name: spec.description for name, spec in plannable().items()}
+    return await ManagerAgent(usable).run(brief, context)
+
+
+MANAGER: Final = AgentSpec(
+    PLANNER, "Turns a goal into a plan of phases and tasks.", _plan, builtin=True
+)
 
 
 def plannable() -> dict[str, AgentSpec]:

@@ -44,9 +44,9 @@ class PlanTask(PlanPart):
     acceptance: list[Annotated[str, StringConstraints(max_length=2_000)]] = Field(
         default_factory=list, max_length=50
     )
-    review: bool = False
+    review: Annotated[bool, Field(strict=True)] = False
     max_attempts: Annotated[int, Field(ge=1, le=20, strict=True)] = 3
-    timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 900
+    timeout_seconds: Annotated[float, Field(gt=0, le=86_400, strict=True)] = 900
 
 
 class Phase(PlanPart):

@@ -43,6 +43,8 @@ class PostgresWriter:
             timeout=5.0,
             server_settings={"application_name": "nexus"},
         )
+        # Waiting for a connection is not a failure of the database: first come, first served.
+        self._places = asyncio.Semaphore(pool_size)
 
     async def open(self) -> None:
         """Connect.
@@ -67,7 +69,7 @@ class PostgresWriter:
         raise _missing(last) from last
 
     async def _run_once(self, begin: Begin[T]) -> T:
-        async with self._pool.acquire(timeout=10) as connection:
+        async with self._places, self._pool.acquire() as connection:
             act = connection.transaction()
             await act.start()
             finished = False

@@ -4,13 +4,15 @@ Records are keyed by kind, key, argument fingerprint and occurrence, model calls
 generation as well; never by position alone.
 """
 
+import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sqlalchemy import select
 
 from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded, Usage
+from nexus.domain.text import dumps
 from nexus.errors import Fenced, LimitReached, NexusError, PermanentFailure
 from nexus.models.database import Database
 from nexus.models.work import JournalRecord
@@ -124,8 +126,10 @@ class JournalSeam:
             failed = Recorded({"error": wrong.reason, "message": wrong.message}, Usage(1), "failed")
             await self._record(intent, failed)
             raise
-        await self._record(intent, recorded)
-        return recorded.value
+        # Replay gives back what was stored; the first run must see the very same.
+        stored: Json = json.loads(dumps(recorded.value))
+        await self._record(intent, replace(recorded, value=stored))
+        return stored
 
     async def _record(self, intent: Intent, recorded: Recorded) -> None:
         await self._engine.persist(lambda turn: record(turn, self._claimed.held, intent, recorded))

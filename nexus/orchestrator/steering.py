@@ -55,8 +55,13 @@ def retry(turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectSta
         Conflict: it neither failed nor was cancelled.
     """
     status, plan_version, _ = yield from lock_project(workspace, project_id)
+    if status not in (ProjectState.FAILED, ProjectState.CANCELLED):
+        raise Conflict(
+            f"cannot retry a project that is {status}",
+            code="illegal_transition",
+            hint="only a failed or cancelled project is retried",
+        )
     then = ProjectState.RUNNING if plan_version else ProjectState.PLANNING
-    check_project_move(ProjectState(status), then, "retry")
     project = Subject(project_id, workspace)
     if then is ProjectState.PLANNING:
         yield from move_project(turn, project, then, "project.retried", tasks=0)

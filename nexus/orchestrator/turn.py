@@ -60,7 +60,7 @@ class Turn:
         """Number and insert everything told; the last thing a transaction does."""
         rows: list[tuple[Value, ...]] = []
         for project_id in sorted(self._events):
-            told = self._events[project_id]
+            told = self._events.pop(project_id)
             found = yield Query(
                 "UPDATE projects SET seq = seq + $2, updated_at = NOW_US() WHERE id = $1 "
                 "RETURNING seq, updated_at",

@@ -7,7 +7,7 @@ from nexus.schemas.lists import Page
 from nexus.services.workshop import PLANNER, Workshop
 
 if TYPE_CHECKING:
-    from nexus.agents.roster import AgentSpec
+    from nexus.agents.spec import AgentSpec
 
 
 def list_agents(workshop: Workshop) -> Page[Agent]:

@@ -10,7 +10,7 @@ from nexus.errors import FieldProblem, InvalidInput, NotFound
 from nexus.settings import Settings
 
 if TYPE_CHECKING:
-    from nexus.agents.roster import AgentSpec
+    from nexus.agents.spec import AgentSpec
     from nexus.llm.book import ModelBook
 
 PLANNER: Final = "manager"

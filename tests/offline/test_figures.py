@@ -75,8 +75,12 @@ async def test_overall_figures_and_correlation_are_those_of_the_file(tmp_path: P
     for measure, decimals in MEASURES.items():
         found = values(measure)
         figures = [
-            statistics.fmean(found), statistics.stdev(found), min(found), statistics.median(found), max(found)
-        ]  # fmt: skip
+            statistics.fmean(found),
+            statistics.stdev(found),
+            min(found),
+            statistics.median(found),
+            max(found),
+        ]
         whole = all(figure == int(figure) for figure in figures[2:])
         places = [decimals] * 2 + [0 if whole else decimals] * 3
         told = " | ".join(f"{f:,.{p}f}" for f, p in zip(figures, places, strict=True))
@@ -161,6 +165,9 @@ async def test_without_a_table_or_a_tool_it_says_so(tmp_path: Path) -> None:
 
 def test_figures_are_rounded_as_a_reader_wants_them() -> None:
     assert [written(v, decimals_for([v])) for v in (5076.02, 217.19, 3.14159, 0.01234)] == [
-        "5,076", "217.2", "3.14", "0.0123"
-    ]  # fmt: skip
+        "5,076",
+        "217.2",
+        "3.14",
+        "0.0123",
+    ]
     assert readable("bill_length_mm") == "bill length (mm)"

@@ -64,13 +64,13 @@ class Rig:
                 await session.execute(select(Project).where(Project.id == project_id))
             ).scalar_one()
 
-    async def end(self, project_id: str, timeout: float = 30) -> str:
+    async def end(self, project_id: str, within: float = 30) -> str:
         """Wait until a project is over; return its state."""
 
         async def over() -> bool:
             return (await self.row(project_id)).status in PROJECT_TERMINAL
 
-        await until(over, timeout=timeout)
+        await until(over, timeout=within)
         return (await self.row(project_id)).status
 
     async def tasks(self, project_id: str) -> dict[str, Task]:

@@ -3,7 +3,6 @@
 `instructions` of a task is JSON where an agent takes options.
 """
 
-import asyncio
 import json
 import os
 import signal
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from nexus.agents import Brief, Context, agent
 from nexus.errors import PermanentFailure
+from tests.support.waiting import until
 
 
 @agent("echo", description="Says what it was given")
@@ -24,8 +24,7 @@ async def echo(brief: Brief, context: Context) -> str:
 async def gate(brief: Brief, context: Context) -> str:
     folder = Path(json.loads(brief.instructions)["folder"])
     (folder / f"{brief.task.key}.begun").write_text(context.subtask_id)
-    while not (folder / f"{brief.task.key}.open").exists():
-        await asyncio.sleep(0.01)
+    await until((folder / f"{brief.task.key}.open").exists, timeout=60)
     return f"{brief.task.key} went through"
 
 
@@ -56,8 +55,7 @@ async def stepper(brief: Brief, context: Context) -> str:
     gate_file = options.get("gate")
     if gate_file:
         (folder / "at_gate").write_text("here")
-        while not Path(gate_file).exists():
-            await asyncio.sleep(0.01)
+        await until(Path(gate_file).exists, timeout=60)
     second = await context.step("second", _count, str(folder / "second"))
     return json.dumps({"first": first, "second": second})
 
@@ -73,11 +71,6 @@ def _count(path: str) -> int:
 async def poison(brief: Brief, context: Context) -> str:
     os.kill(os.getpid(), signal.SIGKILL)
     return "never"
-
-
-@agent("quick", description="Says one word")
-async def quick(brief: Brief, context: Context) -> str:
-    return "done"
 
 
 @agent("quick", description="Says one word")

@@ -12,12 +12,21 @@ MAX_MEASURES: Final = 12
 Figures = Mapping[str, JsonValue]
 """What the program printed, or a part of it."""
 
+SYMBOLS: Final = "mm cm m km g kg mg t s ms min h l ml ha"
 UNITS: Final = {
-    "mm": "mm", "cm": "cm", "m": "m", "km": "km", "g": "g", "kg": "kg", "mg": "mg", "t": "t",
-    "s": "s", "ms": "ms", "min": "min", "h": "h", "usd": "USD", "eur": "EUR", "gbp": "GBP",
-    "pct": "%", "percent": "%", "kwh": "kWh", "mwh": "MWh", "l": "l", "ml": "ml", "ha": "ha",
-    "c": "°C", "celsius": "°C", "hz": "Hz", "w": "W", "kw": "kW", "mw": "MW",
-}  # fmt: skip
+    **{symbol: symbol for symbol in SYMBOLS.split()},
+    **{code: code.upper() for code in ("usd", "eur", "gbp")},
+    "pct": "%",
+    "percent": "%",
+    "c": "°C",
+    "celsius": "°C",
+    "hz": "Hz",
+    "kwh": "kWh",
+    "mwh": "MWh",
+    "w": "W",
+    "kw": "kW",
+    "mw": "MW",
+}
 """Endings of column names that are units, after an underscore."""
 
 
