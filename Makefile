@@ -64,11 +64,11 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "$(PYTHON) is older than Python 3.11: make setup PYTHON=/path/to/python3" >&2; exit 1; }
 	@echo "Installing into $(VENV), which takes about a minute" >&2
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --quiet --require-hashes -r requirements.txt
-	@$(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@$(PIP) install -qq --require-hashes -r requirements.txt
+	@$(PIP) install -qq --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.developing: $(VENV)/.installed requirements-dev.txt
 	@echo "Installing what the tests need into $(VENV)" >&2
-	@$(PIP) install --quiet --require-hashes -r requirements-dev.txt
+	@$(PIP) install -qq --require-hashes -r requirements-dev.txt
 	@touch $@
