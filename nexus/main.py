@@ -4,6 +4,7 @@ Importing this opens nothing and loads no model library; the lifespan opens ever
 The API runs no agents and no background work.
 """
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
@@ -12,6 +13,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from nexus import __version__
+from nexus.errors import OperatorError
 from nexus.logs import configure_logs, get_log
 from nexus.routers import agents, documents, events, health, keys, problems, projects, results, runs
 from nexus.routers.answers import PROBLEMS
@@ -66,10 +68,14 @@ def _lifespan(
         chosen = settings or read_settings()
         configure_logs(chosen.log_level)
         async with AsyncExitStack() as opened:
-            parts = await opened.enter_async_context(
-                open_engine(chosen, prepare=ensure_admin_key(chosen))
-            )
-            workshop = open_workshop(chosen)
+            try:
+                parts = await opened.enter_async_context(
+                    open_engine(chosen, prepare=ensure_admin_key(chosen))
+                )
+                workshop = open_workshop(chosen)
+            except OperatorError as refused:
+                app.state.refused = refused
+                raise
             opened.push_async_callback(workshop.close)
             await opened.enter_async_context(listening(parts.bell))
             app.state.parts = parts
@@ -88,12 +94,19 @@ app = create_app()
 
 
 def serve(settings: Settings) -> None:
-    """Serve the API on `settings.host` and `settings.port` until SIGINT or SIGTERM."""
+    """Serve the API on `settings.host` and `settings.port` until SIGINT or SIGTERM.
+
+    Raises:
+        OperatorError: it could not start; the message says what to mend.
+    """
     import uvicorn
 
+    app = create_app(settings)
+    # What whoever runs Nexus has to mend is said in two lines by the caller, not as a traceback.
+    logging.getLogger("uvicorn.error").addFilter(lambda _: _refusal(app) is None)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings),
+            app,
             host=settings.host,
             port=settings.port,
             http="httptools",
@@ -105,5 +118,17 @@ def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
-    with suppress(KeyboardInterrupt):
-        server.run()
+    try:
+        with suppress(KeyboardInterrupt):
+            server.run()
+    except SystemExit:
+        refused = _refusal(app)
+        if refused is None:
+            raise
+        raise refused from None
+
+
+def _refusal(app: FastAPI) -> OperatorError | None:
+    """Return why the lifespan could not open what it needs, if that is how it ended."""
+    found: OperatorError | None = getattr(app.state, "refused", None)
+    return found

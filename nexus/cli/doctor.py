@@ -22,11 +22,12 @@ def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     if as_json:
         emit({"healthy": not broken, "findings": [asdict(each) for each in findings]})
         raise typer.Exit(1 if broken else 0)
+    from rich.table import Table
     from rich.text import Text
 
+    table = Table.grid(padding=(0, 1, 0, 0))
     for each in findings:
-        line = Text.assemble(MARKS[each.state], f" {each.subject:<9} {each.state:<8} {each.detail}")
-        results().print(line, soft_wrap=True)
-        if each.advice:
-            results().print(Text(f"{'':<21}{each.advice}", "dim"), soft_wrap=True)
+        words = Text.assemble(each.detail, (f"\n{each.advice}" if each.advice else "", "dim"))
+        table.add_row(Text(*MARKS[each.state]), each.subject, each.state, words)
+    results().print(table)
     raise typer.Exit(1 if broken else 0)

@@ -16,6 +16,7 @@ from nexus.errors import NexusError, PermanentFailure
 
 if TYPE_CHECKING:
     from nexus.cli.api.client import ApiClient
+    from nexus.cli.show.board import Board
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Journey:
         follower = self._create()
         if self._wish.detach and not self._wish.asks:
             return self._detach()
-        if not follower.follow(lambda board: board.status != "planning").has_ended:
+        if not follower.follow(is_planned, leaves_a_trace=False).has_ended:
             if not self._consent(follower):
                 return 1
             self._client.post(f"/projects/{self._project_id}/execute")
@@ -105,6 +106,11 @@ class Journey:
             return 0
         show_error(failure_of(project))
         return 1
+
+
+def is_planned(board: "Board") -> bool:
+    """Tell whether the manager has done its part."""
+    return board.status != "planning"
 
 
 def failure_of(project: dict[str, Any]) -> NexusError:

@@ -1,27 +1,35 @@
 """`nexus keys`: create, list, revoke. Needs a key with the scope `admin`, such as admin.key."""
 
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import typer
 
 from nexus.cli.options import AsJson, DataDir, Url, connect
 from nexus.cli.screen import emit, say, show_table
+from nexus.cli.show.wording import one_line
 
 app = typer.Typer(
     help="API keys: create, list, revoke.", no_args_is_help=True, rich_markup_mode=None
 )
 Workspace = Annotated[
-    str | None, typer.Option("--workspace", help="The workspace (default: the admin key's own).")
+    str | None,
+    typer.Option(
+        "--workspace", metavar="NAME", help="The workspace (default: the admin key's own)."
+    ),
 ]
+NAME_WIDTH = 16
 Scopes = Annotated[
     list[str] | None,
-    typer.Option("--scope", help="read, write, execute, approve or admin; may be repeated."),
+    typer.Option(
+        "--scope", metavar="SCOPE", help="read, write, execute, approve or admin; may be repeated."
+    ),
 ]
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Option("--name", help="What the key is for.")],
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="What the key is for.")],
     workspace: Workspace = None,
     scope: Scopes = None,
     as_json: AsJson = False,
@@ -59,14 +67,21 @@ def list_keys(
         (
             each["id"],
             each["prefix"],
-            "revoked" if each["revoked_at"] else "valid",
-            each["workspace"],
+            _state(each),
+            one_line(each["name"], NAME_WIDTH),
             " ".join(each["scopes"]),
-            each["name"],
         )
         for each in found
     ]
-    show_table(("id", "begins", "state", "workspace", "scopes", "name"), rows, "no keys")
+    show_table(("id", "begins", "state", "name", "scopes"), rows, "no keys")
+
+
+def _state(key: dict[str, Any]) -> str:
+    if key["revoked_at"]:
+        return "revoked"
+    now = datetime.now(UTC)
+    ends = key["expires_at"]
+    return "expired" if ends and datetime.fromisoformat(ends) <= now else "valid"
 
 
 @app.command()

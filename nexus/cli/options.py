@@ -12,23 +12,37 @@ if TYPE_CHECKING:
 
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Data directory (NEXUS_DATA_DIR; default .nexus)."),
+    typer.Option(
+        "--data-dir", metavar="FOLDER", help="Data directory (NEXUS_DATA_DIR; default .nexus)."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
 Url = Annotated[
     str | None,
-    typer.Option("--url", help="A running installation (NEXUS_URL); key: NEXUS_API_KEY."),
+    typer.Option(
+        "--url", metavar="URL", help="A running installation (NEXUS_URL); key: NEXUS_API_KEY."
+    ),
 ]
-Host = Annotated[str | None, typer.Option("--host", help="Address to listen on (NEXUS_HOST).")]
+Host = Annotated[
+    str | None, typer.Option("--host", metavar="ADDRESS", help="Address to listen on (NEXUS_HOST).")
+]
 Port = Annotated[
     int | None,
     typer.Option("--port", min=0, max=65_535, help="Port (NEXUS_PORT); 0: any free one."),
 ]
 Concurrency = Annotated[
-    int | None, typer.Option("--concurrency", min=1, help="Subtasks in flight per worker.")
+    int | None,
+    typer.Option(
+        "--concurrency", min=1, help="Subtasks a worker has in flight (NEXUS_CONCURRENCY)."
+    ),
 ]
 Model = Annotated[
-    str | None, typer.Option("--model", help="Model, e.g. groq:llama-3.3-70b, or offline.")
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Model (NEXUS_MODEL), e.g. groq:openai/gpt-oss-120b or offline.",
+    ),
 ]
 
 

@@ -10,7 +10,9 @@ from nexus.cli.screen import say
 if TYPE_CHECKING:
     from nexus.cli.stack.embedded import Running
 
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Number of workers.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Worker processes (NEXUS_WORKERS).")
+]
 
 
 def up(
@@ -51,10 +53,15 @@ def services(data_dir: DataDir = None) -> None:
 
 def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
     """Run the API, one process."""
+    from nexus.cli.stack.ports import claim_port
+
     settings = settle_process(host=host, port=port, data_dir=data_dir)
+    # A taken port is found out here: uvicorn finds out after everything has been opened.
+    free = claim_port(settings.host, settings.port)
     from nexus.main import serve as serve_api
 
-    serve_api(settings)
+    say(f"the API listens on {settings.host}, port {free}")
+    serve_api(settings.model_copy(update={"port": free}))
 
 
 def worker(data_dir: DataDir = None, concurrency: Concurrency = None, model: Model = None) -> None:
@@ -72,7 +79,7 @@ def _announce_all(running: "Running", model: str) -> None:
         f"Nexus is up with {workers}",
         [
             ("API", f"{url}"),
-            ("Docs", f"{url}/docs"),
+            ("Routes", f"{url}/openapi.json"),
             ("Key", f"{settings.data / 'admin.key'}"),
             ("Model", model),
             ("Data", f"{settings.data}"),

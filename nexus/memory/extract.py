@@ -79,15 +79,15 @@ def _decode(document: SourceDocument) -> str:
         text = document.content.decode(media.encoding_of(document.content))
     except UnicodeDecodeError as wrong:
         raise _bad(
-            document, f"is not UTF-8 text (at byte {wrong.start:,}). Save it as UTF-8."
+            document, f"is not UTF-8 text (at byte {wrong.start:,}); save it as UTF-8"
         ) from wrong
     if "\0" in text:
-        raise _bad(document, "has NUL bytes, so it is not text.")
+        raise _bad(document, "has NUL bytes, so it is not text")
     if len(text) > MAX_CHARACTERS:
         raise _bad(
             document,
-            f"has {len(text):,} characters, more than the {MAX_CHARACTERS:,} a document may have."
-            " Split it.",
+            f"has {len(text):,} characters, more than the {MAX_CHARACTERS:,} a document may have;"
+            " split it",
         )
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -102,7 +102,7 @@ def _table(document: SourceDocument, text: str) -> Table:
             if any(cell.strip() for cell in row)
         ]
     except csv.Error as wrong:
-        raise _bad(document, f"cannot be read as CSV: {wrong}.") from wrong
+        raise _bad(document, f"cannot be read as CSV: {wrong}") from wrong
     if len(lines) == 1:
         return Table("", (lines[0],))
     return Table(lines[0], tuple(lines[1:])) if lines else Table("", ())
@@ -113,10 +113,10 @@ async def _pages(document: SourceDocument) -> list[Prose]:
     try:
         found = json.loads(answer)
         if "problem" in found:
-            raise _bad(document, f"{found['problem']}.")
+            raise _bad(document, str(found["problem"]))
         pages = [str(page) for page in found["pages"]]
     except (ValueError, KeyError, TypeError) as wrong:
-        raise _bad(document, "could not be read within its limits of memory and time.") from wrong
+        raise _bad(document, "could not be read within its limits of memory and time") from wrong
     return [Prose(clean(text), page=number) for number, text in enumerate(pages, start=1)]
 
 
@@ -132,12 +132,12 @@ async def _ask_child(document: SourceDocument) -> bytes:
             env={name: os.environ[name] for name in _CHILD_VARIABLES if name in os.environ},
         )
     except OSError as wrong:
-        raise TransientFailure(f"No process could be started to read a PDF: {wrong}.") from wrong
+        raise TransientFailure(f"no process could be started to read a PDF: {wrong}") from wrong
     try:
         async with asyncio.timeout(PDF_SECONDS):
             answer, _ = await child.communicate(document.content)
     except TimeoutError as late:
-        raise _bad(document, f"took more than {PDF_SECONDS:.0f} seconds to read.") from late
+        raise _bad(document, f"took more than {PDF_SECONDS:.0f} seconds to read") from late
     finally:
         if child.returncode is None:
             child.kill()
@@ -152,7 +152,7 @@ def clean(text: str) -> str:
 
 def _bad(document: SourceDocument, what: str) -> PermanentFailure:
     return PermanentFailure(
-        f"The document {document.title!r} {what}",
-        hint=f"Nexus reads {media.READABLE}.",
+        f"the document {document.title!r} {what}",
+        hint=f"Nexus reads {media.READABLE}",
         code="document_unreadable",
     )

@@ -23,7 +23,7 @@ REQUEST_SECONDS: Final = 20.0
 READY_KEPT_SECONDS: Final = 3.0
 
 _HINT: Final = (
-    "Run `nexus up` or `nexus services`, or set NEXUS_CHROMA_URL to a running Chroma server."
+    "run `nexus up` or `nexus services`, or set NEXUS_CHROMA_URL to a running Chroma server"
 )
 
 
@@ -162,8 +162,8 @@ def _import_chromadb() -> None:
         importlib.import_module("chromadb")
     except ImportError as wrong:
         raise ServiceMissing(
-            "Chroma's client is not installed, so memory cannot be used.",
-            hint="Install the package chromadb, or chromadb-client for a server elsewhere.",
+            "Chroma's client is not installed, so memory cannot be used",
+            hint="install the package chromadb, or chromadb-client for a server elsewhere",
         ) from wrong
 
 
@@ -173,4 +173,4 @@ def _missing(url: str | None, what: str) -> ServiceMissing:
 
 def _sentence(url: str | None, what: str) -> str:
     problem = f"Chroma at {url} {what}" if url else "No Chroma server is known"
-    return f"{problem}, so memory cannot be used."
+    return f"{problem}, so memory cannot be used"

@@ -61,7 +61,7 @@ def recognise(title: str, media_type: str | None, head: bytes) -> str:
         InvalidInput: it is empty or nothing Nexus can read; the message says what it is.
     """
     if not head.strip():
-        raise InvalidInput(f"The document {title!r} is empty.", hint="Give a file with text in it.")
+        raise InvalidInput(f"the document {title!r} is empty", hint="give a file with text in it")
     if b"%PDF-" in head[:PDF_HEADER_WITHIN]:
         return PDF
     for magic, kind in _UNREADABLE:
@@ -97,6 +97,6 @@ def encoding_of(content: bytes) -> str:
 
 def _unreadable(title: str, kind: str) -> InvalidInput:
     return InvalidInput(
-        f"The document {title!r} cannot be read: it is {kind}.",
-        hint=f"Nexus reads {READABLE}.",
+        f"the document {title!r} cannot be read: it is {kind}",
+        hint=f"Nexus reads {READABLE}",
     )

@@ -70,9 +70,9 @@ class Memory:
             excerpts = await asyncio.to_thread(cut, await extract(document))
         if len(excerpts) > MAX_PASSAGES:
             raise PermanentFailure(
-                f"The document {document.title!r} makes {len(excerpts):,} passages, more than the"
-                f" {MAX_PASSAGES:,} a document may have.",
-                hint="Split it.",
+                f"the document {document.title!r} makes {len(excerpts):,} passages, more than the"
+                f" {MAX_PASSAGES:,} a document may have",
+                hint="split it",
                 code="document_unreadable",
             )
         wanted = {_passage_id(document, excerpt): excerpt for excerpt in excerpts}

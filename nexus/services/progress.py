@@ -31,6 +31,9 @@ SHOWN_STATUS: Final = case(
 )
 """A task's status as it is shown: a pending task whose subtask is queued shows `queued`."""
 
+ATTEMPT: Final = func.coalesce(Subtask.attempt, 0)
+"""A task's attempt is that of its current subtask, where claims count it."""
+
 
 async def get_progress(
     database: Database, outlines: Outlines, caller: Caller, project_id: str, *, with_tasks: bool
@@ -85,7 +88,7 @@ async def _read_tasks(session: AsyncSession, project_id: str) -> dict[str, list[
             Task.title,
             Task.agent,
             SHOWN_STATUS.label("shown_status"),
-            Task.attempt,
+            ATTEMPT.label("attempt"),
             Task.started_at,
             Task.finished_at,
         )

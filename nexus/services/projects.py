@@ -1,9 +1,11 @@
 """Projects: make, list, show, edit, delete. Rules of the run itself are the engine's."""
 
+import re
 from typing import Any, Final
 
 from sqlalchemy import or_, select
 
+from nexus.domain.text import shorten
 from nexus.errors import FieldProblem, InvalidInput, NotFound
 from nexus.models.database import Database
 from nexus.models.projects import Project as ProjectRow
@@ -21,6 +23,8 @@ from nexus.services.reads import reading
 from nexus.services.workshop import Workshop
 
 NAME_LENGTH: Final = 80
+SENTENCE_END: Final = re.compile(r"(?<=\w{2}[.!?])\s+(?=\S)")
+"""Two letters before the mark: `e.g. this` and `J. Smith` go on."""
 
 
 async def create_project(
@@ -70,8 +74,10 @@ def _in_request(wrong: InvalidInput) -> InvalidInput:
 
 
 def _name_from(goal: str) -> str:
-    line = " ".join(goal.split())
-    return line if len(line) <= NAME_LENGTH else line[: NAME_LENGTH - 1].rstrip() + "…"
+    """Take the goal's first sentence or line as its name, cut at a word when it is long."""
+    line = next(line for line in goal.splitlines() if line.strip())
+    sentence = SENTENCE_END.split(" ".join(line.split()), maxsplit=1)[0].removesuffix(".")
+    return shorten(sentence or line.strip(), NAME_LENGTH)
 
 
 async def list_projects(

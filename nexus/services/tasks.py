@@ -18,7 +18,7 @@ from nexus.schemas.projects import Usage
 from nexus.schemas.tasks import JournalEntry, Subtask, Task
 from nexus.services.caller import Caller
 from nexus.services.cursors import Cursor, page_of
-from nexus.services.progress import SHOWN_STATUS
+from nexus.services.progress import ATTEMPT, SHOWN_STATUS
 from nexus.services.project_view import show_failure, show_usage
 from nexus.services.projects import no_project
 from nexus.services.reads import reading
@@ -84,7 +84,7 @@ async def _read(
             TaskRow.max_attempts,
             TaskRow.timeout_seconds,
             SHOWN_STATUS.label("shown_status"),
-            TaskRow.attempt,
+            ATTEMPT.label("attempt"),
             TaskRow.error,
             TaskRow.created_at,
             TaskRow.started_at,

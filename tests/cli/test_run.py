@@ -214,7 +214,7 @@ def test_a_listing_is_a_table_or_json(serve: ExitStack, tmp_path: Path) -> None:
     api = serve.enter_context(serving({"GET /projects": [page]}))
     table = nexus(api, tmp_path, "projects", "list")
     assert "prj_1" in table.stdout
-    assert "2026-01-01 12:00:00" in table.stdout
+    assert " d  $0.0010  Penguin market" in table.stdout
     found = json.loads(nexus(api, tmp_path, "projects", "list", "--json").stdout)
     assert found["items"][0]["id"] == PROJECT_ID
 

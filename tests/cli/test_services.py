@@ -147,8 +147,8 @@ def test_a_second_start_on_the_same_data_directory_is_refused(
     code, words = finish(start(data, "services"))
     assert code == 1
     assert words.splitlines() == [
-        f"nexus: the data directory {data} is already in use by process {running.pid}",
-        "  stop that one first, or give this one another --data-dir",
+        f"nexus: Nexus already runs over {data} as process {running.pid}",
+        "  use that one, or stop it first; another --data-dir and --port make a second one",
     ]
 
 

@@ -32,7 +32,7 @@ def board_after(*histories: list[dict[str, object]]) -> Board:
 
 
 def test_a_run_under_way() -> None:
-    assert drawn(run_tree(board_after(RUNNING), NOW, lines=40)) == [
+    assert drawn(run_tree(board_after(RUNNING), NOW, lines=40, width=100)) == [
         "● Penguin market · running",
         "├── Research · 1/2",
         "│   ├── ✔ Market figures · research · 3.0 s",
@@ -44,7 +44,7 @@ def test_a_run_under_way() -> None:
 
 
 def test_a_run_that_failed_says_why_and_what_was_skipped() -> None:
-    assert drawn(run_tree(board_after(RUNNING, ENDING), NOW, lines=40)) == [
+    assert drawn(run_tree(board_after(RUNNING, ENDING), NOW, lines=40, width=100)) == [
         "✘ Penguin market · failed",
         "├── Research · 1/2",
         "│   ├── ✔ Market figures · research · 3.0 s",
@@ -76,7 +76,7 @@ def test_a_long_phase_is_shortened_to_what_moves() -> None:
     ]
     board = Board(PROJECT_ID, "Many")
     board.load(snapshot)
-    lines = drawn(run_tree(board, NOW, lines=12))
+    lines = drawn(run_tree(board, NOW, lines=12, width=100))
     assert len(lines) <= 14
     assert any("Task 500 " in line for line in lines)
     assert any("… 500 succeeded, 4" in line for line in lines)

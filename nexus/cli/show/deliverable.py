@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nexus.cli.screen import results, say
-from nexus.cli.show.wording import one_line
+from nexus.cli.show.wording import one_line, shown
 
 if TYPE_CHECKING:
     from nexus.cli.api.client import ApiClient
@@ -28,7 +28,7 @@ def hand_over(markdown: str, name: str, place: Path) -> None:
     """Save the deliverable, show it, and say where it is."""
     save_deliverable(markdown, place)
     show_markdown(markdown, f"Deliverable: {one_line(name, TITLE_WIDTH)}")
-    say(f"saved to {place}")
+    say(f"saved to {shown(place)}")
 
 
 def show_markdown(markdown: str, heading: str) -> None:

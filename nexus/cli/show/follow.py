@@ -35,11 +35,14 @@ class Follower:
         # rich draws from a thread of its own while events change the board.
         self._lock = threading.Lock()
 
-    def follow(self, until: Until) -> Board:
-        """Show the run until `until` holds of its board or the project has ended."""
+    def follow(self, until: Until, *, leaves_a_trace: bool = True) -> Board:
+        """Show the run until `until` holds of its board or the project has ended.
+
+        Without a trace, the tree is gone from the terminal at the end: something better follows.
+        """
         if self.board.seq == 0:
             self._snapshot()
-        with self._display():
+        with self._display(is_passing=not leaves_a_trace):
             while not self._is_over(until):
                 if not self._read_events(until):
                     time.sleep(EMPTY_STREAM_SECONDS)
@@ -74,7 +77,7 @@ class Follower:
             if line:
                 self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def _display(self) -> AbstractContextManager[object]:
+    def _display(self, *, is_passing: bool) -> AbstractContextManager[object]:
         if not self._console.is_terminal:
             return nullcontext()
         from rich.live import Live
@@ -83,9 +86,10 @@ class Follower:
             get_renderable=self._draw,
             console=self._console,
             refresh_per_second=REFRESH_PER_SECOND,
+            transient=is_passing,
         )
 
     def _draw(self) -> "Tree":
         lines = min(LONGEST_TREE, max(10, self._console.height - KEPT_LINES))
         with self._lock:
-            return run_tree(self.board, datetime.now(UTC), lines)
+            return run_tree(self.board, datetime.now(UTC), lines, self._console.width)

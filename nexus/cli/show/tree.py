@@ -15,13 +15,19 @@ from nexus.cli.show.wording import MARKS, counted, duration, money, one_line
 
 FEWEST_LINES: Final = 3
 """What a phase always gets, however many phases there are."""
+FEWEST_COLUMNS: Final = 24
+"""What a title always gets, however narrow the terminal."""
+INDENT: Final = 11
+"""Columns before a task's title, and one to spare."""
 NOTE_WIDTH: Final = 100
+MOST_NAMED: Final = 3
 URGENCY: Final = {"running": 0, "waiting": 1, "failed": 2, "queued": 3, "pending": 4}
 
 
-def run_tree(board: Board, now: datetime, lines: int) -> Tree:
-    """Draw a run in about `lines` lines."""
-    head = Text.assemble(_mark(board.status), " ", (board.name, "bold"), f" · {board.status}")
+def run_tree(board: Board, now: datetime, lines: int, width: int) -> Tree:
+    """Draw a run in about `lines` lines of `width` columns; titles are cut so that a task takes one."""
+    name = one_line(board.name, max(FEWEST_COLUMNS, width - len(board.status) - 5))
+    head = Text.assemble(_mark(board.status), " ", (name, "bold"), f" · {board.status}")
     tree = Tree(head, guide_style="dim", highlight=False)
     open_phases = sum(1 for phase in board.phases if _is_open(phase)) or 1
     spare = lines - len(board.phases) - 2
@@ -31,7 +37,7 @@ def run_tree(board: Board, now: datetime, lines: int) -> Tree:
         branch = tree.add(_phase_head(phase))
         shown = phase.tasks if fits else _most_urgent(phase, each)
         for task in shown:
-            branch.add(_task_text(task, now))
+            branch.add(_task_text(task, now, width))
         if len(shown) < len(phase.tasks):
             branch.add(Text(_rest(phase, shown), "dim"))
     tree.add(Text(_sums(board, now), "dim"))
@@ -45,11 +51,15 @@ def plan_tree(plan: dict[str, Any], title: str) -> Tree:
         how = f" · {phase.get('execution', 'parallel')}"
         branch = tree.add(Text.assemble(phase["title"], (how, "dim")))
         for task in phase["tasks"]:
-            after = ", ".join(task.get("depends_on") or [])
+            after = _after(task.get("depends_on") or [])
             tail = f" · {task['agent']}" + (f" · after {after}" if after else "")
             key = f"{task['key']}: "
             branch.add(Text.assemble((key, "dim"), task["title"], (tail, "dim")))
     return tree
+
+
+def _after(keys: list[str]) -> str:
+    return ", ".join(keys) if len(keys) <= MOST_NAMED else f"{len(keys):,} others"
 
 
 def _is_open(phase: PhaseLines) -> bool:
@@ -76,7 +86,7 @@ def _phase_head(phase: PhaseLines) -> Text:
     return Text.assemble(phase.title, (f" · {done:,}/{len(phase.tasks):,}", "dim"))
 
 
-def _task_text(task: TaskLine, now: datetime) -> Text:
+def _task_text(task: TaskLine, now: datetime, width: int) -> Text:
     seconds = task.seconds(now)
     parts = [task.agent]
     if seconds is not None and task.status != "pending":
@@ -85,7 +95,9 @@ def _task_text(task: TaskLine, now: datetime) -> Text:
         parts.append(f"attempt {task.attempt}")
     if task.status in {"waiting", "cancelled", "skipped"}:
         parts.append(task.status)
-    text = Text.assemble(_mark(task.status), " ", task.title, (f" · {' · '.join(parts)}", "dim"))
+    tail = f" · {' · '.join(parts)}"
+    title = one_line(task.title, max(FEWEST_COLUMNS, width - INDENT - len(tail)))
+    text = Text.assemble(_mark(task.status), " ", title, (tail, "dim"))
     if task.note:
         style = "red" if task.status == "failed" else "yellow"
         text.append(f" · {one_line(task.note, NOTE_WIDTH)}", style)

@@ -1,6 +1,8 @@
 """Durations, spend and marks of states, the same wherever a run is shown."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Final
 
 MARKS: Final = {
@@ -18,6 +20,7 @@ MARKS: Final = {
 }
 MINUTE: Final = 60
 HOUR: Final = 3_600
+DAY: Final = 86_400
 
 
 def duration(seconds: float) -> str:
@@ -32,9 +35,27 @@ def duration(seconds: float) -> str:
     return f"{whole // HOUR} h {whole % HOUR // MINUTE:02d} min"
 
 
+def ago(text: str) -> str:
+    """Write how long ago a time of the API was, in its largest unit: `5 min`, `3 h`, `12 d`."""
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(text)).total_seconds()
+    if seconds < MINUTE:
+        return "now"
+    if seconds < HOUR:
+        return f"{seconds // MINUTE:.0f} min"
+    return f"{seconds // HOUR:.0f} h" if seconds < DAY else f"{seconds // DAY:,.0f} d"
+
+
 def money(usd: Decimal) -> str:
     """Write dollars to the cent, small sums to a hundredth of one."""
     return f"${usd:.2f}" if usd >= 1 or usd == 0 else f"${usd:.4f}"
+
+
+def shown(path: Path) -> str:
+    """Write a path the short way when it lies below the working directory."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
 
 
 def counted(number: int, noun: str) -> str:

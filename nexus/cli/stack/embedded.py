@@ -48,10 +48,11 @@ def run_embedded(settings: Settings, *, whole: bool, say: Say, announce: Announc
         Misconfigured: the port is taken.
         ServiceMissing: a child that is needed did not start.
     """
-    if whole:
-        settings = settings.model_copy(update={"port": claim_port(settings.host, settings.port)})
     lock = take_lock(settings.data)
     try:
+        if whole:
+            port = claim_port(settings.host, settings.port)
+            settings = settings.model_copy(update={"port": port})
         asyncio.run(_until_signal(lambda kept: _stay(settings, whole, kept, announce), say))
     finally:
         (settings.data / SERVICES_FILE).unlink(missing_ok=True)
@@ -79,11 +80,11 @@ def take_lock(data: Path) -> FileLock:
         (data / SERVICES_FILE).unlink(missing_ok=True)
         return lock
     there = read_services(data)
-    by = f" by process {there.pid}" if there else ""
+    by = f" as process {there.pid}" if there else ""
     at = f" at {there.api_url}" if there and there.api_url else ""
     raise Conflict(
-        f"the data directory {data} is already in use{by}{at}",
-        hint="stop that one first, or give this one another --data-dir",
+        f"Nexus already runs over {data}{by}{at}",
+        hint="use that one, or stop it first; another --data-dir and --port make a second one",
     )
 
 

@@ -21,11 +21,16 @@ def open_log(path: Path) -> int:
 
 
 def last_line(path: Path) -> str:
-    """Return the last line that is not blank, or an empty string."""
+    """Return the last line that is not blank, with the line its indent goes on from, or ''."""
     try:
         with path.open("rb") as log:
             log.seek(max(0, path.stat().st_size - TAIL_BYTES))
             lines = log.read().decode(errors="replace").splitlines()
     except OSError:
         return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    words: list[str] = []
+    for line in reversed([line for line in lines if line.strip()]):
+        words.insert(0, line.strip())
+        if not line.startswith(" "):
+            break
+    return "; ".join(words).removeprefix("nexus: ")

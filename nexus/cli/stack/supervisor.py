@@ -6,9 +6,9 @@ Knows nothing of Valkey or the API; `nexus.cli.stack.embedded` says what to keep
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
+from nexus.cli.show.wording import shown
 from nexus.cli.stack.child import Child, Program
 from nexus.cli.stack.logfile import last_line
 from nexus.errors import ServiceMissing
@@ -132,11 +132,3 @@ class Supervisor:
 def ending(code: int) -> str:
     """Say how a process ended, from its exit code."""
     return f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-
-
-def shown(path: Path) -> str:
-    """Write a path the short way when it lies below the working directory."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
