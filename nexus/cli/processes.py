@@ -60,7 +60,7 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
     free = claim_port(settings.host, settings.port)
     from nexus.main import serve as serve_api
 
-    say(f"the API listens on {settings.host}, port {free}")
+    say(f"starting the API on {settings.host}, port {free}")
     serve_api(settings.model_copy(update={"port": free}))
 
 
