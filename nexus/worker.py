@@ -57,7 +57,13 @@ async def work(settings: Settings, parts: Parts, stop: asyncio.Event) -> None:
     bench = Bench(parts.database, parts.engine, equipment, models, settings.data)
     worker_id, lock = new_worker(settings.data)
     hand = Hand(worker_id)
-    consumer = Consumer(bench, parts.queue, hand, settings.concurrency)
+    consumer = Consumer(
+        bench,
+        parts.queue,
+        hand,
+        slots=settings.concurrency,
+        drain_seconds=settings.drain_seconds,
+    )
     loop = asyncio.get_running_loop()
     pulse = Pulse(
         PulseSettings(

@@ -1,109 +1,55 @@
-"""What an agent is told: read once, from one snapshot, before it runs. Writes only workspace files."""
+"""The workspace folder of a claimed subtask: made, given the documents at hand, told to the agent."""
 
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
 
-from sqlalchemy import Row, select
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
+from sqlalchemy import select
 
-from nexus.domain.states import SubtaskKind
-from nexus.domain.work import Brief, DocumentNote, TaskBrief
+from nexus.domain.work import Brief, DocumentNote
 from nexus.errors import Fenced
 from nexus.models.database import Database
-from nexus.models.projects import Edge, Project, Task
-from nexus.models.work import Document, DocumentContent, Subtask
+from nexus.models.work import Document, DocumentContent
 from nexus.orchestrator.claiming import Claimed
-
-MAX_DOCUMENTS: Final = 100
-PLAN_KEY: Final = "plan"
+from nexus.orchestrator.material import DocumentAtHand
 
 
 @dataclass(frozen=True, slots=True)
 class Briefing:
-    """The brief of a claimed subtask, and what its project chose."""
+    """The brief of a claimed subtask with its documents, and its project's workspace folder."""
 
     brief: Brief
-    model: str | None
-    document_ids: tuple[str, ...] | None
     folder: Path
 
 
-async def brief_claimed(database: Database, data: Path, claimed: Claimed) -> Briefing:
-    """Read the brief of a project's subtask and put its documents in the workspace folder.
+async def brief_claimed(
+    database: Database, data: Path, claimed: Claimed, known: set[Path]
+) -> Briefing:
+    """Put a project's documents in its workspace folder and tell the agent where they are.
+
+    Args:
+        known: folders this process has made; added to.
 
     Raises:
         Fenced: the project is gone.
     """
-    folder = data / "workspaces" / claimed.workspace / (claimed.project_id or "none")
-    async with database.read() as session:
-        found = await session.execute(
-            select(Project.goal, Project.model, Project.document_ids).where(
-                Project.id == claimed.project_id
-            )
-        )
-        project = found.one_or_none()
-        if project is None:
-            raise Fenced(f"the project of {claimed.held.subtask_id} is gone")
-        chosen = None if project.document_ids is None else tuple(project.document_ids)
-        documents = await _documents(session, claimed.workspace, chosen)
-        if claimed.kind is SubtaskKind.PLAN:
-            task = TaskBrief(PLAN_KEY, "Plan the project", claimed.agent)
-            brief = Brief(project.goal, task, project.goal)
-        else:
-            brief = await _task_brief(session, claimed, project.goal)
-    notes = tuple(_note(row, documents) for row in documents)
-    await _provide(database, folder, notes, {row.id: row.sha256 for row in documents})
-    told = Brief(brief.goal, brief.task, brief.instructions, brief.acceptance, brief.inputs, notes)
-    return Briefing(told, project.model, chosen, folder)
+    if claimed.material is None or claimed.project_id is None:
+        raise Fenced(f"the project of {claimed.held.subtask_id} is gone")
+    folder = data / "workspaces" / claimed.workspace / claimed.project_id
+    documents = claimed.material.documents
+    notes = tuple(_note(one, documents) for one in documents)
+    if folder not in known:
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        known.add(folder)
+    if notes:
+        await _provide(database, folder, notes, {one.id: one.sha256 for one in documents})
+    return Briefing(replace(claimed.material.brief, documents=notes), folder)
 
 
-async def _task_brief(session: AsyncSession, claimed: Claimed, goal: str) -> Brief:
-    task = (await session.execute(select(Task).where(Task.id == claimed.task_id))).scalar_one()
-    source = aliased(Task)
-    rows = await session.execute(
-        select(source.key, Subtask.output)
-        .select_from(Edge)
-        .join(source, (source.project_id == Edge.project_id) & (source.node == Edge.source))
-        .join(Subtask, Subtask.id == source.subtask_id)
-        .where(Edge.project_id == task.project_id, Edge.target == task.node, Edge.data == 1)
-        .order_by(source.node)
-    )
-    return Brief(
-        goal,
-        TaskBrief(task.key, task.title, task.agent),
-        task.instructions,
-        tuple(task.acceptance or ()),
-        {key: output or "" for key, output in rows},
-    )
-
-
-DocumentRow = Row[str, str, str, int, str]
-
-
-async def _documents(
-    session: AsyncSession, workspace: str, chosen: tuple[str, ...] | None
-) -> Sequence[DocumentRow]:
-    """List the documents at hand: those the project chose, else every ready one."""
-    query = select(
-        Document.id, Document.title, Document.media_type, Document.bytes, Document.sha256
-    ).where(Document.workspace == workspace)
-    if chosen is None:
-        query = query.where(Document.status == "ready")
-    else:
-        query = query.where(Document.id.in_(chosen))
-    rows = await session.execute(
-        query.order_by(Document.created_at, Document.id).limit(MAX_DOCUMENTS)
-    )
-    return rows.all()
-
-
-def _note(row: DocumentRow, among: Sequence[DocumentRow]) -> DocumentNote:
+def _note(row: DocumentAtHand, among: Sequence[DocumentAtHand]) -> DocumentNote:
     name = re.sub(r"[^\w.-]+", "_", Path(row.title).name, flags=re.ASCII).strip("._") or "document"
     if sum(other.title == row.title for other in among) > 1:
         name = f"{row.id}_{name}"

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -36,6 +36,7 @@ class Bench:
     equipment: Equipment
     models: ModelBook
     data: Path
+    folders: set[Path] = field(default_factory=set)  # workspace folders that are there
 
 
 async def conclude(bench: Bench, claimed: Claimed, outcome: Outcome, share: Share) -> Settled:
@@ -74,7 +75,7 @@ async def attempt(bench: Bench, claimed: Claimed) -> Outcome:
 async def _produce(bench: Bench, claimed: Claimed) -> Outcome:
     if claimed.kind is SubtaskKind.INGEST:
         return await _ingest(bench, claimed)
-    briefing = await brief_claimed(bench.database, bench.data, claimed)
+    briefing = await brief_claimed(bench.database, bench.data, claimed, bench.folders)
     agent = roster().get(claimed.agent)
     if agent is None:
         raise PermanentFailure(
@@ -89,13 +90,13 @@ async def _produce(bench: Bench, claimed: Claimed) -> Outcome:
         task_id=claimed.task_id,
         subtask_id=claimed.held.subtask_id,
         attempt=claimed.attempt,
-        model=briefing.model,
+        model=claimed.material.model if claimed.material else None,
         seam=JournalSeam(bench.engine, claimed, journal),
         scope=ToolScope(
             workspace=claimed.workspace,
             project_id=claimed.project_id or "",
             folder=briefing.folder,
-            document_ids=briefing.document_ids,
+            document_ids=claimed.material.document_ids if claimed.material else None,
             equipment=bench.equipment,
         ),
         models=bench.models,
