@@ -2,19 +2,27 @@
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from typer.main import get_command
 
+from nexus.cli.app import app as cli
 from nexus.domain import states
 from nexus.domain.events import EVENTS
+from nexus.main import create_app
 from nexus.settings import Settings
 from tests.support.places import ROOT
 
 CODE: Final = re.compile(r"`([^`]+)`")
 LINK: Final = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
+SCHEMA: Final = re.compile(r"^### (\w+)\n(.*?)(?=^### |\Z)", re.M | re.S)
+UNSHOWN: Final = re.compile(
+    "Page_|Body_|NoFields|JsonValue|Execution|HTTPValidationError|ValidationError"
+)
+"""Pages of a list, forms, and words that are described where they are used."""
 LONGEST: Final = {"README.md": 150, "ARCHITECTURE.md": 200}
 
 
@@ -75,6 +83,40 @@ def test_the_lifecycle_page_has_every_move(title: str, moves: Mapping[str, Itera
 def test_the_events_page_has_every_event_with_its_fields() -> None:
     rows = _rows((ROOT / "docs/reference/events.md").read_text())
     assert {row[0][0]: tuple(row[1]) for row in rows} == EVENTS
+
+
+def test_the_http_page_has_every_route() -> None:
+    rows = _rows(_section(ROOT / "docs/reference/http-api.md", "Routes"))
+    paths = create_app().openapi()["paths"]
+    assert sorted(row[0][0] for row in rows) == sorted(
+        f"{method.upper()} {path}" for path, methods in paths.items() for method in methods
+    )
+
+
+def test_the_http_page_has_every_field() -> None:
+    page = (ROOT / "docs/reference/http-api.md").read_text()
+    sections = dict(SCHEMA.findall(page))
+    schemas = create_app().openapi()["components"]["schemas"]
+    shown = {name: schema for name, schema in schemas.items() if not UNSHOWN.match(name)}
+    assert {name: [row[0][0] for row in _rows(section)] for name, section in sections.items()} == {
+        name: list(schema["properties"]) for name, schema in shown.items()
+    }
+
+
+def test_the_command_page_has_every_command_with_its_options() -> None:
+    rows = _rows((ROOT / "docs/reference/command-line.md").read_text())
+    listed = {" ".join(re.findall("[a-z]+", row[0][0])): row[1] for row in rows if row[0]}
+    assert listed == dict(_commands(get_command(cli), "nexus"))
+
+
+def _commands(command: Any, path: str) -> Iterator[tuple[str, list[str]]]:
+    parts = getattr(command, "commands", None)
+    if parts is None:
+        options = [each for each in command.params if each.param_type_name == "option"]
+        yield path, [max(each.opts, key=len) for each in options if each.name != "help"]
+        return
+    for name, part in parts.items():
+        yield from _commands(part, f"{path} {name}")
 
 
 def test_the_map_equals_the_folders() -> None:
