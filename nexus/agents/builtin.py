@@ -45,12 +45,16 @@ WORKERS: Final = (
     ),
 )
 
+OPEN: Final = frozenset({"research", "code", "content", "data"})
+"""Those that are granted the tools of plugins too; qa and memory keep to what they are given."""
+
 
 def _work(name: str, tools: tuple[str, ...]) -> Run:
     async def run(brief: Brief, context: Context) -> str:
         from nexus.agents.model_agent import ModelAgent
 
-        return await ModelAgent(name, tools).run(brief, context)
+        agent = ModelAgent(name, tools, takes_plugin_tools=name in OPEN)
+        return await agent.run(brief, context)
 
     return run
 

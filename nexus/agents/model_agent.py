@@ -23,6 +23,7 @@ class ModelAgent:
 
     name: str
     tools: tuple[str, ...]
+    takes_plugin_tools: bool = False
 
     async def run(self, brief: Brief, context: Context) -> str:
         """Do the task and return its deliverable.
@@ -30,10 +31,11 @@ class ModelAgent:
         Raises:
             OutputInvalid: the model's answer is empty.
         """
-        from nexus.tools.registry import tools
+        from nexus.tools.registry import plugin_tools, tools
 
+        granted = self.tools + (plugin_tools() if self.takes_plugin_tools else ())
         quotes = await retrieve(brief, context)
-        toolsets = [GrantedTools(self.tools, tools())] if self.tools else []
+        toolsets = [GrantedTools(granted, tools())] if granted else []
         agent = Agent(
             deps_type=Context,
             output_type=str,
@@ -44,7 +46,7 @@ class ModelAgent:
             agent,
             work_prompt(brief, quotes),
             context,
-            instructions=render(self.name, tools=self.tools),
+            instructions=render(self.name, tools=granted),
         )
         if not text.strip():
             raise OutputInvalid(

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from nexus.tools.builtin import code, files, recall, web
 from nexus.tools.spec import ToolSpec, registered, tool
 
-__all__ = ["BUILTIN", "ToolSpec", "tool", "tools"]
+__all__ = ["BUILTIN", "ToolSpec", "plugin_tools", "tool", "tools"]
 
 BUILTIN = (
     code.run_python,
@@ -22,3 +22,9 @@ BUILTIN = (
 def tools() -> Mapping[str, ToolSpec]:
     """Return the tools of this process, in the order they were registered."""
     return MappingProxyType(registered)
+
+
+def plugin_tools() -> tuple[str, ...]:
+    """Name the tools that plugins registered."""
+    builtin = {function.__name__ for function in BUILTIN}
+    return tuple(name for name in registered if name not in builtin)

@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from nexus.agents.roster import roster
-from nexus.domain.seam import Call, CallKind, Json, Recorded
+from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded
 from nexus.errors import Fenced, LimitReached, OutputInvalid, PermanentFailure
 from nexus.llm.book import ModelBook
+from nexus.tools.scope import ToolScope
+from nexus.tools.spec import registered, tool
 from tests.agents.fakes import PENGUINS, DictSeam, Found, ListMemory, brief, context
 from tests.scripted_model import ScriptedModel, Text, ToolCalls
 
@@ -23,6 +25,26 @@ async def test_a_text_answer_takes_one_call(
     assert first["role"] == "system"
     assert first["content"].startswith(f"You are the {name} agent of Nexus.\n")
     assert [message["role"] for message in rest] == ["user"]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_granted"),
+    [("research", True), ("code", True), ("content", True), ("data", True), ("qa", False)],
+)
+async def test_a_plugins_tool_is_offered_to_agents_that_make_things(
+    name: str, is_granted: bool, server: ScriptedModel, book: ModelBook
+) -> None:
+    async def find_place(scope: ToolScope, name: str) -> str:
+        """Find a place."""
+        return name
+
+    tool(effect=Effect.READ)(find_place)
+    try:
+        await roster()[name].run(brief(), context(book))
+    finally:
+        del registered["find_place"]
+    offered = [each["function"]["name"] for each in server.requests[0]["tools"]]
+    assert ("find_place" in offered) is is_granted
 
 
 async def test_a_replayed_run_asks_nobody(server: ScriptedModel, book: ModelBook) -> None:
