@@ -172,5 +172,5 @@ def _missing(url: str | None, what: str) -> ServiceMissing:
 
 
 def _sentence(url: str | None, what: str) -> str:
-    problem = f"Chroma at {url} {what}" if url else "No Chroma server is known"
+    problem = f"Chroma at {url} {what}" if url else "no Chroma server is known"
     return f"{problem}, so memory cannot be used"

@@ -48,7 +48,7 @@ def problem_from(answer: "httpx2.Response") -> NexusError:
     hint = _text(body.get("hint")) or HINTS.get(status)
     if status >= SERVER_FAULT:
         request_id = _text(body.get("request_id"))
-        if request_id and not hint:
+        if request_id and not hint and status == SERVER_FAULT:
             hint = f"the API's log has more under request {request_id}"
         return ServiceMissing(message, hint=hint)
     return BY_STATUS.get(status, CallerError)(
