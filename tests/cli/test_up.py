@@ -49,7 +49,7 @@ def test_up_answers_restarts_what_dies_and_ends_with_everything(tmp_path: Path) 
     services = read_services(data)
     assert services is not None, block
     assert f"API     {services.api_url}" in block
-    assert "Model  offline" in block
+    assert "Model   offline" in block
     report = subprocess.run(
         [sys.executable, "-m", "nexus", "doctor", "--json"],
         stdout=subprocess.PIPE,
