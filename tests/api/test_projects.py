@@ -40,6 +40,23 @@ async def test_creating_answers_with_the_location(client: Client) -> None:
     assert answer.headers["location"] == f"/projects/{answer.json()['id']}"
 
 
+@pytest.mark.parametrize(
+    ("goal", "name"),
+    [
+        ("Write a page. Then print it.", "Write a page"),
+        ("\n  Compare a and b\nin a table", "Compare a and b"),
+        ("What is new, e.g. in Rome? Say it.", "What is new, e.g. in Rome?"),
+        ("word " * 40, "word " * 15 + "word…"),
+        ("x" * 200, "x" * 79 + "…"),
+    ],
+)
+async def test_a_name_is_the_goals_first_sentence_cut_at_a_word(
+    client: Client, goal: str, name: str
+) -> None:
+    made = (await client.http.post("/projects", json={"goal": goal})).json()
+    assert made["name"] == name
+
+
 async def test_the_plan_is_given_back_with_an_etag(client: Client) -> None:
     made = await client.project(plan=plan_of("one", "two"))
 
