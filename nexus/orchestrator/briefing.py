@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +13,12 @@ from sqlalchemy.orm import aliased
 
 from nexus.domain.states import SubtaskKind
 from nexus.domain.work import Brief, DocumentNote, TaskBrief
-from nexus.errors import Fenced
+from nexus.errors import Fenced, TransientFailure
 from nexus.models.database import Database
 from nexus.models.projects import Edge, Project, Task
 from nexus.models.work import Document, DocumentContent, Subtask
 from nexus.orchestrator.claiming import Claimed
+from nexus.tools.shelf import FOLDER, Shelf
 
 MAX_DOCUMENTS: Final = 100
 PLAN_KEY: Final = "plan"
@@ -34,11 +34,12 @@ class Briefing:
     folder: Path
 
 
-async def brief_claimed(database: Database, data: Path, claimed: Claimed) -> Briefing:
+async def brief_claimed(database: Database, data: Path, shelf: Shelf, claimed: Claimed) -> Briefing:
     """Read the brief of a project's subtask and put its documents in the workspace folder.
 
     Raises:
         Fenced: the project is gone.
+        TransientFailure: its documents cannot be put into the workspace folder.
     """
     folder = data / "workspaces" / claimed.workspace / (claimed.project_id or "none")
     async with database.read() as session:
@@ -58,7 +59,8 @@ async def brief_claimed(database: Database, data: Path, claimed: Claimed) -> Bri
         else:
             brief = await _task_brief(session, claimed, project.goal)
     notes = tuple(_note(row, documents) for row in documents)
-    await _provide(database, folder, notes, {row.id: row.sha256 for row in documents})
+    digests = [row.sha256 for row in documents]
+    await _provide(database, shelf, folder, list(zip(notes, digests, strict=True)))
     told = Brief(brief.goal, brief.task, brief.instructions, brief.acceptance, brief.inputs, notes)
     return Briefing(told, project.model, chosen, folder)
 
@@ -104,37 +106,46 @@ async def _documents(
 
 
 def _note(row: DocumentRow, among: Sequence[DocumentRow]) -> DocumentNote:
-    name = re.sub(r"[^\w.-]+", "_", Path(row.title).name, flags=re.ASCII).strip("._") or "document"
-    if sum(other.title == row.title for other in among) > 1:
+    name = _file_name(row.title)
+    if sum(_file_name(other.title) == name for other in among) > 1:
         name = f"{row.id}_{name}"
-    return DocumentNote(row.id, row.title, row.media_type, row.bytes, f"documents/{name[:120]}")
+    return DocumentNote(row.id, row.title, row.media_type, row.bytes, f"{FOLDER}/{name}")
+
+
+def _file_name(title: str) -> str:
+    name = re.sub(r"[^\w.-]+", "_", Path(title).name, flags=re.ASCII).strip("._") or "document"
+    return name[:120]
 
 
 async def _provide(
-    database: Database, folder: Path, notes: Sequence[DocumentNote], digests: dict[str, str]
+    database: Database, shelf: Shelf, folder: Path, documents: Sequence[tuple[DocumentNote, str]]
 ) -> None:
-    """Put documents into the workspace folder that are not there yet."""
-    await asyncio.to_thread((folder / "documents").mkdir, parents=True, exist_ok=True)
-    for note in notes:
-        file = folder / note.file
-        if await asyncio.to_thread(_is_there, file, digests[note.id]):
-            continue
-        async with database.read() as session:
-            content = await session.scalar(
-                select(DocumentContent.content).where(DocumentContent.document_id == note.id)
-            )
-        if content is not None:
-            await asyncio.to_thread(_write_whole, file, content)
+    """Put documents into the workspace folder that are not there yet; each comes with its digest."""
+    try:
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        for note, digest in documents:
+            wanted = (folder, note.file.removeprefix(f"{FOLDER}/"), digest)
+            if await asyncio.to_thread(shelf.has, *wanted):
+                continue
+            async with shelf.placing:  # one at a time: they are large, and many tasks want the same
+                if not await asyncio.to_thread(shelf.has, *wanted):
+                    await _place(database, shelf, wanted[:2], note.id)
+    except OSError as wrong:
+        raise TransientFailure(
+            f"the documents could not be put into the project's folder: {wrong.strerror}",
+            hint="check free disk space and permissions of the data directory",
+        ) from wrong
 
 
-def _is_there(file: Path, digest: str) -> bool:
-    return file.is_file() and sha256(file.read_bytes()).hexdigest() == digest
-
-
-def _write_whole(file: Path, content: bytes) -> None:
-    draft = file.with_name(f".{file.name}.draft")
-    draft.write_bytes(content)
-    draft.replace(file)
+async def _place(
+    database: Database, shelf: Shelf, place: tuple[Path, str], document_id: str
+) -> None:
+    async with database.read() as session:
+        content = await session.scalar(
+            select(DocumentContent.content).where(DocumentContent.document_id == document_id)
+        )
+    if content is not None:  # else it was removed meanwhile
+        await asyncio.to_thread(shelf.put, *place, content)
 
 
 async def read_document(database: Database, document_id: str) -> tuple[str, str, bytes]:
