@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from nexus.errors import ServiceMissing
+from nexus.errors import ServiceMissing, StatementRefused
 from nexus.models.writing import Begin, Many, Query, Row, T, Transaction
 
 TRIES: Final = 8
@@ -28,6 +28,9 @@ LOST: Final = (
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
 )
 
 
@@ -65,6 +68,10 @@ class PostgresWriter:
                 last: Exception = conflict
             except LOST as lost:
                 last = lost
+            except asyncpg.PostgresError as wrong:
+                raise StatementRefused(
+                    f"PostgreSQL refused a statement: {type(wrong).__name__}: {wrong}"
+                ) from wrong
             await asyncio.sleep(PAUSE_SECONDS * (turn + 1))
         raise _missing(last) from last
 

@@ -77,6 +77,14 @@ class WorkflowEngine:
             await self._queue.announce(turn.announcements)
         await self._bell.ring(turn.touched)
 
+    async def backlog(self) -> int:
+        """Count what the queue holds, announced and not acknowledged.
+
+        Raises:
+            ServiceMissing: Redis is away.
+        """
+        return await self._queue.backlog()
+
     def create(self, turn: Turn, new: NewProject) -> Transaction[str]:
         """Make a project and return its id.
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -23,6 +23,7 @@ from nexus.orchestrator.journal import JournalSeam, read_journal
 from nexus.orchestrator.judging import judge, time_over
 from nexus.orchestrator.settling import Outcome, Settled, Share, settle
 from nexus.tools.scope import Equipment, ToolScope
+from nexus.tools.shelf import Shelf
 
 log = structlog.get_logger()
 
@@ -36,6 +37,7 @@ class Bench:
     equipment: Equipment
     models: ModelBook
     data: Path
+    shelf: Shelf = field(default_factory=Shelf)
 
 
 async def conclude(bench: Bench, claimed: Claimed, outcome: Outcome, share: Share) -> Settled:
@@ -74,7 +76,7 @@ async def attempt(bench: Bench, claimed: Claimed) -> Outcome:
 async def _produce(bench: Bench, claimed: Claimed) -> Outcome:
     if claimed.kind is SubtaskKind.INGEST:
         return await _ingest(bench, claimed)
-    briefing = await brief_claimed(bench.database, bench.data, claimed)
+    briefing = await brief_claimed(bench.database, bench.data, bench.shelf, claimed)
     agent = roster().get(claimed.agent)
     if agent is None:
         raise PermanentFailure(

@@ -10,7 +10,7 @@ from nexus.domain.text import REPLACEMENT, clean, dumps
 
 ANY_TEXT = st.text(
     alphabet=st.one_of(
-        st.sampled_from("\x00\\u0\"\ud800\udfff\n é"), st.characters(exclude_categories=[])
+        st.sampled_from('\x00\\u0"\ud800\udfff\n é'), st.characters(exclude_categories=[])
     ),
     max_size=20,
 )

@@ -46,7 +46,12 @@ async def test_one_that_raises_takes_nothing_of_its_neighbours_with_it(
         return_exceptions=True,
     )
 
-    assert [type(answer) for answer in answers] == [type(None), Conflict, StatementRefused, type(None)]
+    assert [type(answer) for answer in answers] == [
+        type(None),
+        Conflict,
+        StatementRefused,
+        type(None),
+    ]
     assert await writer.run(_words) == ["a", "c"]
 
 
