@@ -20,8 +20,7 @@ COMMAND_SECONDS: Final = 60.0
 POOL_SIZE: Final = 8
 
 CONFLICTS: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
-LOST: Final = (
-    OSError,
+AWAY: Final[tuple[type[Exception], ...]] = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.AdminShutdownError,
@@ -32,6 +31,7 @@ LOST: Final = (
     asyncpg.OperatorInterventionError,
     asyncpg.PostgresSystemError,
 )
+LOST: Final[tuple[type[Exception], ...]] = (OSError, *AWAY)
 
 
 class PostgresWriter:

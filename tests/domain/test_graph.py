@@ -1,5 +1,7 @@
 """Any plan: order, barriers, skips and cycles, against rules written the slow and plain way."""
 
+from itertools import pairwise
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -93,7 +95,7 @@ def test_a_cycle_is_found_exactly_when_there_is_one_and_named_truly(plan: Plan) 
     assume("..." not in path)
     assert path[0] == path[-1]
     nodes = [rules.keys.index(key) for key in path]
-    for source, target in zip(nodes, nodes[1:], strict=False):
+    for source, target in pairwise(nodes):
         assert source in rules.before(target), problem.message
 
 

@@ -20,7 +20,7 @@ async def writer(tmp_path: Path) -> AsyncIterator[SqliteWriter]:
     await made.close()
 
 
-def _say(sql: str) -> Transaction[list[str]]:
+def _say(sql: str) -> Transaction[list[object]]:
     rows = yield Query(sql)
     return [row[0] for row in rows]
 
@@ -31,7 +31,7 @@ def _add(word: str, *, then: Exception | None = None) -> Transaction[None]:
         raise then
 
 
-def _words() -> Transaction[list[str]]:
+def _words() -> Transaction[list[object]]:
     return _say("SELECT word FROM words ORDER BY word")
 
 

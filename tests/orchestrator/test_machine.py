@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -175,9 +176,9 @@ class Engine(RuleBasedStateMachine):
     def reconcile(self) -> None:
         ledger = self.ledger
         for held in ledger.run(lambda turn: reconciler._lost_claims()):
-            ledger.run(lambda turn, held=held: reconciler._return_lost(turn, held))
+            ledger.run(partial(reconciler._return_lost, held=held))
         for overdue in ledger.run(lambda turn: reconciler._overdue()):
-            ledger.run(lambda turn, one=overdue: reconciler._end_overdue(turn, one))
+            ledger.run(partial(reconciler._end_overdue, overdue=overdue))
         projects, others = ledger.run(lambda turn: reconciler._unannounced())
         stale = ledger.run(lambda turn: reconciler._stale())
         ledger.run(lambda turn: reconciler._announce(turn, projects, others + stale))
@@ -211,9 +212,10 @@ class Engine(RuleBasedStateMachine):
             self.ledger.now += 61_000_000
             self.beat(WORKERS[0])
             self.reconcile()
-            ids = self.ledger.run(lambda turn: due_subtasks(100))
-            for one in self.ledger.run(lambda turn: claim(turn, WORKERS[0], ids)):
+            self.claim(WORKERS[0], 100)
+            for one in self.claims:
                 self.settle(one, _good(one), Share())
+            self.claims = []
             self.holds()
             if all(self.status(one) not in ("planning", "running") for one in self.projects):
                 return
