@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 100
     lease_seconds: Annotated[float, Field(ge=0.2, le=3_600)] = 15.0
+    drain_seconds: Annotated[float, Field(ge=0, le=3_600)] = 10.0
     model_timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 120.0
     secret_key: str | None = None
     plugins: Annotated[tuple[str, ...], NoDecode] = ()

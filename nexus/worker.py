@@ -18,6 +18,7 @@ from nexus.errors import OperatorError, ServiceMissing
 from nexus.llm.book import ModelBook
 from nexus.locks import FileLock
 from nexus.logs import configure_logs
+from nexus.orchestrator.briefing import Folders
 from nexus.orchestrator.consumer import Consumer, Hand
 from nexus.orchestrator.membership import join, leave, new_worker
 from nexus.orchestrator.pulse import Pulse, PulseSettings
@@ -55,10 +56,16 @@ async def work(settings: Settings, parts: Parts, stop: asyncio.Event) -> None:
     models = ModelBook(settings)
     preloading = asyncio.create_task(asyncio.to_thread(preload))
     equipment = await build_equipment(settings, parts.memory)
-    bench = Bench(parts.database, parts.engine, equipment, models, settings.data)
+    bench = Bench(parts.database, parts.engine, equipment, models, Folders(settings.data))
     worker_id, lock = new_worker(settings.data)
     hand = Hand(worker_id)
-    consumer = Consumer(bench, parts.queue, hand, settings.concurrency)
+    consumer = Consumer(
+        bench,
+        parts.queue,
+        hand,
+        slots=settings.concurrency,
+        drain_seconds=settings.drain_seconds,
+    )
     loop = asyncio.get_running_loop()
     pulse = Pulse(
         PulseSettings(

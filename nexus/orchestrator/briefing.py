@@ -1,111 +1,82 @@
-"""What an agent is told: read once, from one snapshot, before it runs. Writes only workspace files."""
+"""The workspace folder of a claimed subtask: made, given the documents at hand, told to the agent."""
 
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
-from sqlalchemy import Row, select
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
+import structlog
+from sqlalchemy import select
 
-from nexus.domain.states import SubtaskKind
-from nexus.domain.work import Brief, DocumentNote, TaskBrief
+from nexus.domain.work import Brief, DocumentNote
 from nexus.errors import Fenced, TransientFailure
 from nexus.models.database import Database
-from nexus.models.projects import Edge, Project, Task
-from nexus.models.work import Document, DocumentContent, Subtask
+from nexus.models.work import Document, DocumentContent
 from nexus.orchestrator.claiming import Claimed
+from nexus.orchestrator.material import DocumentAtHand
+from nexus.tools.sandbox import tree
 from nexus.tools.shelf import FOLDER, Shelf
 
-MAX_DOCUMENTS: Final = 100
-PLAN_KEY: Final = "plan"
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Briefing:
-    """The brief of a claimed subtask, and what its project chose."""
+    """The brief of a claimed subtask with its documents, and its project's workspace folder."""
 
     brief: Brief
-    model: str | None
-    document_ids: tuple[str, ...] | None
     folder: Path
 
 
-async def brief_claimed(database: Database, data: Path, shelf: Shelf, claimed: Claimed) -> Briefing:
-    """Read the brief of a project's subtask and put its documents in the workspace folder.
+@dataclass(slots=True)
+class Folders:
+    """The workspace folders of one process: where they are, and which it has made."""
+
+    data: Path
+    known: set[Path] = field(default_factory=set)
+    shelf: Shelf = field(default_factory=Shelf)
+
+    def of(self, workspace: str, project_id: str) -> Path:
+        """Say where a project's folder is, whether it is there or not."""
+        return folder_of(self.data, workspace, project_id)
+
+
+def folder_of(data: Path, workspace: str, project_id: str) -> Path:
+    """Say where a project's workspace folder is on a machine with this data directory."""
+    return data / "workspaces" / workspace / project_id
+
+
+async def remove_folder(data: Path, workspace: str, project_id: str) -> None:
+    """Delete the workspace folder of a project that is gone, as far as it is on this machine."""
+    try:
+        await asyncio.to_thread(tree.remove, folder_of(data, workspace, project_id))
+    except OSError as wrong:
+        log.warning("folder.left", project_id=project_id, error=f"{wrong}"[:300])
+
+
+async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) -> Briefing:
+    """Put a project's documents in its workspace folder and tell the agent where they are.
 
     Raises:
         Fenced: the project is gone.
-        TransientFailure: its documents cannot be put into the workspace folder.
+        TransientFailure: its documents cannot be put there.
     """
-    folder = data / "workspaces" / claimed.workspace / (claimed.project_id or "none")
-    async with database.read() as session:
-        found = await session.execute(
-            select(Project.goal, Project.model, Project.document_ids).where(
-                Project.id == claimed.project_id
-            )
-        )
-        project = found.one_or_none()
-        if project is None:
-            raise Fenced(f"the project of {claimed.held.subtask_id} is gone")
-        chosen = None if project.document_ids is None else tuple(project.document_ids)
-        documents = await _documents(session, claimed.workspace, chosen)
-        if claimed.kind is SubtaskKind.PLAN:
-            task = TaskBrief(PLAN_KEY, "Plan the project", claimed.agent)
-            brief = Brief(project.goal, task, project.goal)
-        else:
-            brief = await _task_brief(session, claimed, project.goal)
-    notes = tuple(_note(row, documents) for row in documents)
-    digests = [row.sha256 for row in documents]
-    await _provide(database, shelf, folder, list(zip(notes, digests, strict=True)))
-    told = Brief(brief.goal, brief.task, brief.instructions, brief.acceptance, brief.inputs, notes)
-    return Briefing(told, project.model, chosen, folder)
+    if claimed.material is None or claimed.project_id is None:
+        raise Fenced(f"the project of {claimed.held.subtask_id} is gone")
+    folder = folders.of(claimed.workspace, claimed.project_id)
+    documents = claimed.material.documents
+    notes = tuple(_note(one, documents) for one in documents)
+    if folder not in folders.known:
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        folders.known.add(folder)
+    if notes:
+        digests = [one.sha256 for one in documents]
+        await _provide(database, folders.shelf, folder, list(zip(notes, digests, strict=True)))
+    return Briefing(replace(claimed.material.brief, documents=notes), folder)
 
 
-async def _task_brief(session: AsyncSession, claimed: Claimed, goal: str) -> Brief:
-    task = (await session.execute(select(Task).where(Task.id == claimed.task_id))).scalar_one()
-    source = aliased(Task)
-    rows = await session.execute(
-        select(source.key, Subtask.output)
-        .select_from(Edge)
-        .join(source, (source.project_id == Edge.project_id) & (source.node == Edge.source))
-        .join(Subtask, Subtask.id == source.subtask_id)
-        .where(Edge.project_id == task.project_id, Edge.target == task.node, Edge.data == 1)
-        .order_by(source.node)
-    )
-    return Brief(
-        goal,
-        TaskBrief(task.key, task.title, task.agent),
-        task.instructions,
-        tuple(task.acceptance or ()),
-        {key: output or "" for key, output in rows},
-    )
-
-
-DocumentRow = Row[str, str, str, int, str]
-
-
-async def _documents(
-    session: AsyncSession, workspace: str, chosen: tuple[str, ...] | None
-) -> Sequence[DocumentRow]:
-    """List the documents at hand: those the project chose, else every ready one."""
-    query = select(
-        Document.id, Document.title, Document.media_type, Document.bytes, Document.sha256
-    ).where(Document.workspace == workspace)
-    if chosen is None:
-        query = query.where(Document.status == "ready")
-    else:
-        query = query.where(Document.id.in_(chosen))
-    rows = await session.execute(
-        query.order_by(Document.created_at, Document.id).limit(MAX_DOCUMENTS)
-    )
-    return rows.all()
-
-
-def _note(row: DocumentRow, among: Sequence[DocumentRow]) -> DocumentNote:
+def _note(row: DocumentAtHand, among: Sequence[DocumentAtHand]) -> DocumentNote:
     name = _file_name(row.title)
     if sum(_file_name(other.title) == name for other in among) > 1:
         name = f"{row.id}_{name}"
@@ -122,7 +93,6 @@ async def _provide(
 ) -> None:
     """Put documents into the workspace folder that are not there yet; each comes with its digest."""
     try:
-        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         for note, digest in documents:
             wanted = (folder, note.file.removeprefix(f"{FOLDER}/"), digest)
             if await asyncio.to_thread(shelf.has, *wanted):
@@ -164,3 +134,10 @@ async def read_document(database: Database, document_id: str) -> tuple[str, str,
     if found is None:
         raise Fenced(f"the document {document_id} is gone")
     return found.title, found.media_type, found.content
+
+
+async def is_document(database: Database, document_id: str) -> bool:
+    """Tell whether a document is still there."""
+    async with database.read() as session:
+        found = await session.scalar(select(Document.id).where(Document.id == document_id))
+    return found is not None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from nexus.domain.states import SubtaskKind
 from nexus.models.writing import Query, Row, Transaction
+from nexus.orchestrator.material import Material, gather
 from nexus.orchestrator.queueing import announce_project
 from nexus.orchestrator.transitions import Held, claim_subtasks, release_subtask, start_tasks
 from nexus.orchestrator.turn import Turn, lock_projects_of
@@ -28,6 +29,7 @@ class Claimed:
     timeout_seconds: float
     seconds_left: float
     has_history: bool  # there may be journal records to replay
+    material: Material | None  # None for what belongs to no project
 
 
 def claim(
@@ -46,10 +48,11 @@ def claim(
     yield from start_tasks(turn, [row for row in rows if row[5]])
     for project_id in sorted({row[4] for row in rows if row[4]}):
         yield from announce_project(turn, project_id)
-    return [_claimed(worker_id, row) for row in rows]
+    materials = yield from gather(rows)
+    return [_claimed(worker_id, row, materials.get(row[0])) for row in rows]
 
 
-def _claimed(worker_id: str, row: Row) -> Claimed:
+def _claimed(worker_id: str, row: Row, material: Material | None) -> Claimed:
     return Claimed(
         held=Held(row[0], row[2], worker_id),
         attempt=row[1],
@@ -65,6 +68,7 @@ def _claimed(worker_id: str, row: Row) -> Claimed:
         timeout_seconds=row[12],
         seconds_left=row[13] / 1_000_000,
         has_history=row[2] > 1 or row[14] is not None,
+        material=material,
     )
 
 

@@ -23,7 +23,7 @@ BATCH: Final = 100
 ASK_SECONDS: Final = 0.5
 SWEEP_SECONDS: Final = 5.0
 FULL_SECONDS: Final = 0.5
-DRAIN_SECONDS: Final = 10.0
+CANCEL_SECONDS: Final = 10.0
 TAKEN_IN_A_ROW: Final = 32
 
 log = structlog.get_logger()
@@ -42,11 +42,14 @@ class Hand:
 class Consumer:
     """Claims subtasks into slots and runs them until told to stop."""
 
-    def __init__(self, bench: Bench, queue: Queue, hand: Hand, slots: int) -> None:
+    def __init__(
+        self, bench: Bench, queue: Queue, hand: Hand, *, slots: int, drain_seconds: float
+    ) -> None:
         self._bench = bench
         self._queue = queue
         self._hand = hand
         self._slots = slots
+        self._drain_seconds = drain_seconds
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._freed = asyncio.Event()
         self._swept_at = 0.0
@@ -212,12 +215,12 @@ class Consumer:
         if not runs:
             return
         log.info("worker.draining", subtasks=len(runs))
-        await asyncio.wait(runs, timeout=DRAIN_SECONDS)
+        await asyncio.wait(runs, timeout=self._drain_seconds)
         runs = {run for run in self._runs.values() if not run.done()}
         for run in runs:
             run.cancel()
         if runs:
-            await asyncio.wait(runs, timeout=DRAIN_SECONDS)
+            await asyncio.wait(runs, timeout=CANCEL_SECONDS)
 
     def end_now(self) -> None:
         """Cancel every run; called when the lease they hang on is not renewed any more."""

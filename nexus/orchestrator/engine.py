@@ -43,6 +43,8 @@ class WorkflowEngine:
         self._queue = queue
         self._bell = bell
         self._agents = agents
+        self._untold: list[Turn] = []
+        self._telling = asyncio.Lock()
 
     async def run(self, act: Callable[[Turn], Transaction[T]]) -> T:
         """Run one act as one transaction; return after its commit and its announcements."""
@@ -72,10 +74,20 @@ class WorkflowEngine:
                 await asyncio.sleep(AGAIN_SECONDS)
 
     async def tell(self, turn: Turn) -> None:
-        """Announce and ring for a committed turn; what is lost here the reconciler repeats."""
-        with suppress(ServiceMissing):
-            await self._queue.announce(turn.announcements)
-        await self._bell.ring(turn.touched)
+        """Announce and ring for a committed turn; what is lost here the reconciler repeats.
+
+        Turns that commit while others are being told wait and go out together.
+        """
+        if not (turn.announcements or turn.touched):
+            return
+        self._untold.append(turn)
+        async with self._telling:
+            turns, self._untold = self._untold, []
+            if not turns:
+                return  # told along with an earlier one
+            with suppress(ServiceMissing):
+                await self._queue.announce([one for turn in turns for one in turn.announcements])
+            await self._bell.ring({project for turn in turns for project in turn.touched})
 
     async def backlog(self) -> int:
         """Count what the queue holds, announced and not acknowledged.

@@ -3,8 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import structlog
@@ -18,14 +17,13 @@ from nexus.errors import Fenced, OutputInvalid, PermanentFailure, ServiceMissing
 from nexus.llm.book import ModelBook
 from nexus.memory.passages import SourceDocument
 from nexus.models.database import Database
-from nexus.orchestrator.briefing import brief_claimed, read_document
+from nexus.orchestrator.briefing import Folders, brief_claimed, is_document, read_document
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.journal import JournalSeam, read_journal
 from nexus.orchestrator.judging import STRAY_CANCEL, judge, time_over
 from nexus.orchestrator.settling import Outcome, Settled, Share, settle
 from nexus.tools.scope import Equipment, ToolScope
-from nexus.tools.shelf import Shelf
 
 T = TypeVar("T")
 AGAIN_SECONDS: Final = 0.5
@@ -43,8 +41,7 @@ class Bench:
     engine: WorkflowEngine
     equipment: Equipment
     models: ModelBook
-    data: Path
-    shelf: Shelf = field(default_factory=Shelf)
+    folders: Folders
 
 
 async def conclude(bench: Bench, claimed: Claimed, outcome: Outcome, share: Share) -> Settled:
@@ -89,9 +86,7 @@ async def attempt(bench: Bench, claimed: Claimed) -> Outcome:
 async def _produce(bench: Bench, claimed: Claimed) -> Outcome:
     if claimed.kind is SubtaskKind.INGEST:
         return await _ingest(bench, claimed)
-    briefing = await _patiently(
-        lambda: brief_claimed(bench.database, bench.data, bench.shelf, claimed)
-    )
+    briefing = await _patiently(lambda: brief_claimed(bench.database, bench.folders, claimed))
     agent = roster().get(claimed.agent)
     if agent is None:
         raise PermanentFailure(
@@ -106,13 +101,13 @@ async def _produce(bench: Bench, claimed: Claimed) -> Outcome:
         task_id=claimed.task_id,
         subtask_id=claimed.held.subtask_id,
         attempt=claimed.attempt,
-        model=briefing.model,
+        model=claimed.material.model if claimed.material else None,
         seam=JournalSeam(bench.engine, claimed, journal),
         scope=ToolScope(
             workspace=claimed.workspace,
             project_id=claimed.project_id or "",
             folder=briefing.folder,
-            document_ids=briefing.document_ids,
+            document_ids=claimed.material.document_ids if claimed.material else None,
             equipment=bench.equipment,
         ),
         models=bench.models,
@@ -162,5 +157,11 @@ async def _ingest(bench: Bench, claimed: Claimed) -> Outcome:
     document_id = claimed.document_id or ""
     title, media_type, content = await read_document(bench.database, document_id)
     source = SourceDocument(document_id, title, media_type, content)
-    passages = await bench.equipment.memory.add(claimed.workspace, source)
+    memory = bench.equipment.memory
+    try:
+        passages = await memory.add(claimed.workspace, source)
+    finally:
+        # Removed meanwhile? What was added since must not outlive it.
+        if not await _patiently(lambda: is_document(bench.database, document_id)):
+            await memory.remove(claimed.workspace, document_id)
     return Outcome(output="", passages=passages)

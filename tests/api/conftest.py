@@ -13,8 +13,15 @@ from tests.api.client import Client, client_for
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def where() -> str | None:
+    """The database's address, None for SQLite; modules that run on both put `database_url` here."""
+    return None
+
+
+@pytest.fixture
+def settings(tmp_path: Path, where: str | None) -> Settings:
     return read_settings(
+        database_url=where,
         data_dir=tmp_path / "data",
         redis_url="redis://127.0.0.1:1/0",
         chroma_url="http://127.0.0.1:1",

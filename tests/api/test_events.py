@@ -20,6 +20,12 @@ from tests.api.client import Client, plan_of
 STREAM = {"Accept": "text/event-stream"}
 
 
+@pytest.fixture
+def where(database_url: str) -> str:
+    """Run everything here on SQLite and on PostgreSQL."""
+    return database_url
+
+
 @asynccontextmanager
 async def served(settings: Settings, until: Any) -> AsyncIterator[tuple[uvicorn.Server, Client]]:
     """Run a real server on a free port."""
@@ -195,14 +201,3 @@ def test_without_a_server_nothing_is_closing(handler: Any) -> None:
         assert server_state()() is False
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-async def test_a_database_that_is_gone_is_503(app: FastAPI, client: Client) -> None:
-    await app.state.parts.database.close()
-    (app.state.parts.settings.data / "nexus.db").rename(app.state.parts.settings.data / "moved.db")
-
-    answer = await client.http.get("/projects")
-
-    assert answer.status_code == 503
-    assert answer.headers["retry-after"]
-    assert "nexus.db" not in answer.text

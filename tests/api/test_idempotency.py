@@ -2,7 +2,15 @@
 
 import asyncio
 
+import pytest
+
 from tests.api.client import Client
+
+
+@pytest.fixture
+def where(database_url: str) -> str:
+    """Run everything here on SQLite and on PostgreSQL."""
+    return database_url
 
 
 async def test_the_first_answer_is_given_again(client: Client) -> None:

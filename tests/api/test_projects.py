@@ -5,6 +5,12 @@ import pytest
 from tests.api.client import Client, plan_of
 
 
+@pytest.fixture
+def where(database_url: str) -> str:
+    """Run everything here on SQLite and on PostgreSQL."""
+    return database_url
+
+
 async def test_a_project_with_a_plan_is_planned_at_once(client: Client) -> None:
     made = await client.project(name="A page", metadata={"team": "docs"})
 

@@ -67,7 +67,7 @@ async def test_a_drained_worker_gives_back_without_counting(rig: Rig, tmp_path: 
 
 
 async def test_the_queue_may_be_emptied_at_any_moment(rig: Rig) -> None:
-    project = await rig.start(plan(*(task(f"t{n}") for n in range(300))))
+    project = await rig.start(plan(*(task(f"t{n}") for n in range(60))))
     client = Redis.from_url(rig.settings.redis_url or "")
     await client.flushall()
     await client.aclose()

@@ -136,6 +136,7 @@ class Rig:
             "NEXUS_DATABASE_URL": given.database_url or "",
             "NEXUS_REDIS_URL": given.redis_url or "",
             "NEXUS_LEASE_SECONDS": str(given.lease_seconds),
+            "NEXUS_DRAIN_SECONDS": str(given.drain_seconds),
             "NEXUS_PLUGINS": PLUGIN,
             "NEXUS_MODEL": given.model or "",
             "OPENAI_BASE_URL": given.openai_base_url or "",
@@ -156,6 +157,7 @@ async def open_rig(folder: Path, **overrides: Any) -> AsyncIterator[Rig]:
         "data_dir": folder / "data",
         "plugins": (PLUGIN,),
         "lease_seconds": 1.0,
+        "drain_seconds": 1.0,
         "model": "offline",
         **overrides,
     }

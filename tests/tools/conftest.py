@@ -10,6 +10,7 @@ import pytest
 from nexus.tools.sandbox.bubblewrap import BubblewrapSandbox
 from nexus.tools.sandbox.choosing import choose_sandbox
 from nexus.tools.sandbox.contract import Caps, SandboxResult
+from tests.support.children import Children, pids_of_children
 
 Run = Callable[[str], Coroutine[Any, Any, SandboxResult]]
 Until = Callable[[Callable[[], bool]], Coroutine[Any, Any, None]]
@@ -64,3 +65,10 @@ def run(bubblewrap: BubblewrapSandbox, folder: Path) -> Run:
         return await bubblewrap.run(code, folder)
 
     return run_code
+
+
+@pytest.fixture
+def children() -> Children:
+    """Tell which children were started since the test began."""
+    earlier = pids_of_children()
+    return lambda: pids_of_children() - earlier

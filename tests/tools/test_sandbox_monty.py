@@ -10,15 +10,11 @@ import pytest
 
 from nexus.tools.sandbox.contract import Caps
 from nexus.tools.sandbox.monty import MontySandbox
+from tests.support.children import Children
 
 Until = Callable[[Callable[[], bool]], Coroutine[Any, Any, None]]
 
 CAPS = Caps(seconds=1.0)
-
-
-def has_no_children() -> bool:
-    """Tell whether this process has no child, not even a zombie."""
-    return not any((one / "children").read_text() for one in Path("/proc/self/task").iterdir())
 
 
 async def test_it_computes_and_uses_files_of_the_folder(folder: Path) -> None:
@@ -60,7 +56,7 @@ async def test_what_it_may_not_do_is_an_error_to_read(folder: Path, code: str) -
 async def test_its_time_ends(folder: Path) -> None:
     started = time.monotonic()
     result = await MontySandbox(CAPS).run("print('begun')\nwhile True:\n    pass", folder)
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 10.0
     assert (result.timed_out, result.stdout) == (True, "begun\n")
 
 
@@ -70,7 +66,7 @@ async def test_its_output_is_capped(folder: Path) -> None:
     assert len(result.stdout) == 256 * 1024
 
 
-async def test_cancelling_ends_its_worker(folder: Path, until: Until) -> None:
+async def test_cancelling_ends_its_worker(folder: Path, until: Until, children: Children) -> None:
     task = asyncio.create_task(
         MontySandbox(Caps(seconds=30)).run("open('begun', 'w').write('')\nwhile True: pass", folder)
     )
@@ -78,4 +74,4 @@ async def test_cancelling_ends_its_worker(folder: Path, until: Until) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await until(has_no_children)
+    await until(lambda: not children())
