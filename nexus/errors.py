@@ -10,7 +10,8 @@ NexusError
 ├── EngineError         the engine decides what becomes of the subtask
 │   ├── TransientFailure (tried again) · PermanentFailure (given up)
 │   ├── LimitReached    a cap on calls, time or money
-│   └── Fenced          the claim is no longer ours: abandon silently
+│   ├── Fenced          the claim is no longer ours: abandon silently
+│   └── StatementRefused  the database will not do this, however often it is asked
 └── OperatorError       whoever runs Nexus: a 503 or a refusal to start
     ├── ServiceMissing  Redis, Chroma, the database or a model is out of reach
     └── Misconfigured   settings that cannot work together
@@ -145,6 +146,12 @@ class Fenced(EngineError):
     """The subtask belongs to another claim now, or was cancelled: drop it without a trace."""
 
     code = "fenced"
+
+
+class StatementRefused(EngineError):
+    """The database is there and refuses a statement: asking again cannot help."""
+
+    code = "statement_refused"
 
 
 class OperatorError(NexusError):

@@ -16,7 +16,9 @@ from nexus import locations
 from nexus.agents.builtin import preload
 from nexus.errors import OperatorError, ServiceMissing
 from nexus.llm.book import ModelBook
+from nexus.locks import FileLock
 from nexus.logs import configure_logs
+from nexus.orchestrator.briefing import Folders
 from nexus.orchestrator.consumer import Consumer, Hand
 from nexus.orchestrator.membership import join, leave, new_worker
 from nexus.orchestrator.pulse import Pulse, PulseSettings
@@ -54,7 +56,7 @@ async def work(settings: Settings, parts: Parts, stop: asyncio.Event) -> None:
     models = ModelBook(settings)
     preloading = asyncio.create_task(asyncio.to_thread(preload))
     equipment = await build_equipment(settings, parts.memory)
-    bench = Bench(parts.database, parts.engine, equipment, models, settings.data)
+    bench = Bench(parts.database, parts.engine, equipment, models, Folders(settings.data))
     worker_id, lock = new_worker(settings.data)
     hand = Hand(worker_id)
     consumer = Consumer(
@@ -70,6 +72,7 @@ async def work(settings: Settings, parts: Parts, stop: asyncio.Event) -> None:
             parts.database.address,
             parts.database.installation_id,
             settings.data,
+            settings.concurrency,
             settings.lease_seconds,
             lambda: locations.redis_url(settings),
         ),
@@ -79,20 +82,43 @@ async def work(settings: Settings, parts: Parts, stop: asyncio.Event) -> None:
     await parts.engine.persist(
         lambda turn: join(worker_id, settings.concurrency, settings.lease_seconds)
     )
-    pulse.start()
+    beating = pulse.start()
     log.info("worker.started", worker=worker_id, model=models.default_name)
     try:
-        await consumer.work(stop)
+        await _work_while_beating(consumer, stop, beating)
     finally:
-        await pulse.stop()
-        await parts.engine.run(lambda turn: leave(worker_id))
-        with suppress(ServiceMissing):
-            await parts.queue.leave(worker_id)
-        lock.path.unlink(missing_ok=True)
-        lock.release()
-        await preloading
-        await models.close()
+        try:
+            await pulse.stop()
+        finally:
+            await _leave(parts, worker_id, lock)
+            await preloading
+            await models.close()
     log.info("worker.stopped", worker=worker_id)
+
+
+async def _work_while_beating(
+    consumer: Consumer, stop: asyncio.Event, beating: "asyncio.Future[None]"
+) -> None:
+    """Work until told to stop, or until the pulse ends: without it the lease is soon over."""
+    working = asyncio.ensure_future(consumer.work(stop))
+    try:
+        await asyncio.wait({working, beating}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            log.critical("pulse.ended", hint="the worker gives back what it holds and ends")
+            stop.set()
+            consumer.end_now()
+        await working
+    finally:
+        working.cancel()
+
+
+async def _leave(parts: Parts, worker_id: str, lock: FileLock) -> None:
+    with suppress(ServiceMissing):
+        await parts.engine.run(lambda turn: leave(worker_id))
+    with suppress(ServiceMissing):
+        await parts.queue.leave(worker_id)
+    lock.path.unlink(missing_ok=True)
+    lock.release()
 
 
 def _on_loop(

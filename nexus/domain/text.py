@@ -24,19 +24,33 @@ def shorten(text: str, limit: int) -> str:
 
 def dumps(value: Json | object) -> str:
     """Write JSON as the database keeps it: clean, compact, NaN and infinities refused."""
+    text = _compact(value)
+    if "\\u0000" in text or not _is_utf8(text):
+        # An escaped NUL, or the six characters of one in a text: only the values can tell.
+        text = _compact(_clean_value(value))
+    return text
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _is_utf8(text: str) -> bool:
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         text.encode("utf-8")
     except UnicodeEncodeError:
-        text = json.dumps(_clean_value(value), ensure_ascii=False, separators=(",", ":"))
-    return text.replace("\\u0000", REPLACEMENT)
+        return False
+    return True
 
 
 def _clean_value(value: object) -> object:
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
-        return {clean(str(key)): _clean_value(item) for key, item in value.items()}
+        return {
+            clean(key) if isinstance(key, str) else key: _clean_value(item)
+            for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_clean_value(item) for item in value]
     return value

@@ -6,11 +6,11 @@ database afterwards in any case.
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from nexus.errors import ServiceMissing
-from nexus.events.redis_link import UNREACHABLE, RedisLink
+from nexus.events.redis_link import RedisLink
 
 LISTEN_SECONDS: Final = 1.0
 
@@ -47,12 +47,9 @@ class Bell:
         if not project_ids:
             return
         self._wake(project_ids)
-        try:
-            await (await self._redis.client()).publish(self._channel, " ".join(project_ids))
-        except ServiceMissing:
-            return
-        except UNREACHABLE as wrong:
-            await self._redis.lost(wrong)
+        with suppress(ServiceMissing):
+            async with self._redis.using() as client:
+                await client.publish(self._channel, " ".join(project_ids))
 
     @asynccontextmanager
     async def watch(self, project_id: str) -> AsyncIterator[Watch]:
@@ -74,14 +71,12 @@ class Bell:
                 await self._listen_once()
             except ServiceMissing:
                 await asyncio.sleep(LISTEN_SECONDS)
-            except UNREACHABLE as wrong:
-                await self._redis.lost(wrong)
 
     async def _listen_once(self) -> None:
-        client = await self._redis.client()
-        async with client.pubsub() as subscription:
+        """Listen for as long as the link uses the client it has now."""
+        async with self._redis.using() as client, client.pubsub() as subscription:
             await subscription.subscribe(self._channel)
-            while True:
+            while self._redis.is_current(client):
                 message = await subscription.get_message(
                     ignore_subscribe_messages=True, timeout=LISTEN_SECONDS
                 )

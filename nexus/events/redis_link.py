@@ -1,10 +1,13 @@
 """The one way to Redis: found anew at every reconnect, quick to say that it is missing.
 
-Redis is a doorbell. Every caller has another way to go on when `client()` raises.
+Redis is a doorbell. Every caller has another way to go on when `using()` raises.
 """
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -21,9 +24,18 @@ PAUSE_SECONDS: Final = 1.0
 CONNECTIONS: Final = 64
 
 UNREACHABLE: Final = (RedisError, OSError)
-"""What Redis being away looks like; catch these, report to `lost`, go on without."""
+"""What Redis being away looks like, from a connection as well as from a command."""
 
 log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Line:
+    """A client and how many use it; once dropped, whoever leaves last closes it."""
+
+    client: Redis
+    users: int = 0
+    is_dropped: bool = False
 
 
 class RedisLink:
@@ -31,20 +43,53 @@ class RedisLink:
 
     def __init__(self, locate: Callable[[], str]) -> None:
         self._locate = locate
-        self._client: Redis | None = None
+        self._line: _Line | None = None
+        self._dialling = asyncio.Lock()
         self._away_until = 0.0
         self._was_up = True
 
-    async def client(self) -> Redis:
-        """Return a connected client.
+    @asynccontextmanager
+    async def using(self) -> AsyncIterator[Redis]:
+        """Use a connected client for the length of the block.
 
         Raises:
-            ServiceMissing: Redis is out of reach, or was a moment ago.
+            ServiceMissing: Redis is out of reach, was a moment ago, or fails inside the block.
         """
-        if self._client is not None:
-            return self._client
-        if time.monotonic() < self._away_until:
-            raise _missing()
+        line = await self._dial()
+        line.users += 1
+        try:
+            yield line.client
+        except UNREACHABLE as wrong:
+            self._lose(line, wrong)
+            raise _missing() from wrong
+        finally:
+            line.users -= 1
+            if line.is_dropped and not line.users:
+                await line.client.aclose()
+
+    def is_current(self, client: Redis) -> bool:
+        """Tell whether this is still the client that new uses get."""
+        return self._line is not None and self._line.client is client
+
+    async def _dial(self) -> _Line:
+        """Return the line, making one connection however many ask at once."""
+        async with self._dialling:
+            if self._line is not None:
+                return self._line
+            if time.monotonic() < self._away_until:
+                raise _missing()
+            try:
+                client = await self._connect()
+            except (*UNREACHABLE, ValueError) as wrong:  # ValueError: an address that is none
+                self._stay_away(wrong)
+                raise _missing() from wrong
+            self._line = _Line(client)
+            if not self._was_up:
+                log.info("redis.found")
+            self._was_up = True
+            return self._line
+
+    async def _connect(self) -> Redis:
         client = Redis.from_url(
             self._locate(),
             decode_responses=True,
@@ -55,18 +100,23 @@ class RedisLink:
         )
         try:
             await client.ping()
-        except UNREACHABLE as wrong:
+        except BaseException:
             await client.aclose()
-            await self.lost(wrong)
-            raise _missing() from wrong
-        self._client = client
-        if not self._was_up:
-            log.info("redis.found")
-        self._was_up = True
+            raise
         return client
 
-    async def lost(self, wrong: Exception) -> None:
-        """Drop the client after an error: the next call connects anew, where Redis is then."""
+    def _lose(self, line: _Line, wrong: Exception) -> None:
+        """Give up a line after an error: the next use connects anew, where Redis is then.
+
+        Other users of the line are left to their own end of it: closing it under them would
+        break their reads in the middle.
+        """
+        line.is_dropped = True
+        if self._line is line:
+            self._line = None
+            self._stay_away(wrong)
+
+    def _stay_away(self, wrong: Exception) -> None:
         self._away_until = time.monotonic() + PAUSE_SECONDS
         if self._was_up:
             log.warning(
@@ -75,26 +125,22 @@ class RedisLink:
                 hint="set NEXUS_REDIS_URL or start Redis; work goes on, slower, without it",
             )
         self._was_up = False
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
 
     async def is_up(self) -> bool:
         """Tell whether Redis answers."""
         try:
-            await (await self.client()).ping()
+            async with self.using() as client:
+                await client.ping()
         except ServiceMissing:
-            return False
-        except UNREACHABLE as wrong:
-            await self.lost(wrong)
             return False
         return True
 
     async def close(self) -> None:
         """Let go of every connection."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        line, self._line = self._line, None
+        if line is not None:
+            line.is_dropped = True
+            await line.client.aclose()
 
 
 def _missing() -> ServiceMissing:

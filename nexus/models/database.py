@@ -5,7 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 from sqlalchemy import event, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -14,7 +15,7 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from nexus.domain.ids import new_id
-from nexus.errors import Misconfigured
+from nexus.errors import Misconfigured, ServiceMissing
 from nexus.models.address import Address, Dialect, find_database
 from nexus.models.migrate import upgrade
 from nexus.models.work import Installation
@@ -22,6 +23,8 @@ from nexus.models.writing import Begin, Query, T, Transaction, Writer
 from nexus.settings import Settings
 
 READERS: Final = 4
+READ_LOST: Final = (OperationalError, InterfaceError, PoolTimeout, ConnectionError)
+"""What a reader meets when the database is away."""
 
 
 class Database:
@@ -34,6 +37,7 @@ class Database:
         self.installation_id = installation_id
         self._writer = writer
         self._engine = engine
+        self._lost: tuple[type[Exception], ...] = (*READ_LOST, *_driver_errors(address))
         self._sessions = async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
 
     async def run(self, begin: Begin[T]) -> T:
@@ -42,16 +46,27 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """Open a session that sees one unchanging snapshot; nothing is written through it."""
-        async with self._sessions() as session:
-            yield session
+        """Open a session that sees one unchanging snapshot; nothing is written through it.
+
+        Raises:
+            ServiceMissing: the database is out of reach.
+        """
+        try:
+            async with self._sessions() as session:
+                yield session
+        except self._lost as wrong:
+            raise _unread(wrong) from wrong
+        except DBAPIError as wrong:
+            if not wrong.connection_invalidated:
+                raise
+            raise _unread(wrong) from wrong
 
     async def is_ready(self) -> bool:
         """Tell whether the database answers."""
         try:
             async with self.read() as session:
                 await session.execute(text("SELECT 1"))
-        except (SQLAlchemyError, OSError):
+        except (ServiceMissing, SQLAlchemyError, OSError):
             return False
         return True
 
@@ -59,6 +74,22 @@ class Database:
         """Finish accepted writes and let go of every connection."""
         await self._writer.close()
         await self._engine.dispose()
+
+
+def _driver_errors(address: Address) -> tuple[type[Exception], ...]:
+    """What the driver raises past SQLAlchemy while a server starts or stops."""
+    if address.dialect is not Dialect.POSTGRESQL:
+        return ()
+    from nexus.models.postgres import AWAY
+
+    return AWAY
+
+
+def _unread(wrong: Exception) -> ServiceMissing:
+    return ServiceMissing(
+        f"the database cannot be read: {type(wrong).__name__}",
+        hint="check NEXUS_DATABASE_URL and that the database runs",
+    )
 
 
 async def open_writer(address: Address, *, pool_size: int = 8) -> Writer:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from nexus.errors import ServiceMissing
+from nexus.errors import ServiceMissing, StatementRefused
 from nexus.models.writing import Begin, Many, Query, Row, T, Transaction
 
 TRIES: Final = 8
@@ -20,15 +20,18 @@ COMMAND_SECONDS: Final = 60.0
 POOL_SIZE: Final = 8
 
 CONFLICTS: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
-LOST: Final = (
-    OSError,
+AWAY: Final[tuple[type[Exception], ...]] = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
 )
+LOST: Final[tuple[type[Exception], ...]] = (OSError, *AWAY)
 
 
 class PostgresWriter:
@@ -65,6 +68,10 @@ class PostgresWriter:
                 last: Exception = conflict
             except LOST as lost:
                 last = lost
+            except asyncpg.PostgresError as wrong:
+                raise StatementRefused(
+                    f"PostgreSQL refused a statement: {type(wrong).__name__}: {wrong}"
+                ) from wrong
             await asyncio.sleep(PAUSE_SECONDS * (turn + 1))
         raise _missing(last) from last
 

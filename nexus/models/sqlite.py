@@ -13,17 +13,32 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from nexus.errors import ServiceMissing
+from nexus.errors import ServiceMissing, StatementRefused
 from nexus.models.writing import Begin, Many, Query, Row, T, Transaction, Value
 
 GROUP_LIMIT: Final = 256
 BUSY_MS: Final = 30_000
+
+AWAY: Final = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOTADB,
+)
+"""Errors of the file and the disk under it; any other is the statement's own."""
 
 
 @dataclass(slots=True)
@@ -55,12 +70,13 @@ class SqliteWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._door = threading.Lock()  # no job comes in behind the one that closes
+        self._is_closed = False
+        self._connection: sqlite3.Connection | None = None
         self._thread = threading.Thread(target=self._work, name="sqlite-writer", daemon=True)
         self._thread.start()
 
     async def run(self, begin: Begin[T]) -> T:
-        if not self._thread.is_alive():
-            raise ServiceMissing("the database is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -73,26 +89,31 @@ class SqliteWriter:
                 future.set_result(value)
 
         def deliver(value: T, error: BaseException | None) -> None:
-            if not loop.is_closed():
+            # The loop may end at any moment; nobody waits for the answer then.
+            with suppress(RuntimeError):
                 loop.call_soon_threadsafe(settle, value, error)
 
-        self._jobs.put(Job(begin, deliver))
+        with self._door:
+            if self._is_closed:
+                raise ServiceMissing("the database is closed")
+            self._jobs.put(Job(begin, deliver))
         return await future
 
     async def close(self) -> None:
-        self._jobs.put(None)
+        with self._door:
+            self._is_closed = True
+            self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
 
     def _work(self) -> None:
-        connection = connect(self._path)
         closing = False
         while not closing:
             jobs, closing = self._gather()
             if jobs:
-                self._commit_group(connection, jobs)
+                self._try_group(jobs)
                 for job in jobs:
                     job.deliver(job.value, job.error)
-        connection.close()
+        self._disconnect()
 
     def _gather(self) -> tuple[list[Job], bool]:
         """Wait for a job, then take what else is there; also say whether to close."""
@@ -108,20 +129,44 @@ class SqliteWriter:
                 return jobs, False
         return jobs, True
 
-    def _commit_group(self, connection: sqlite3.Connection, jobs: list[Job]) -> None:
+    def _try_group(self, jobs: list[Job]) -> None:
+        """Commit the jobs together, or else one by one; each ends with a value or an error."""
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            for job in jobs:
-                _run_under_savepoint(connection, job)
-            connection.execute("COMMIT")
+            if self._connection is None:
+                self._connection = connect(self._path)
+            self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as wrong:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            if len(jobs) > 1:
-                for job in jobs:
-                    self._commit_group(connection, [job])
-            else:
-                jobs[0].error = _readable(wrong)
+            self._fail(jobs, wrong)  # nobody can write: trying each would wait as often
+            return
+        try:
+            for job in jobs:
+                _run_under_savepoint(self._connection, job)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as wrong:
+            self._undo()
+            if len(jobs) == 1:
+                self._fail(jobs, wrong)
+                return
+            for job in jobs:
+                self._try_group([job])
+
+    def _undo(self) -> None:
+        """Take back the open transaction; a connection that cannot is given up for a new one."""
+        try:
+            if self._connection is not None and self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._disconnect()
+
+    def _fail(self, jobs: list[Job], wrong: sqlite3.Error) -> None:
+        for job in jobs:
+            job.value, job.error = None, _readable(wrong)
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                connection.close()
 
 
 def _run_under_savepoint(connection: sqlite3.Connection, job: Job) -> None:
@@ -131,9 +176,9 @@ def _run_under_savepoint(connection: sqlite3.Connection, job: Job) -> None:
     if job.error is not None:
         if not connection.in_transaction:
             # SQLite gave up the whole transaction (disk full, I/O error): the group has failed.
-            raise sqlite3.OperationalError(str(job.error)) from job.error
+            raise job.error
         connection.execute("ROLLBACK TO member")
-        if isinstance(job.error, sqlite3.OperationalError):
+        if isinstance(job.error, sqlite3.Error):
             job.error = _readable(job.error)
     connection.execute("RELEASE member")
 
@@ -187,7 +232,9 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _readable(wrong: sqlite3.Error) -> ServiceMissing:
+def _readable(wrong: sqlite3.Error) -> ServiceMissing | StatementRefused:
+    if getattr(wrong, "sqlite_errorcode", 0) & 0xFF not in AWAY:
+        return StatementRefused(f"SQLite refused a statement: {type(wrong).__name__}: {wrong}")
     return ServiceMissing(
         f"the SQLite database could not be written: {wrong}",
         hint="check free disk space, permissions, and that no other program holds the file",

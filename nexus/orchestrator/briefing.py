@@ -3,18 +3,22 @@
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import structlog
 from sqlalchemy import select
 
 from nexus.domain.work import Brief, DocumentNote
-from nexus.errors import Fenced
+from nexus.errors import Fenced, TransientFailure
 from nexus.models.database import Database
 from nexus.models.work import Document, DocumentContent
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.material import DocumentAtHand
+from nexus.tools.sandbox import tree
+from nexus.tools.shelf import FOLDER, Shelf
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,62 +29,93 @@ class Briefing:
     folder: Path
 
 
-async def brief_claimed(
-    database: Database, data: Path, claimed: Claimed, known: set[Path]
-) -> Briefing:
-    """Put a project's documents in its workspace folder and tell the agent where they are.
+@dataclass(slots=True)
+class Folders:
+    """The workspace folders of one process: where they are, and which it has made."""
 
-    Args:
-        known: folders this process has made; added to.
+    data: Path
+    known: set[Path] = field(default_factory=set)
+    shelf: Shelf = field(default_factory=Shelf)
+
+    def of(self, workspace: str, project_id: str) -> Path:
+        """Say where a project's folder is, whether it is there or not."""
+        return folder_of(self.data, workspace, project_id)
+
+
+def folder_of(data: Path, workspace: str, project_id: str) -> Path:
+    """Say where a project's workspace folder is on a machine with this data directory."""
+    return data / "workspaces" / workspace / project_id
+
+
+async def remove_folder(data: Path, workspace: str, project_id: str) -> None:
+    """Delete the workspace folder of a project that is gone, as far as it is on this machine."""
+    try:
+        await asyncio.to_thread(tree.remove, folder_of(data, workspace, project_id))
+    except OSError as wrong:
+        log.warning("folder.left", project_id=project_id, error=f"{wrong}"[:300])
+
+
+async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) -> Briefing:
+    """Put a project's documents in its workspace folder and tell the agent where they are.
 
     Raises:
         Fenced: the project is gone.
+        TransientFailure: its documents cannot be put there.
     """
     if claimed.material is None or claimed.project_id is None:
         raise Fenced(f"the project of {claimed.held.subtask_id} is gone")
-    folder = data / "workspaces" / claimed.workspace / claimed.project_id
+    folder = folders.of(claimed.workspace, claimed.project_id)
     documents = claimed.material.documents
     notes = tuple(_note(one, documents) for one in documents)
-    if folder not in known:
+    if folder not in folders.known:
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-        known.add(folder)
+        folders.known.add(folder)
     if notes:
-        await _provide(database, folder, notes, {one.id: one.sha256 for one in documents})
+        digests = [one.sha256 for one in documents]
+        await _provide(database, folders.shelf, folder, list(zip(notes, digests, strict=True)))
     return Briefing(replace(claimed.material.brief, documents=notes), folder)
 
 
 def _note(row: DocumentAtHand, among: Sequence[DocumentAtHand]) -> DocumentNote:
-    name = re.sub(r"[^\w.-]+", "_", Path(row.title).name, flags=re.ASCII).strip("._") or "document"
-    if sum(other.title == row.title for other in among) > 1:
+    name = _file_name(row.title)
+    if sum(_file_name(other.title) == name for other in among) > 1:
         name = f"{row.id}_{name}"
-    return DocumentNote(row.id, row.title, row.media_type, row.bytes, f"documents/{name[:120]}")
+    return DocumentNote(row.id, row.title, row.media_type, row.bytes, f"{FOLDER}/{name}")
+
+
+def _file_name(title: str) -> str:
+    name = re.sub(r"[^\w.-]+", "_", Path(title).name, flags=re.ASCII).strip("._") or "document"
+    return name[:120]
 
 
 async def _provide(
-    database: Database, folder: Path, notes: Sequence[DocumentNote], digests: dict[str, str]
+    database: Database, shelf: Shelf, folder: Path, documents: Sequence[tuple[DocumentNote, str]]
 ) -> None:
-    """Put documents into the workspace folder that are not there yet."""
-    await asyncio.to_thread((folder / "documents").mkdir, parents=True, exist_ok=True)
-    for note in notes:
-        file = folder / note.file
-        if await asyncio.to_thread(_is_there, file, digests[note.id]):
-            continue
-        async with database.read() as session:
-            content = await session.scalar(
-                select(DocumentContent.content).where(DocumentContent.document_id == note.id)
-            )
-        if content is not None:
-            await asyncio.to_thread(_write_whole, file, content)
+    """Put documents into the workspace folder that are not there yet; each comes with its digest."""
+    try:
+        for note, digest in documents:
+            wanted = (folder, note.file.removeprefix(f"{FOLDER}/"), digest)
+            if await asyncio.to_thread(shelf.has, *wanted):
+                continue
+            async with shelf.placing:  # one at a time: they are large, and many tasks want the same
+                if not await asyncio.to_thread(shelf.has, *wanted):
+                    await _place(database, shelf, wanted[:2], note.id)
+    except OSError as wrong:
+        raise TransientFailure(
+            f"the documents could not be put into the project's folder: {wrong.strerror}",
+            hint="check free disk space and permissions of the data directory",
+        ) from wrong
 
 
-def _is_there(file: Path, digest: str) -> bool:
-    return file.is_file() and sha256(file.read_bytes()).hexdigest() == digest
-
-
-def _write_whole(file: Path, content: bytes) -> None:
-    draft = file.with_name(f".{file.name}.draft")
-    draft.write_bytes(content)
-    draft.replace(file)
+async def _place(
+    database: Database, shelf: Shelf, place: tuple[Path, str], document_id: str
+) -> None:
+    async with database.read() as session:
+        content = await session.scalar(
+            select(DocumentContent.content).where(DocumentContent.document_id == document_id)
+        )
+    if content is not None:  # else it was removed meanwhile
+        await asyncio.to_thread(shelf.put, *place, content)
 
 
 async def read_document(database: Database, document_id: str) -> tuple[str, str, bytes]:
@@ -99,3 +134,10 @@ async def read_document(database: Database, document_id: str) -> tuple[str, str,
     if found is None:
         raise Fenced(f"the document {document_id} is gone")
     return found.title, found.media_type, found.content
+
+
+async def is_document(database: Database, document_id: str) -> bool:
+    """Tell whether a document is still there."""
+    async with database.read() as session:
+        found = await session.scalar(select(Document.id).where(Document.id == document_id))
+    return found is not None

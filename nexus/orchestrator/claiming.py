@@ -72,12 +72,18 @@ def _claimed(worker_id: str, row: Row, material: Material | None) -> Claimed:
     )
 
 
-def release(turn: Turn, held: Sequence[Held], reason: str) -> Transaction[int]:
-    """Give running subtasks back without counting an attempt; return how many were still held."""
-    yield from lock_projects_of([one.subtask_id for one in held])
+def release_all(turn: Turn, worker_id: str, reason: str) -> Transaction[int]:
+    """Give back whatever is claimed under a worker, counting no attempt; return how many there were."""
+    rows = yield Query(
+        "SELECT id, claim FROM subtasks WHERE owner = $1 AND status = 'running' ORDER BY id",
+        (worker_id,),
+    )
+    if not rows:
+        return 0
+    yield from lock_projects_of([row[0] for row in rows])
     given_back = 0
-    for one in held:
-        given_back += yield from release_subtask(turn, one, reason)
+    for subtask_id, number in rows:
+        given_back += yield from release_subtask(turn, Held(subtask_id, number, worker_id), reason)
     return given_back
 
 

@@ -14,11 +14,10 @@ from typing import Final
 import structlog
 
 from nexus.errors import Fenced, ServiceMissing
-from nexus.orchestrator.claiming import Claimed, claim, due_subtasks, release
+from nexus.orchestrator.claiming import Claimed, claim, due_subtasks, release_all
 from nexus.orchestrator.queue import Message, Queue
 from nexus.orchestrator.runner import Bench, attempt, conclude
 from nexus.orchestrator.settling import Share
-from nexus.orchestrator.transitions import Held
 
 BATCH: Final = 100
 ASK_SECONDS: Final = 0.5
@@ -37,6 +36,7 @@ class Hand:
     worker_id: str
     held: dict[str, int] = field(default_factory=dict)  # subtask id -> claim
     live_workers: int = 1
+    is_draining: bool = False  # claims without a run are about to be given back
 
 
 class Consumer:
@@ -53,12 +53,14 @@ class Consumer:
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._freed = asyncio.Event()
         self._swept_at = 0.0
+        self._stopping = False
         self._draining = False
         self._settling: set[str] = set()
 
     async def work(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then drain: nothing new is claimed, what runs may end."""
         stopping = asyncio.ensure_future(stop.wait())
+        stopping.add_done_callback(lambda _: self._note_stop())
         try:
             while not stop.is_set():
                 feeding = asyncio.ensure_future(self._feed_once())
@@ -94,21 +96,23 @@ class Consumer:
             await self._ask_database(free)
             return
         if messages:
-            await self._claim([message.subtask_id for message in messages])
-            await self._acknowledge(messages)
+            await self._take(messages[:free], messages[free:])
 
     async def _read(self, count: int) -> list[Message]:
         now = asyncio.get_running_loop().time()
         if now - self._swept_at > SWEEP_SECONDS:
             self._swept_at = now
-            abandoned = await self._queue.take_abandoned(self._hand.worker_id)
+            abandoned = await self._queue.take_abandoned(self._hand.worker_id, count)
             if abandoned:
                 return abandoned
         return await self._queue.read(self._hand.worker_id, count)
 
-    async def _acknowledge(self, messages: list[Message]) -> None:
+    async def _take(self, messages: list[Message], surplus: list[Message]) -> None:
+        """Claim what messages name; what there is no slot for goes back, for whoever has one."""
         try:
-            await self._queue.acknowledge(messages)
+            if await self._claim([message.subtask_id for message in messages]) is not None:
+                await self._queue.acknowledge(messages)
+            await self._queue.give_back(surplus)
         except ServiceMissing:
             log.info("queue.unacknowledged", entries=len(messages))
 
@@ -122,16 +126,23 @@ class Consumer:
             log.warning("database.missing", hint="waiting for it to return")
         await asyncio.sleep(ASK_SECONDS)
 
-    async def _claim(self, ids: Iterable[str]) -> int:
+    async def _claim(self, ids: Iterable[str]) -> int | None:
+        """Claim and start; return how many, or None when the worker stopped with the database away."""
         wanted = [one for one in dict.fromkeys(ids) if one not in self._runs]
-        if not wanted:
-            return 0
-        claimed = await self._bench.engine.persist(
-            lambda turn: claim(turn, self._hand.worker_id, wanted)
-        )
-        for one in claimed:
-            self._start(one)
-        return len(claimed)
+        while wanted:
+            try:
+                claimed = await self._bench.engine.run(
+                    lambda turn: claim(turn, self._hand.worker_id, wanted)
+                )
+            except ServiceMissing:
+                if self._stopping:
+                    return None
+                await asyncio.sleep(ASK_SECONDS)
+                continue
+            for one in claimed:
+                self._start(one)
+            return len(claimed)
+        return 0
 
     def _start(self, claimed: Claimed) -> None:
         run = asyncio.get_running_loop().create_task(self._run(claimed))
@@ -183,21 +194,41 @@ class Consumer:
         self._freed.set()
 
     async def _drain(self) -> None:
-        """Let running subtasks end for a while, then give the rest back, attempts uncounted."""
+        """Let running subtasks end for a while, then give the rest back, attempts uncounted.
+
+        Everything the database has under this worker is given back: also what was claimed
+        by a commit whose answer never came.
+        """
         self._draining = True
+        self._hand.is_draining = True
+        await self._let_end()
+        worker_id = self._hand.worker_id
+        try:
+            await self._bench.engine.run(
+                lambda turn: release_all(turn, worker_id, "worker stopped")
+            )
+        except ServiceMissing:
+            log.warning("database.missing", hint="what this worker held comes back by its lease")
+
+    async def _let_end(self) -> None:
         runs = set(self._runs.values())
         if not runs:
             return
         log.info("worker.draining", subtasks=len(runs))
         await asyncio.wait(runs, timeout=self._drain_seconds)
-        left = [Held(one, number, self._hand.worker_id) for one, number in self._hand.held.items()]
-        runs = {run for run in runs if not run.done()}
+        runs = {run for run in self._runs.values() if not run.done()}
         for run in runs:
             run.cancel()
         if runs:
             await asyncio.wait(runs, timeout=CANCEL_SECONDS)
-        if left:
-            await self._bench.engine.run(lambda turn: release(turn, left, "worker stopped"))
+
+    def end_now(self) -> None:
+        """Cancel every run; called when the lease they hang on is not renewed any more."""
+        for run in list(self._runs.values()):
+            run.cancel()
+
+    def _note_stop(self) -> None:
+        self._stopping = True
 
 
 def _report(run: asyncio.Task[None]) -> None:

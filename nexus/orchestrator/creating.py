@@ -200,10 +200,11 @@ def remove_document(workspace: str, document_id: str) -> Transaction[None]:
         NotFound: no such document in this workspace.
     """
     rows = yield Query(
-        "DELETE FROM documents WHERE id = $1 AND workspace = $2 RETURNING id",
-        (document_id, workspace),
+        "SELECT id FROM documents WHERE id = $1 AND workspace = $2", (document_id, workspace)
     )
     if not rows:
         raise NotFound("no such document", hint="list them with GET /documents")
-    yield Query("DELETE FROM document_contents WHERE document_id = $1", (document_id,))
+    # The subtask before the document: in the order in which settling locks them.
     yield from cancel_ingestion(document_id)
+    yield Query("DELETE FROM documents WHERE id = $1", (document_id,))
+    yield Query("DELETE FROM document_contents WHERE document_id = $1", (document_id,))

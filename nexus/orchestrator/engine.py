@@ -89,6 +89,14 @@ class WorkflowEngine:
                 await self._queue.announce([one for turn in turns for one in turn.announcements])
             await self._bell.ring({project for turn in turns for project in turn.touched})
 
+    async def backlog(self) -> int:
+        """Count what the queue holds, announced and not acknowledged.
+
+        Raises:
+            ServiceMissing: Redis is away.
+        """
+        return await self._queue.backlog()
+
     def create(self, turn: Turn, new: NewProject) -> Transaction[str]:
         """Make a project and return its id.
 

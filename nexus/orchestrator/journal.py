@@ -7,12 +7,13 @@ generation as well; never by position alone.
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import select
 
 from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded, Usage
-from nexus.domain.text import dumps
+from nexus.domain.text import clean, dumps
 from nexus.errors import Fenced, LimitReached, NexusError, PermanentFailure
 from nexus.models.database import Database
 from nexus.models.work import JournalRecord
@@ -23,6 +24,8 @@ from nexus.orchestrator.recording import Intent, begin, record, supersede
 Slot = tuple[str, int, str, str]
 RECORDED: Final = "recorded"
 BEGUN: Final = "begun"
+FAILED: Final = "failed"
+KEY_LENGTH: Final = 200
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ class Journal:
 
     entries: list[Entry] = field(default_factory=list)
     met: dict[Slot, int] = field(default_factory=dict)
+    failed: set[Slot] = field(default_factory=set)  # asked for before, in vain
     numbers: int = 0
     model_calls: int = 0
 
@@ -84,8 +88,10 @@ async def read_journal(database: Database, claimed: Claimed) -> Journal:
         for row in rows.scalars():
             journal.numbers = row.number + 1
             journal.model_calls += row.kind == CallKind.MODEL.value
+            slot = (row.kind, row.generation, row.key, row.fingerprint)
+            if row.status == FAILED:
+                journal.failed.add(slot)
             if row.status in (RECORDED, BEGUN):
-                slot = (row.kind, row.generation, row.key, row.fingerprint)
                 journal.entries.append(Entry(row.number, slot, row.status, row.result))
     return journal
 
@@ -100,12 +106,13 @@ class JournalSeam:
 
     async def call(self, call: Call, effect: Callable[[str], Awaitable[Recorded]]) -> Json:
         generation = self._claimed.generation if call.kind is CallKind.MODEL else 0
+        call = replace(call, key=_storable(call.key))
         slot = (call.kind.value, generation, call.key, call.fingerprint)
         occurrence, found = self._journal.find(slot)
         if found and found.status == RECORDED:
             return found.value
-        if call.kind is CallKind.MODEL:
-            await self._prepare_model_call(generation, met_before=found is not None)
+        if call.kind is CallKind.MODEL and not found:
+            await self._prepare_model_call(generation, met_before=slot in self._journal.failed)
         if found and call.effect is Effect.UNSAFE:
             raise PermanentFailure(
                 f"{call.name} was interrupted and may have taken effect; it is not made again",
@@ -135,7 +142,7 @@ class JournalSeam:
         await self._engine.persist(lambda turn: record(turn, self._claimed.held, intent, recorded))
 
     async def _prepare_model_call(self, generation: int, *, met_before: bool) -> None:
-        """Cut a tail that no longer matches, and keep to the cap."""
+        """Cut a tail that no longer matches, and keep to the cap; an interrupted call was counted."""
         tail = [] if met_before else self._journal.tail(generation)
         if tail:
             await self._engine.persist(lambda turn: supersede(turn, self._claimed.held, tail))
@@ -152,3 +159,11 @@ class JournalSeam:
         number = self._journal.numbers
         self._journal.numbers += 1
         return number
+
+
+def _storable(key: str) -> str:
+    """Write a key as the journal keeps it, so that replay looks for what was stored."""
+    cleaned = clean(key)
+    if len(cleaned) <= KEY_LENGTH:
+        return cleaned
+    return f"{cleaned[:120]}:{sha256(cleaned.encode()).hexdigest()}"

@@ -51,3 +51,10 @@ LOST = Problem(
     "the worker that ran it was lost",
     "if this repeats, the task itself may bring its worker down",
 )
+
+
+STRAY_CANCEL = Problem(
+    "agent_error",
+    "the agent ended with CancelledError, though nobody cancelled it",
+    "something it waited for was cancelled; see the worker's log",
+)

@@ -16,30 +16,27 @@ def lock_file(data: Path, worker_id: str) -> Path:
 
 
 def join(worker_id: str, concurrency: int, lease_seconds: float) -> Transaction[None]:
-    """Enter a worker with a fresh lease."""
+    """Enter a worker with a fresh lease, or renew the one it has."""
     yield Query(
         "INSERT INTO workers (id, workspace, host, pid, status, concurrency, started_at, "
         "heartbeat_at, lease_until) VALUES ($1, 'default', $2, $3, 'active', $4, NOW_US(), "
-        "NOW_US(), NOW_US() + $5)",
+        "NOW_US(), NOW_US() + $5) ON CONFLICT (id) DO UPDATE SET status = 'active', "
+        "heartbeat_at = EXCLUDED.heartbeat_at, lease_until = EXCLUDED.lease_until",
         (worker_id, socket.gethostname()[:200], os.getpid(), concurrency, int(lease_seconds * 1e6)),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What a heartbeat learns: the claims the database has under this worker, and its peers."""
+    """What a look at the database learns: the claims the database has under this worker, and its peers."""
 
     claims: dict[str, int]
     live_workers: int
 
 
-def beat(worker_id: str, lease_seconds: float) -> Transaction[Beat]:
-    """Renew a worker's lease."""
-    yield Query(
-        "UPDATE workers SET heartbeat_at = NOW_US(), lease_until = NOW_US() + $2 WHERE id = $1",
-        (worker_id, int(lease_seconds * 1e6)),
-    )
-    return (yield from look(worker_id))
+def beat(worker_id: str, concurrency: int, lease_seconds: float) -> Transaction[None]:
+    """Renew a worker's lease; one that slept so long that it was forgotten joins again."""
+    yield from join(worker_id, concurrency, lease_seconds)
 
 
 def look(worker_id: str) -> Transaction[Beat]:

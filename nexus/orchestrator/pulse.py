@@ -7,8 +7,11 @@ with what the database says it holds, gives dead neighbours' subtasks back, and 
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +22,10 @@ from nexus.events.bell import Bell
 from nexus.events.redis_link import RedisLink
 from nexus.models.address import Address
 from nexus.models.database import open_writer
+from nexus.models.writing import Writer
 from nexus.orchestrator.consumer import Hand
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.membership import (
-    Beat,
     beat,
     declare_gone,
     find_dead,
@@ -36,6 +39,7 @@ from nexus.orchestrator.transitions import Held
 
 TICK_SECONDS: Final = 1.0
 ORPHAN_SECONDS: Final = 2.0
+SWEEP_SECONDS: Final = 30.0
 FORGET_US: Final = 3_600_000_000
 
 log = structlog.get_logger()
@@ -48,6 +52,7 @@ class PulseSettings:
     address: Address
     installation_id: str
     data: Path
+    concurrency: int
     lease_seconds: float
     locate_redis: Callable[[], str]
 
@@ -63,61 +68,105 @@ class Pulse:
         self._abandon = abandon
         self._stop = threading.Event()
         self._seen: dict[tuple[str, int], float] = {}
-        self._thread = threading.Thread(target=self._main, name="pulse", daemon=True)
+        self._swept_at = time.monotonic()
+        # A pool of one: its thread is nobody else's, and how it ends is the future's answer.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pulse")
+        self._beating: asyncio.Future[None] | None = None
 
-    def start(self) -> None:
-        self._thread.start()
+    def start(self) -> "asyncio.Future[None]":
+        """Begin to beat; the future ends when the pulse does, with an error if it was not asked to."""
+        self._beating = asyncio.get_running_loop().run_in_executor(self._thread, self._main)
+        return self._beating
 
     async def stop(self) -> None:
+        """End the pulse; raise what it ended of, if it had ended by itself."""
         self._stop.set()
-        await asyncio.to_thread(self._thread.join)
+        try:
+            if self._beating is not None:
+                await self._beating
+        finally:
+            self._thread.shutdown(wait=False)
 
     def _main(self) -> None:
         asyncio.run(self._beat_until_stopped())
 
     async def _beat_until_stopped(self) -> None:
-        writer = await open_writer(self._settings.address, pool_size=2)
+        writer = await self._open_writer()
+        if writer is None:
+            return
         redis = RedisLink(self._settings.locate_redis)
         queue = Queue(redis, self._settings.installation_id)
         bell = Bell(redis, self._settings.installation_id)
         engine = WorkflowEngine(writer, queue, bell, frozenset)
-        tick = min(TICK_SECONDS, self._settings.lease_seconds / 4)
-        due = 0.0
+        try:
+            # Side by side: nothing that mends, and no Redis that hangs, may delay the lease.
+            async with asyncio.TaskGroup() as beating:
+                beating.create_task(self._repeat(partial(self._renew, engine), self._beat_every))
+                beating.create_task(self._repeat(partial(self._watch, engine), self._tick_every))
+                beating.create_task(
+                    self._repeat(partial(self._mend, engine, queue), self._tick_every)
+                )
+        finally:
+            await redis.close()
+            await writer.close()
+
+    @property
+    def _beat_every(self) -> float:
+        return self._settings.lease_seconds / 4
+
+    @property
+    def _tick_every(self) -> float:
+        return min(TICK_SECONDS, self._settings.lease_seconds / 4)
+
+    async def _open_writer(self) -> Writer | None:
+        """Open a connection of the pulse's own, however long the database is away."""
         while not self._stop.is_set():
-            renew = time.monotonic() >= due
             try:
-                await self._tick(engine, renew=renew)
+                return await open_writer(self._settings.address, pool_size=3)
             except ServiceMissing:
                 log.warning("pulse.database_missing")
-            except NexusError as wrong:
-                log.error("pulse.failed", error=wrong.message)
-            if renew:
-                due = time.monotonic() + self._settings.lease_seconds / 4
-            await asyncio.to_thread(self._stop.wait, tick)
-        await redis.close()
-        await writer.close()
+                await asyncio.to_thread(self._stop.wait, self._tick_every)
+        return None
 
-    async def _tick(self, engine: WorkflowEngine, *, renew: bool) -> None:
-        worker_id = self._hand.worker_id
-        held = dict(self._hand.held)  # before the look: a claim made meanwhile is not lost
-        if renew:
-            known = await engine.run(lambda turn: beat(worker_id, self._settings.lease_seconds))
-            await self._bury_dead(engine)
-        else:
-            known = await engine.run(lambda turn: look(worker_id))
-        self._hand.live_workers = max(1, known.live_workers)
-        self._drop_lost(held, known)
-        await self._return_orphans(engine, known)
-        await reconcile(engine)
+    async def _repeat(self, act: Callable[[], Awaitable[None]], pause: float) -> None:
+        """Repeat an act until stopped; no error of the database, of Redis or of files ends it."""
+        while not self._stop.is_set():
+            try:
+                await act()
+            except ServiceMissing:
+                log.warning("pulse.database_missing")
+            except (NexusError, OSError) as wrong:
+                log.error("pulse.failed", error=f"{type(wrong).__name__}: {wrong}"[:500])
+            await asyncio.to_thread(self._stop.wait, pause)
 
-    def _drop_lost(self, held: dict[str, int], known: Beat) -> None:
+    async def _renew(self, engine: WorkflowEngine) -> None:
+        given, worker_id = self._settings, self._hand.worker_id
+        await engine.run(lambda turn: beat(worker_id, given.concurrency, given.lease_seconds))
+
+    async def _watch(self, engine: WorkflowEngine) -> None:
         """Tell the worker of claims it holds that the database gave to nobody or somebody else."""
+        held = dict(self._hand.held)  # before the look: a claim made meanwhile is not lost
+        known = await engine.run(lambda turn: look(self._hand.worker_id))
+        self._hand.live_workers = max(1, known.live_workers)
         for subtask_id, number in held.items():
             if known.claims.get(subtask_id) != number:
                 self._abandon(subtask_id, number)
 
-    async def _return_orphans(self, engine: WorkflowEngine, known: Beat) -> None:
+    async def _mend(self, engine: WorkflowEngine, queue: Queue) -> None:
+        await self._bury_dead(engine)
+        await self._return_orphans(engine)
+        await reconcile(engine)
+        if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
+            self._swept_at = time.monotonic()
+            alive = await engine.run(lambda turn: other_workers(self._hand.worker_id))
+            with suppress(ServiceMissing):
+                await queue.forget_consumers({*alive, self._hand.worker_id})
+
+    async def _return_orphans(self, engine: WorkflowEngine) -> None:
         """Give back claims of this worker that nothing here holds (a commit whose answer was lost)."""
+        if self._hand.is_draining:
+            return
+        known = await engine.run(lambda turn: look(self._hand.worker_id))
         held = dict(self._hand.held)
         now = time.monotonic()
         orphans = {pair for pair in known.claims.items() if held.get(pair[0]) != pair[1]}

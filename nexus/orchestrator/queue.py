@@ -5,19 +5,18 @@ is committed (or was refused); from there on the database's leases answer for th
 Every method raises ServiceMissing when Redis is away; the callers ask the database then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
-from nexus.errors import ServiceMissing
-from nexus.events.redis_link import UNREACHABLE, RedisLink
+from nexus.events.redis_link import RedisLink
 from nexus.orchestrator.turn import Announcement
 
 GROUP: Final = "workers"
 BLOCK_MS: Final = 1_000
-ABANDONED_MS: Final = 10_000
+ABANDONED_MS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,77 +40,104 @@ class Queue:
         """Add ids to the streams."""
         if not announcements:
             return
-        try:
-            async with (await self._redis.client()).pipeline(transaction=False) as pipe:
-                for one in announcements:
-                    pipe.xadd(self._quick if one.quick else self._work, {"id": one.subtask_id})
-                await pipe.execute()
-        except UNREACHABLE as wrong:
-            await self._fail(wrong)
+        async with self._redis.using() as client, client.pipeline(transaction=False) as pipe:
+            for one in announcements:
+                pipe.xadd(self._quick if one.quick else self._work, {"id": one.subtask_id})
+            await pipe.execute()
+
+    async def backlog(self) -> int:
+        """Count the entries that nobody has acknowledged yet."""
+        async with self._redis.using() as client:
+            return int(await client.xlen(self._quick)) + int(await client.xlen(self._work))
 
     async def read(self, consumer: str, count: int, block_ms: int = BLOCK_MS) -> list[Message]:
-        """Take up to `count` entries of each stream, waiting up to `block_ms` for the first."""
-        try:
-            client = await self._redis.client()
-            streams: Any = {self._quick: ">", self._work: ">"}
+        """Take up to `count` entries, quick ones first, waiting up to `block_ms` for the first.
+
+        When both streams get entries at the same moment it may take up to twice `count`.
+        """
+        async with self._redis.using() as client:
             try:
-                found = await client.xreadgroup(
-                    GROUP, consumer, streams, count=count, block=block_ms
-                )
+                quick = await self._read(client, consumer, [self._quick], count, None)
+                if quick:
+                    left = count - len(quick)
+                    more = [self._work] if left else []
+                    return quick + await self._read(client, consumer, more, left, None)
+                both = [self._quick, self._work]
+                return await self._read(client, consumer, both, count, block_ms)
             except ResponseError as wrong:
                 if not str(wrong).startswith("NOGROUP"):
                     raise
                 await self._make_groups(client)
                 return []
-        except UNREACHABLE as wrong:
-            await self._fail(wrong)
+
+    async def _read(
+        self, client: Any, consumer: str, streams: list[str], count: int, block_ms: int | None
+    ) -> list[Message]:
+        if not streams:
+            return []
+        wanted: Any = dict.fromkeys(streams, ">")
+        found = await client.xreadgroup(GROUP, consumer, wanted, count=count, block=block_ms)
         return _messages(found)
 
     async def acknowledge(self, messages: Sequence[Message]) -> None:
         """Take entries off the streams for good."""
         if not messages:
             return
-        try:
-            async with (await self._redis.client()).pipeline(transaction=False) as pipe:
-                for stream in {message.stream for message in messages}:
-                    entries = [m.entry for m in messages if m.stream == stream]
-                    pipe.xack(stream, GROUP, *entries)
-                    pipe.xdel(stream, *entries)
-                await pipe.execute()
-        except UNREACHABLE as wrong:
-            await self._fail(wrong)
+        async with self._redis.using() as client, client.pipeline(transaction=False) as pipe:
+            for stream in {message.stream for message in messages}:
+                entries = [m.entry for m in messages if m.stream == stream]
+                pipe.xack(stream, GROUP, *entries)
+                pipe.xdel(stream, *entries)
+            await pipe.execute()
 
-    async def take_abandoned(self, consumer: str) -> list[Message]:
-        """Take over entries another consumer read long ago and never acknowledged."""
+    async def give_back(self, messages: Sequence[Message]) -> None:
+        """Put entries back at the end of their streams, for whoever is free."""
+        if not messages:
+            return
+        quick = [Announcement(m.subtask_id, m.stream == self._quick) for m in messages]
+        await self.announce(quick)
+        await self.acknowledge(messages)
+
+    async def take_abandoned(self, consumer: str, count: int) -> list[Message]:
+        """Take over up to `count` entries another consumer read long ago and never acknowledged."""
         taken: list[Message] = []
-        try:
-            client = await self._redis.client()
+        async with self._redis.using() as client:
             for stream in (self._quick, self._work):
+                if len(taken) >= count:
+                    break
                 try:
                     _, entries, *_ = await client.xautoclaim(
-                        stream, GROUP, consumer, ABANDONED_MS, count=100
+                        stream, GROUP, consumer, ABANDONED_MS, count=count - len(taken)
                     )
                 except ResponseError as wrong:
                     if not str(wrong).startswith("NOGROUP"):
                         raise
                     continue
                 taken += [Message(stream, entry, data["id"]) for entry, data in entries if data]
-        except UNREACHABLE as wrong:
-            await self._fail(wrong)
         return taken
 
     async def leave(self, consumer: str) -> None:
         """Remove a consumer that has nothing in hand."""
-        try:
-            client = await self._redis.client()
+        async with self._redis.using() as client:
             for stream in (self._quick, self._work):
-                waiting = await client.xpending_range(stream, GROUP, "-", "+", 1, consumer)
-                if not waiting:
-                    await client.xgroup_delconsumer(stream, GROUP, consumer)
-        except ResponseError:
-            return  # no group any more: nothing to leave
-        except UNREACHABLE as wrong:
-            await self._fail(wrong)
+                try:
+                    waiting = await client.xpending_range(stream, GROUP, "-", "+", 1, consumer)
+                    if not waiting:
+                        await client.xgroup_delconsumer(stream, GROUP, consumer)
+                except ResponseError:
+                    continue  # no group any more: nothing to leave
+
+    async def forget_consumers(self, alive: Collection[str]) -> None:
+        """Remove consumers of workers that are gone, once others took over what they held."""
+        async with self._redis.using() as client:
+            for stream in (self._quick, self._work):
+                try:
+                    known = await client.xinfo_consumers(stream, GROUP)
+                except ResponseError:
+                    continue  # no stream or no group any more
+                for one in known:
+                    if one["name"] not in alive and not one["pending"]:
+                        await client.xgroup_delconsumer(stream, GROUP, one["name"])
 
     async def _make_groups(self, client: Any) -> None:
         for stream in (self._quick, self._work):
@@ -120,10 +146,6 @@ class Queue:
             except ResponseError as wrong:
                 if not str(wrong).startswith("BUSYGROUP"):
                     raise
-
-    async def _fail(self, wrong: Exception) -> NoReturn:
-        await self._redis.lost(wrong)
-        raise ServiceMissing("Redis went away") from wrong
 
 
 def _messages(found: Any) -> list[Message]:

@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from nexus.errors import ServiceMissing
 from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.judging import LOST, time_over
@@ -32,6 +33,8 @@ async def reconcile(engine: WorkflowEngine) -> None:
     for overdue in await engine.run(lambda turn: _overdue()):
         await engine.run(partial(_end_overdue, overdue=overdue))
     projects, others = await engine.run(lambda turn: _unannounced())
+    if not others and await engine.run(lambda turn: _is_any_stale()):
+        others = await _lost_announcements(engine)
     if projects or others:
         await engine.run(lambda turn: _announce(turn, projects, others))
 
@@ -110,7 +113,7 @@ def _end_overdue(turn: Turn, overdue: Overdue) -> Transaction[None]:
 
 
 def _unannounced() -> Transaction[tuple[list[str], list[str]]]:
-    """List projects with due rows the queue was not told of, and rows it may have lost."""
+    """List projects with due rows the queue was not told of, and such rows of no project."""
     fresh = yield Query(
         "SELECT project_id, id FROM subtasks WHERE status = 'queued' AND announced_at IS NULL "
         "AND run_at <= NOW_US() AND (project_id IS NULL OR EXISTS (SELECT 1 FROM projects p "
@@ -119,17 +122,55 @@ def _unannounced() -> Transaction[tuple[list[str], list[str]]]:
         "AND o.status = 'queued' AND o.announced_at IS NOT NULL)) LIMIT $1",
         (BATCH,),
     )
-    stale = yield Query(
+    projects = sorted({row[0] for row in fresh if row[0]})
+    return projects, [row[1] for row in fresh if not row[0]]
+
+
+def _is_any_stale() -> Transaction[bool]:
+    rows = yield Query(
+        "SELECT 1 FROM subtasks WHERE status = 'queued' AND announced_at < NOW_US() - $1 LIMIT 1",
+        (REANNOUNCE_US,),
+    )
+    return bool(rows)
+
+
+async def _lost_announcements(engine: WorkflowEngine) -> list[str]:
+    """List rows announced long ago, if the queue holds fewer entries than were announced.
+
+    Where it holds as many, the workers are busy: telling it again would only fill it.
+    """
+    announced = await engine.run(lambda turn: _count_announced())
+    try:
+        if await engine.backlog() >= announced:
+            return []
+    except ServiceMissing:
+        return []  # nobody to tell; the workers ask the database
+    return await engine.run(lambda turn: _stale())
+
+
+def _count_announced() -> Transaction[int]:
+    rows = yield Query(
+        "SELECT count(*) FROM subtasks WHERE status = 'queued' AND announced_at IS NOT NULL"
+    )
+    count: int = rows[0][0]
+    return count
+
+
+def _stale() -> Transaction[list[str]]:
+    rows = yield Query(
         "SELECT id FROM subtasks WHERE status = 'queued' "
         "AND announced_at < NOW_US() - $1 ORDER BY announced_at LIMIT $2",
         (REANNOUNCE_US, BATCH),
     )
-    projects = sorted({row[0] for row in fresh if row[0]})
-    return projects, [row[1] for row in fresh if not row[0]] + [row[0] for row in stale]
+    return [row[0] for row in rows]
 
 
 def _announce(turn: Turn, projects: list[str], others: list[str]) -> Transaction[None]:
-    yield from lock_projects(projects)
+    rows = yield Query(
+        "SELECT project_id FROM subtasks WHERE id IN EACH($1) AND project_id IS NOT NULL",
+        (others,),
+    )
+    yield from lock_projects([*projects, *(row[0] for row in rows)])
     for project_id in projects:
         yield from announce_project(turn, project_id)
     if others:

@@ -41,7 +41,7 @@ def begin(held: Held, intent: Intent) -> Transaction[None]:
             workspace,
             call.kind.value,
             clean(call.name)[:200],
-            clean(call.key)[:200],
+            call.key,
             intent.occurrence,
             intent.generation,
             call.fingerprint,
@@ -89,11 +89,12 @@ def supersede(turn: Turn, held: Held, numbers: list[int]) -> Transaction[None]:
     """Cut the tail of a journal whose requests no longer match, and say so."""
     yield from lock_projects_of([held.subtask_id])
     row = yield from _still_held(held)
-    yield Query(
-        "UPDATE journal SET status = 'superseded' WHERE subtask_id = $1 AND number IN EACH($2)",
+    cut = yield Query(
+        "UPDATE journal SET status = 'superseded' WHERE subtask_id = $1 AND number IN EACH($2) "
+        "AND status = 'recorded' RETURNING number",
         (held.subtask_id, numbers),
     )
-    if row[1]:
+    if cut and row[1]:
         turn.tell(_subject(held, row), "subtask.superseded", by="changed request")
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
 import structlog
 
@@ -12,17 +13,22 @@ from nexus.agents.roster import roster
 from nexus.domain.graph import compile_plan
 from nexus.domain.plan import Plan
 from nexus.domain.states import SubtaskKind
-from nexus.errors import Fenced, OutputInvalid, PermanentFailure
+from nexus.errors import Fenced, OutputInvalid, PermanentFailure, ServiceMissing
 from nexus.llm.book import ModelBook
 from nexus.memory.passages import SourceDocument
 from nexus.models.database import Database
-from nexus.orchestrator.briefing import brief_claimed, read_document
+from nexus.orchestrator.briefing import Folders, brief_claimed, is_document, read_document
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.journal import JournalSeam, read_journal
-from nexus.orchestrator.judging import judge, time_over
+from nexus.orchestrator.judging import STRAY_CANCEL, judge, time_over
 from nexus.orchestrator.settling import Outcome, Settled, Share, settle
 from nexus.tools.scope import Equipment, ToolScope
+
+T = TypeVar("T")
+AGAIN_SECONDS: Final = 0.5
+
+MAX_OUTPUT: Final = 16 * 1024**2
 
 log = structlog.get_logger()
 
@@ -35,8 +41,7 @@ class Bench:
     engine: WorkflowEngine
     equipment: Equipment
     models: ModelBook
-    data: Path
-    folders: set[Path] = field(default_factory=set)  # workspace folders that are there
+    folders: Folders
 
 
 async def conclude(bench: Bench, claimed: Claimed, outcome: Outcome, share: Share) -> Settled:
@@ -59,7 +64,13 @@ async def attempt(bench: Bench, claimed: Claimed) -> Outcome:
             return await _produce(bench, claimed)
     except Fenced:
         raise
-    except Exception as wrong:
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Nobody cancelled this run: something the agent waited for was cancelled.
+        return Outcome(problem=STRAY_CANCEL)
+    except (Exception, SystemExit) as wrong:
         if limit.expired():
             return Outcome(problem=time_over(claimed.timeout_seconds))
         log.warning(
@@ -75,7 +86,7 @@ async def attempt(bench: Bench, claimed: Claimed) -> Outcome:
 async def _produce(bench: Bench, claimed: Claimed) -> Outcome:
     if claimed.kind is SubtaskKind.INGEST:
         return await _ingest(bench, claimed)
-    briefing = await brief_claimed(bench.database, bench.data, claimed, bench.folders)
+    briefing = await _patiently(lambda: brief_claimed(bench.database, bench.folders, claimed))
     agent = roster().get(claimed.agent)
     if agent is None:
         raise PermanentFailure(
@@ -83,7 +94,7 @@ async def _produce(bench: Bench, claimed: Claimed) -> Outcome:
             code="unknown_agent",
             hint="give the worker the same NEXUS_PLUGINS as the API",
         )
-    journal = await read_journal(bench.database, claimed)
+    journal = await _patiently(lambda: read_journal(bench.database, claimed))
     context = Context(
         workspace=claimed.workspace,
         project_id=claimed.project_id or "",
@@ -110,9 +121,30 @@ async def _produce(bench: Bench, claimed: Claimed) -> Outcome:
         )
     if claimed.kind is SubtaskKind.PLAN:
         return _planned(output)
+    return Outcome(output=_checked(output, claimed.agent))
+
+
+def _checked(output: str, agent: str) -> str:
     if not output.strip():
-        raise OutputInvalid(f"the agent {claimed.agent} gave an empty answer", code="empty_output")
-    return Outcome(output=output)
+        raise OutputInvalid(f"the agent {agent} gave an empty answer", code="empty_output")
+    if len(output) > MAX_OUTPUT:
+        raise PermanentFailure(
+            f"the agent {agent} gave {len(output):,} characters, more than the {MAX_OUTPUT:,} "
+            "an output may have",
+            code="output_too_large",
+            hint="write large results to a file with write_file and return a summary",
+        )
+    return output
+
+
+async def _patiently(read: Callable[[], Awaitable[T]]) -> T:
+    """Read, trying again while the database is away: that is no failure of the agent."""
+    while True:
+        try:
+            return await read()
+        except ServiceMissing:
+            log.warning("database.missing", hint="waiting for it to return")
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 def _planned(output: str) -> Outcome:
@@ -125,5 +157,11 @@ async def _ingest(bench: Bench, claimed: Claimed) -> Outcome:
     document_id = claimed.document_id or ""
     title, media_type, content = await read_document(bench.database, document_id)
     source = SourceDocument(document_id, title, media_type, content)
-    passages = await bench.equipment.memory.add(claimed.workspace, source)
+    memory = bench.equipment.memory
+    try:
+        passages = await memory.add(claimed.workspace, source)
+    finally:
+        # Removed meanwhile? What was added since must not outlive it.
+        if not await _patiently(lambda: is_document(bench.database, document_id)):
+            await memory.remove(claimed.workspace, document_id)
     return Outcome(output="", passages=passages)

@@ -69,4 +69,4 @@ async def edit_project(
 @router.delete("/projects/{project_id}", status_code=204)
 async def delete_project(caller: Author, parts: Opened, project_id: str) -> None:
     """Delete a project and its history; 409 while it is at work."""
-    await projects.delete_project(parts.engine, caller, project_id)
+    await projects.delete_project(parts.engine, parts.settings.data, caller, project_id)

@@ -1,6 +1,7 @@
 """Projects: make, list, show, edit, delete. Rules of the run itself are the engine's."""
 
 import re
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import or_, select
@@ -10,6 +11,7 @@ from nexus.errors import FieldProblem, InvalidInput, NotFound
 from nexus.models.database import Database
 from nexus.models.projects import Project as ProjectRow
 from nexus.models.writing import Transaction
+from nexus.orchestrator.briefing import remove_folder
 from nexus.orchestrator.creating import NewProject
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.turn import Turn
@@ -137,9 +139,12 @@ async def edit_project(
     return await engine.run(act)
 
 
-async def delete_project(engine: WorkflowEngine, caller: Caller, project_id: str) -> None:
-    """Delete a project that is not running, with its history."""
+async def delete_project(
+    engine: WorkflowEngine, data: Path, caller: Caller, project_id: str
+) -> None:
+    """Delete a project that is not running, with its history and its files on this machine."""
     await engine.run(lambda turn: engine.delete(turn, caller.workspace, project_id))
+    await remove_folder(data, caller.workspace, project_id)
 
 
 def no_project() -> NotFound:

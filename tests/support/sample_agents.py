@@ -3,6 +3,7 @@
 `instructions` of a task is JSON where an agent takes options.
 """
 
+import asyncio
 import json
 import os
 import signal
@@ -76,3 +77,18 @@ async def poison(brief: Brief, context: Context) -> str:
 @agent("quick", description="Says one word")
 async def quick(brief: Brief, context: Context) -> str:
     return "done"
+
+
+@agent("leaver", description="Tries to end its worker politely")
+async def leaver(brief: Brief, context: Context) -> str:
+    raise SystemExit(3)
+
+
+@agent("forsaken", description="Waits for something that is cancelled")
+async def forsaken(brief: Brief, context: Context) -> str:
+    raise asyncio.CancelledError
+
+
+@agent("endless", description="Writes more than fits")
+async def endless(brief: Brief, context: Context) -> str:
+    return "x" * (16 * 1024**2 + 1)

@@ -1,0 +1,66 @@
+"""The engine's own transactions on a real SQLite connection, with a clock that a test turns."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nexus.models.database import open_database
+from nexus.models.sqlite import connect, drive
+from nexus.models.writing import Transaction
+from nexus.orchestrator.turn import Turn
+from nexus.settings import read_settings
+
+T = TypeVar("T")
+
+
+def empty_database(folder: Path) -> sqlite3.Connection:
+    """Make a migrated database to copy from."""
+
+    async def make() -> None:
+        settings = read_settings(data_dir=folder, database_url=f"sqlite:///{folder / 'empty.db'}")
+        await (await open_database(settings)).close()
+
+    asyncio.run(make())
+    return connect(folder / "empty.db")
+
+
+class Ledger:
+    """A database in memory; one act is one transaction."""
+
+    def __init__(self, empty: sqlite3.Connection) -> None:
+        self.now = 1_000_000_000_000
+        self._connection = connect(Path(":memory:"))
+        empty.backup(self._connection)
+        self._connection.create_function("NOW_US", 0, self._tick)
+        self._connection.row_factory = sqlite3.Row
+
+    def _tick(self) -> int:
+        self.now += 1
+        return self.now
+
+    def run(self, act: Callable[[Turn], Transaction[T]]) -> T:
+        """Commit an act with its events; undo it when it raises."""
+        turn = Turn()
+
+        def whole() -> Transaction[T]:
+            result = yield from act(turn)
+            yield from turn.write_events()
+            return result
+
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = drive(self._connection, whole())
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+        return result
+
+    def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """Read."""
+        return self._connection.execute(sql, values).fetchall()
+
+    def close(self) -> None:
+        self._connection.close()

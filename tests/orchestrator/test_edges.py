@@ -1,0 +1,68 @@
+"""The edges of storing: refused statements, folders of what is gone, the order of locks."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from nexus.errors import NotFound, StatementRefused
+from nexus.models.writing import Query, Transaction
+from nexus.orchestrator.briefing import folder_of, remove_folder
+from nexus.orchestrator.creating import NewDocument
+from tests.support.rig import WORKSPACE, Rig, plan, task
+
+
+def _nonsense() -> Transaction[None]:
+    yield Query("SELECT nothing FROM nowhere")
+
+
+async def test_a_refused_statement_is_said_at_once_and_not_tried_again(rig: Rig) -> None:
+    async with asyncio.timeout(5):
+        with pytest.raises(StatementRefused):
+            await rig.parts.engine.persist(lambda turn: _nonsense())
+
+
+async def test_the_folder_of_a_project_that_is_gone_goes_too(rig: Rig, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("theirs")
+    project = await rig.start(plan(task("one", "quick")))
+    folder = folder_of(rig.settings.data, WORKSPACE, project)
+    async with rig.worker():
+        await rig.end(project)
+    assert folder.is_dir()
+    (folder / "way out").symlink_to(outside)
+
+    await remove_folder(rig.settings.data, WORKSPACE, project)
+    await remove_folder(rig.settings.data, WORKSPACE, project)
+
+    assert not folder.exists()
+    assert (outside / "kept").read_text() == "theirs"
+
+
+async def test_a_document_is_removed_with_its_open_work(rig: Rig) -> None:
+    engine = rig.parts.engine
+    new = NewDocument(WORKSPACE, "A title", "text/plain", b"text", "0" * 64)
+    document = await engine.run(lambda turn: engine.add_document(turn, new))
+
+    with pytest.raises(NotFound):
+        await engine.run(lambda turn: engine.remove_document(turn, "another", document))
+    await engine.run(lambda turn: engine.remove_document(turn, WORKSPACE, document))
+
+    def left() -> Transaction[list[str]]:
+        rows = yield Query("SELECT status FROM subtasks WHERE document_id = $1", (document,))
+        return [row[0] for row in rows]
+
+    assert await engine.run(lambda turn: left()) == ["cancelled"]
+
+
+async def test_projects_deleted_while_others_run_leave_no_row(rig: Rig) -> None:
+    engine = rig.parts.engine
+    ended = await rig.start(plan(task("one", "quick")))
+    running = await rig.start(plan(task("a", "quick"), task("b", "quick", "a")))
+    async with rig.worker():
+        await rig.end(ended)
+        await engine.run(lambda turn: engine.delete(turn, WORKSPACE, ended))
+        assert await rig.end(running) == "succeeded"
+    assert await rig.events(ended) == []
+    assert await rig.subtasks(ended) == []

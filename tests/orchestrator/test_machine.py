@@ -1,0 +1,268 @@
+"""Any order of acts, claims, outcomes, deaths and zombies keeps the tables and the history true."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from nexus.domain.graph import compile_plan
+from nexus.domain.plan import Plan
+from nexus.domain.seam import Call, CallKind, Recorded, Usage
+from nexus.domain.states import SubtaskKind
+from nexus.errors import Conflict, Fenced
+from nexus.orchestrator import creating, reconciler, steering
+from nexus.orchestrator.claiming import Claimed, claim, due_subtasks, release_all
+from nexus.orchestrator.creating import NewProject
+from nexus.orchestrator.membership import beat, declare_gone
+from nexus.orchestrator.recording import Intent, begin, record
+from nexus.orchestrator.settling import Outcome, Problem, Share, settle
+from nexus.orchestrator.transitions import Held
+from tests.domain.plans import AGENTS, plan_documents
+from tests.orchestrator.bench import Ledger, empty_database
+from tests.orchestrator.folding import check_project
+
+WORKERS = ("wrk_a", "wrk_b")
+LEASE_SECONDS = 15.0
+SMALL_PLAN = Plan.model_validate(
+    {"phases": [{"key": "p", "title": "P", "tasks": [{"key": "t", "title": "T", "agent": "echo"}]}]}
+)
+
+pick = st.integers(0, 1_000_000)
+
+
+class Engine(RuleBasedStateMachine):
+    """`claims` are what workers believe they hold; zombies keep theirs."""
+
+    empty: sqlite3.Connection
+
+    @initialize()
+    def open(self) -> None:
+        self.ledger = Ledger(self.empty)
+        self.claims: list[Claimed] = []
+        self.projects: list[str] = []
+        self.numbers: dict[str, int] = {}
+        for worker in WORKERS:
+            self.beat(worker)
+
+    def teardown(self) -> None:
+        if hasattr(self, "ledger"):
+            self.finish_everything()
+            self.ledger.close()
+
+    @rule(plan=st.none() | plan_documents(most_tasks=6), auto=st.booleans())
+    def create(self, plan: Plan | None, auto: bool) -> None:
+        if len(self.projects) >= 3:
+            return
+        graph = compile_plan(plan, AGENTS) if plan else None
+        new = NewProject("default", "Goal", "Name", plan, auto_execute=auto)
+        made = self.ledger.run(lambda turn: creating.create_project(turn, new, graph))
+        self.projects.append(made)
+
+    @precondition(lambda self: self.projects)
+    @rule(which=pick, act=st.sampled_from(["execute", "cancel", "retry", "delete"]))
+    def steer(self, which: int, act: str) -> None:
+        project_id = self.projects[which % len(self.projects)]
+        status = self.status(project_id)
+        legal = {
+            "execute": status == "planned",
+            "cancel": status in ("planning", "planned", "running"),
+            "retry": status in ("failed", "cancelled"),
+            "delete": status not in ("planning", "running"),
+        }[act]
+        acts: dict[str, Callable[..., Any]] = {
+            "execute": steering.execute,
+            "cancel": steering.cancel,
+            "retry": steering.retry,
+            "delete": lambda turn, *place: creating.delete_project(*place),
+        }
+        try:
+            self.ledger.run(lambda turn: acts[act](turn, "default", project_id))
+        except Conflict:
+            assert not legal
+            return
+        assert legal
+        if act == "delete":
+            self.projects.remove(project_id)
+            assert not self.ledger.rows(
+                "SELECT 1 FROM subtasks WHERE project_id = ?", project_id
+            ) and not self.ledger.rows("SELECT 1 FROM events WHERE project_id = ?", project_id)
+
+    @rule(worker=st.sampled_from(WORKERS), most=st.integers(1, 4))
+    def claim(self, worker: str, most: int) -> None:
+        ids = self.ledger.run(lambda turn: due_subtasks(most))
+        lives = self.ledger.rows(
+            "SELECT 1 FROM workers WHERE id = ? AND lease_until > ?", worker, self.ledger.now + 100
+        )
+        taken = self.ledger.run(lambda turn: claim(turn, worker, ids))
+        assert len(taken) == (len(ids) if lives else 0)
+        self.claims += taken
+
+    @precondition(lambda self: self.claims)
+    @rule(which=pick, free=st.integers(0, 3))
+    def succeed(self, which: int, free: int) -> None:
+        claimed = self.claims.pop(which % len(self.claims))
+        self.settle(claimed, _good(claimed), Share(free))
+
+    @precondition(lambda self: self.claims)
+    @rule(which=pick, again=st.booleans(), own=st.booleans(), after=st.sampled_from([None, 5.0]))
+    def fail(self, which: int, again: bool, own: bool, after: float | None) -> None:
+        claimed = self.claims.pop(which % len(self.claims))
+        problem = Problem(
+            "odd", "it failed", again=again, own_making=own, retry_after_seconds=after
+        )
+        self.settle(claimed, Outcome(problem=problem), Share())
+
+    @precondition(lambda self: self.claims)
+    @rule(which=pick)
+    def settle_twice(self, which: int) -> None:
+        claimed = self.claims[which % len(self.claims)]
+        self.settle(claimed, _good(claimed), Share())
+        with pytest.raises(Fenced):
+            self.ledger.run(lambda turn: settle(turn, claimed.held, _good(claimed), Share()))
+
+    @precondition(lambda self: self.claims)
+    @rule(which=pick, interrupted=st.booleans())
+    def call_a_model(self, which: int, interrupted: bool) -> None:
+        claimed = self.claims[which % len(self.claims)]
+        held, number = claimed.held, self.numbers.get(claimed.held.subtask_id, 0)
+        intent = Intent(Call(CallKind.MODEL, "offline", "", "f" * 64), number, 0, 0)
+        is_held = self.is_held(held)
+        try:
+            self.ledger.run(lambda turn: begin(held, intent))
+            if not interrupted:
+                done = Recorded("reply", Usage(1, 10, 5, 7))
+                self.ledger.run(lambda turn: record(turn, held, intent, done))
+                self.ledger.run(lambda turn: record(turn, held, intent, done))
+                self.numbers[held.subtask_id] = number + 1
+        except Fenced:
+            assert not is_held
+            return
+        assert is_held
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def die(self, worker: str) -> None:
+        """Lose the lease; what the worker believes to hold stays in its hands as a zombie's."""
+        self.ledger.run(lambda turn: declare_gone([worker]))
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def beat(self, worker: str) -> None:
+        self.ledger.run(lambda turn: beat(worker, 4, LEASE_SECONDS))
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def drain(self, worker: str) -> None:
+        before = self.attempts()
+        self.ledger.run(lambda turn: release_all(turn, worker, "worker stopped"))
+        assert not self.ledger.rows("SELECT 1 FROM subtasks WHERE owner = ?", worker)
+        assert self.attempts() == before
+
+    @rule(seconds=st.sampled_from([1, 20, 400, 1_000]))
+    def pass_time(self, seconds: int) -> None:
+        self.ledger.now += seconds * 1_000_000
+
+    @rule()
+    def reconcile(self) -> None:
+        ledger = self.ledger
+        for held in ledger.run(lambda turn: reconciler._lost_claims()):
+            ledger.run(partial(reconciler._return_lost, held=held))
+        for overdue in ledger.run(lambda turn: reconciler._overdue()):
+            ledger.run(partial(reconciler._end_overdue, overdue=overdue))
+        projects, others = ledger.run(lambda turn: reconciler._unannounced())
+        stale = ledger.run(lambda turn: reconciler._stale())
+        ledger.run(lambda turn: reconciler._announce(turn, projects, others + stale))
+        unknown = ledger.rows(
+            "SELECT 1 FROM subtasks s WHERE status = 'queued' AND run_at <= ? AND NOT EXISTS "
+            "(SELECT 1 FROM subtasks o WHERE o.project_id = s.project_id "
+            "AND o.status = 'queued' AND o.announced_at IS NOT NULL)",
+            ledger.now,
+        )
+        assert not unknown, "due work that nobody was told of"
+
+    @invariant()
+    def holds(self) -> None:
+        for project_id in getattr(self, "projects", ()):
+            check_project(self.ledger, project_id)
+
+    def settle(self, claimed: Claimed, outcome: Outcome, share: Share) -> None:
+        is_held = self.is_held(claimed.held)
+        try:
+            settled = self.ledger.run(lambda turn: settle(turn, claimed.held, outcome, share))
+        except Fenced:
+            assert not is_held
+            return
+        assert is_held
+        assert len(settled.taken) <= share.free_slots
+        self.claims += settled.taken
+
+    def finish_everything(self) -> None:
+        """Whatever happened: with a worker that lives, every project comes to its end."""
+        for _ in range(200):
+            self.ledger.now += 61_000_000
+            self.beat(WORKERS[0])
+            self.reconcile()
+            self.claim(WORKERS[0], 100)
+            for one in self.claims:
+                self.settle(one, _good(one), Share())
+            self.claims = []
+            self.holds()
+            if all(self.status(one) not in ("planning", "running") for one in self.projects):
+                return
+        raise AssertionError("a project does not end")
+
+    def status(self, project_id: str) -> str:
+        (row,) = self.ledger.rows("SELECT status FROM projects WHERE id = ?", project_id)
+        status: str = row["status"]
+        return status
+
+    def attempts(self) -> dict[str, int]:
+        return {row["id"]: row["attempt"] for row in self.ledger.rows("SELECT * FROM subtasks")}
+
+    def is_held(self, held: Held) -> bool:
+        return bool(
+            self.ledger.rows(
+                "SELECT 1 FROM subtasks WHERE id = ? AND claim = ? AND owner = ? "
+                "AND status = 'running'",
+                held.subtask_id,
+                held.claim,
+                held.owner,
+            )
+        )
+
+
+def _good(claimed: Claimed) -> Outcome:
+    if claimed.kind is SubtaskKind.PLAN:
+        return Outcome("{}", SMALL_PLAN, compile_plan(SMALL_PLAN, AGENTS))
+    return Outcome("done")
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
+    folder: Path = tmp_path_factory.mktemp("machine")
+    connection = empty_database(folder)
+    yield connection
+    connection.close()
+
+
+def test_no_order_of_events_breaks_the_engine(empty: sqlite3.Connection) -> None:
+    Engine.empty = empty
+    run_state_machine_as_test(
+        Engine,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
