@@ -92,6 +92,11 @@ class ScriptedModel:
         async with self._arrived:
             await self._arrived.wait_for(lambda: self.calls >= count)
 
+    async def wait_for_none_open(self) -> None:
+        """Wait until every completion asked for is answered, or its client has hung up."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: self.open == 0)
+
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(
             self._serve, "127.0.0.1", self.port, backlog=2_048, limit=2**24
@@ -134,7 +139,7 @@ class ScriptedModel:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         reply: Reply
         if request_line.startswith("POST") and "/chat/completions" in request_line:
-            reply = await self._play(json.loads(body), headers)
+            reply = await self._play_unless_left(reader, json.loads(body), headers)
             model = json.loads(body).get("model", "scripted")
         elif "/models" in request_line:
             reply, model = Raw(body=json.dumps({"data": [{"id": "scripted"}]})), ""
@@ -144,6 +149,20 @@ class ScriptedModel:
         if raw is None:
             return False
         return await _send(writer, raw)
+
+    async def _play_unless_left(
+        self, reader: asyncio.StreamReader, request: dict[str, Any], headers: dict[str, str]
+    ) -> Reply:
+        """Play, but stop when the client hangs up: a client that waits sends nothing."""
+        playing = asyncio.ensure_future(self._play(request, headers))
+        leaving = asyncio.ensure_future(reader.read(1))
+        try:
+            await asyncio.wait({playing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            return playing.result() if playing.done() else HangUp()
+        finally:
+            for each in (playing, leaving):
+                each.cancel()
+            await asyncio.wait({playing, leaving})
 
     async def _play(self, request: dict[str, Any], headers: dict[str, str]) -> Reply:
         self.open += 1
@@ -160,6 +179,8 @@ class ScriptedModel:
             return reply
         finally:
             self.open -= 1
+            async with self._arrived:
+                self._arrived.notify_all()
 
     def _render(self, reply: Reply, model: str) -> Raw | None:
         if isinstance(reply, HangUp):

@@ -69,5 +69,11 @@ BUILTIN: Final[Mapping[str, AgentSpec]] = MappingProxyType(
 
 def preload() -> None:
     """Import now what running a model needs, a second or two of work: for a worker's start, in a thread."""
-    for module in ("nexus.agents.manager", "nexus.agents.model_agent", "nexus.llm.clients"):
+    for module in (
+        "nexus.agents.manager",
+        "nexus.agents.model_agent",
+        "nexus.llm.clients",
+        "nexus.llm.offline",
+        "jinja2",
+    ):
         import_module(module)

@@ -7,6 +7,7 @@ strict in substance: the result keeps every rule of a plan or the problems are l
 import json
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -14,9 +15,11 @@ from pydantic import ValidationError
 from nexus.domain.graph import compile_plan
 from nexus.domain.plan import MAX_PROBLEMS, Execution, Phase, Plan, PlanTask
 from nexus.errors import InvalidInput
+from nexus.llm.cleaning import clean
 
 SUBMIT: Final = "submit_plan"
 FENCE: Final = re.compile(r"```[A-Za-z]*\s*\n(.*?)```", re.DOTALL)
+MAX_BRACES: Final = 20
 WRAPPERS: Final = (SUBMIT, "plan", "arguments", "parameters", "function")
 
 EXECUTION: Final = {"type": "string", "enum": [kind.value for kind in Execution]}
@@ -74,23 +77,47 @@ def read_text(text: str) -> dict[str, Any]:
     Raises:
         NotAPlan: there is no JSON object in the text.
     """
-    for candidate in (text, *FENCE.findall(text)):
+    for candidate in (text, *FENCE.findall(text), *_from_braces(text)):
+        found = _object_in(candidate)
+        if found is not None and "phases" in _unwrap(found):
+            return found
+    for candidate in (text, *FENCE.findall(text), *_from_braces(text)[:1]):
         found = _object_in(candidate)
         if found is not None:
             return found
+    raise NotAPlan(f"{_what_is_wrong(text)} Call {SUBMIT}, or answer with JSON only.")
+
+
+def _from_braces(text: str) -> list[str]:
+    """List where JSON may begin inside prose."""
+    return [text[brace.start() :] for brace in islice(re.finditer("{", text), MAX_BRACES)]
+
+
+def _what_is_wrong(text: str) -> str:
+    """Say why no JSON object can be read from a text."""
     start = text.find("{")
-    found = _object_in(text[start:]) if start >= 0 else None
-    if found is None:
-        raise NotAPlan(f"No JSON was found in the answer. Call {SUBMIT}, or answer with JSON only.")
-    return found
+    if start < 0:
+        return "No JSON was found in the answer."
+    try:
+        json.loads(text[start:])
+    except json.JSONDecodeError as wrong:
+        return f"The JSON in the answer cannot be read: {wrong}."
+    except RecursionError:
+        return "The JSON in the answer is nested too deeply."
+    return "No JSON object was found in the answer."
 
 
 def _object_in(text: str) -> dict[str, Any] | None:
+    value = _value_in(text)
+    return value if isinstance(value, dict) else None
+
+
+def _value_in(text: str) -> Any:
     try:
         value, _ = json.JSONDecoder().raw_decode(text.strip())
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return value
 
 
 def build_plan(draft: Mapping[str, Any], agents: frozenset[str]) -> Plan:
@@ -103,7 +130,7 @@ def build_plan(draft: Mapping[str, Any], agents: frozenset[str]) -> Plan:
         NotAPlan: listing every problem with its place.
     """
     try:
-        plan = Plan.model_validate(_tidy(_unwrap(draft), Plan))
+        plan = Plan.model_validate(_tidy(clean(dict(_unwrap(draft))), Plan))
         plan = link_phases(plan)
         compile_plan(plan, agents)
     except ValidationError as wrong:
@@ -149,6 +176,8 @@ def _tidy(part: object, kind: type[Plan] | type[Phase] | type[PlanTask]) -> obje
         return part
     kept = {k: v for k, v in part.items() if k in kind.model_fields and v is not None}
     for field, inner in (("phases", Phase), ("tasks", PlanTask)):
+        if isinstance(kept.get(field), str):  # a list written as text
+            kept[field] = _value_in(kept[field])
         if isinstance(kept.get(field), list):
             kept[field] = [_tidy(item, inner) for item in kept[field]]
     return kept

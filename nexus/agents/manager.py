@@ -18,7 +18,7 @@ from nexus.agents.retrieval import retrieve
 from nexus.agents.spec import PLANNER
 from nexus.domain.plan import Plan
 from nexus.domain.work import Brief
-from nexus.errors import OutputInvalid
+from nexus.errors import LimitReached, OutputInvalid
 
 MAX_REPAIRS: Final = 2
 
@@ -35,6 +35,7 @@ class ManagerAgent:
 
         Raises:
             OutputInvalid: no plan that can run came out of the first answer and two repairs.
+            LimitReached: nor out of all the calls that planning may make.
         """
         quotes = await retrieve(brief, context)
         agent: Agent[Context, dict[str, Any]] = Agent(
@@ -64,6 +65,8 @@ class ManagerAgent:
                 context,
                 instructions=render(PLANNER),
             )
+        except LimitReached as wrong:
+            raise self._give_up(wrong) from wrong
         except OutputInvalid as wrong:
             raise self._explain(wrong) from wrong
         return plans[-1].model_dump_json()
@@ -87,9 +90,20 @@ class ManagerAgent:
     def _explain(self, wrong: OutputInvalid) -> OutputInvalid:
         if not self._last_problem:
             return OutputInvalid(f"no plan was made: {wrong.message}", hint=wrong.hint)
-        lines = self._last_problem.splitlines()
-        problem = next((line[2:] for line in lines if line.startswith("- ")), lines[0])
         return OutputInvalid(
-            f"no plan was made: the model's plan could not run after {MAX_REPAIRS} repairs: {problem}",
+            f"no plan was made: the model's answer was no plan that can run, after {MAX_REPAIRS} "
+            f"repairs: {self._first_line()}",
             hint="retry, state the goal more plainly, or use another model",
         )
+
+    def _give_up(self, wrong: LimitReached) -> LimitReached:
+        last = f"; its last answer: {self._first_line()}" if self._last_problem else ""
+        return LimitReached(
+            f"no plan was made: {wrong.message}{last}",
+            hint="retry, state the goal more plainly, or use another model",
+            code=wrong.reason,
+        )
+
+    def _first_line(self) -> str:
+        lines = self._last_problem.splitlines()
+        return next((line[2:] for line in lines if line.startswith("- ")), lines[0])

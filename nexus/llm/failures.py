@@ -58,13 +58,13 @@ def explain(error: Exception, model: str, base_url: str | None = None) -> NexusE
     if isinstance(error, (ModelTimeoutError, ModelRequestTimeout, TimeoutError)):
         return TransientFailure(
             f"{where} did not answer in time",
-            hint="it is tried again; raise NEXUS_MODEL_TIMEOUT_SECONDS if the model is slow",
+            hint="raise NEXUS_MODEL_TIMEOUT_SECONDS if the model is slow, then retry",
             code="model_timeout",
         )
     if isinstance(error, ModelConnectionError):
         return TransientFailure(
             f"{where} cannot be reached",
-            hint="it is tried again; check that the server runs and its address is right",
+            hint="check that the server runs and its address is right, then retry",
             code="model_unreachable",
         )
     if isinstance(error, ModelHTTPError):
@@ -82,13 +82,13 @@ def _explain_rest(error: Exception, where: str) -> NexusError:
     if isinstance(error, ModelAPIError) and not isinstance(error.__cause__, ValueError):
         return TransientFailure(
             f"{where} failed: {_short(error.message)}",
-            hint="it is tried again",
+            hint="see what the model's server says, then retry",
             code="model_unavailable",
             retry_after_seconds=_wait(error.retry_after),
         )
     return TransientFailure(
         f"{where} answered with something that is not a model's reply",
-        hint="it is tried again; check that the address is that of an OpenAI-compatible API",
+        hint="check that the address is that of an OpenAI-compatible API, then retry",
         code="model_garbled",
     )
 
@@ -124,7 +124,9 @@ def _explain_status(error: ModelHTTPError, where: str) -> NexusError:
     busy = status == 429
     return TransientFailure(
         f"{where} {'is limiting requests' if busy else 'failed'} (HTTP {status})",
-        hint="it is tried again",
+        hint="wait for the limit to pass, then retry"
+        if busy
+        else "see what the model's server says, then retry",
         code="model_rate_limited" if busy else "model_unavailable",
         retry_after_seconds=_wait(error.retry_after),
     )

@@ -3,13 +3,18 @@
 The cost of a finished task is its out-degree, not the size of its project.
 """
 
+import json
 from collections.abc import Sequence
+from typing import Final
 
+from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState
-from nexus.models.writing import Query, Transaction
+from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.queueing import announce_project, queue_tasks
 from nexus.orchestrator.transitions import move_project, skip_tasks
 from nexus.orchestrator.turn import Subject, Turn
+
+MAX_QUOTED: Final = 500
 
 
 def advance(
@@ -77,15 +82,23 @@ def _end(turn: Turn, project: Subject, *, total: int, well: int) -> Transaction[
         yield from move_project(turn, project, ProjectState.SUCCEEDED, "project.succeeded")
         return
     rows = yield Query(
-        "SELECT id, key FROM tasks WHERE project_id = $1 AND status = 'failed' "
+        "SELECT id, key, error FROM tasks WHERE project_id = $1 AND status = 'failed' "
         "ORDER BY finished_at, node LIMIT 1",
         (project.project_id,),
     )
-    first = rows[0] if rows else (None, "?")
-    error = {
-        "code": "tasks_failed",
-        "message": f"{total - well} of {total} tasks did not succeed; the first to fail was {first[1]}",
-        "task_id": first[0],
-        "hint": "read the task's error; POST /projects/{id}/retry keeps what is finished",
-    }
+    error = _why(rows[0], lost=total - well, total=total)
     yield from move_project(turn, project, ProjectState.FAILED, "project.failed", error=error)
+
+
+def _why(first: Row, *, lost: int, total: int) -> dict[str, Json]:
+    """Say why a project failed: what its first failed task says, and how much else is lost."""
+    task_id, key, text = first
+    told = json.loads(text)
+    rest = f" ({lost} of {total} tasks did not succeed)" if total > 1 else ""
+    hints = (told.get("hint"), "POST /projects/{id}/retry keeps what is finished")
+    return {
+        "code": "tasks_failed",
+        "message": f"the task {key} failed: {told['message'][:MAX_QUOTED]}{rest}",
+        "task_id": task_id,
+        "hint": "; ".join(hint for hint in hints if hint),
+    }

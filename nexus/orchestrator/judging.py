@@ -41,7 +41,7 @@ def time_over(seconds: float) -> Problem:
     return Problem(
         "timeout",
         f"not finished within its time limit of {seconds:g} s",
-        "raise timeout_seconds, or make the task smaller, then retry the project",
+        "check that the model answers; raise the task's timeout_seconds or make it smaller; then retry",
         again=False,
     )
 

@@ -118,15 +118,17 @@ def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None
         Fenced: the claim is not held any more.
     """
     rows = yield Query(
-        "SELECT task_id, attempt, max_attempts, deadline_at - NOW_US() FROM subtasks "
+        "SELECT task_id, attempt, max_attempts, deadline_at - NOW_US(), max_model_calls "
+        "FROM subtasks "
         "WHERE id = $1 AND claim = $2 AND owner = $3 AND status = 'running' FOR UPDATE",
         (held.subtask_id, held.claim, held.owner),
     )
     if not rows:
         raise Fenced(f"the claim on {held.subtask_id} is not held any more")
-    task_id, attempt, max_attempts, left_us = rows[0]
+    task_id, attempt, max_attempts, left_us, most_calls = rows[0]
     delay_us = int(_pause_seconds(attempt, problem) * 1_000_000)
-    if problem.again and attempt < max_attempts and delay_us < left_us:
+    again = problem.again and attempt < max_attempts and delay_us < left_us
+    if again and not (yield from _is_out_of_calls(held, problem, most_calls)):
         yield from requeue_subtask(
             turn,
             held,
@@ -139,6 +141,16 @@ def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None
     row = yield from finish_subtask(turn, held, SubtaskState.FAILED, error=error)
     if row is not None:
         yield from fail_what_hangs_on(turn, held.subtask_id, row, error)
+
+
+def _is_out_of_calls(held: Held, problem: Problem, most: int) -> Transaction[bool]:
+    """Tell whether the model would have to be asked anew and may not: this problem is the last word."""
+    if not problem.own_making:
+        return False
+    rows = yield Query(
+        "SELECT count(*) FROM journal WHERE subtask_id = $1 AND kind = 'model'", (held.subtask_id,)
+    )
+    return bool(rows[0][0] >= most)
 
 
 def _pause_seconds(attempt: int, problem: Problem) -> float:

@@ -31,8 +31,11 @@ SHOWN_STATUS: Final = case(
 )
 """A task's status as it is shown: a pending task whose subtask is queued shows `queued`."""
 
-ATTEMPT: Final = func.coalesce(Subtask.attempt, 0)
-"""A task's attempt is that of its current subtask, where claims count it."""
+ATTEMPT: Final = case(
+    (Task.status.in_((TaskState.PENDING, TaskState.SKIPPED)), 0),
+    else_=func.coalesce(Subtask.attempt, 0),
+)
+"""Which attempt a task is at, as its present subtask counts them; 0 before the first."""
 
 
 async def get_progress(

@@ -29,10 +29,10 @@ def _is_up(port: int) -> bool:
 
 
 @contextmanager
-def run_valkey(folder: Path) -> Iterator[int]:
-    """Start a server over `folder` and yield its port; it is ended with the block."""
+def run_valkey(folder: Path, *, port: int = 0) -> Iterator[int]:
+    """Start a server over `folder` and yield its port (0: a free one); it ends with the block."""
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
+    port = port or free_port()
     arguments = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
