@@ -52,7 +52,6 @@ PLAN_SCHEMA: Final[dict[str, Any]] = {
                                     "description": "keys of the tasks whose output it needs",
                                 },
                                 "acceptance": {**TEXTS, "description": "criteria to check"},
-                                "review": {"type": "boolean"},
                             },
                             "required": ["key", "title", "agent", "instructions"],
                         },

@@ -111,6 +111,10 @@ def _task_problems(
         yield FieldProblem(
             place_of(at, position, "agent"), f"unknown agent {task.agent!r}; known: {known}"
         )
+    if task.review:
+        yield FieldProblem(
+            place_of(at, position, "review"), "not supported yet: leave it out, or use a qa task"
+        )
     for number, key in enumerate(task.depends_on):
         if key not in keys:
             yield FieldProblem(

@@ -95,7 +95,6 @@ class Task(Table):
     timeout_seconds: Mapped[float]
     status: Mapped[Word]
     subtask_id: Mapped[MaybeRef]  # the current subtask
-    attempt: Mapped[Count]
     error: Mapped[Json]
     created_at: Mapped[TimeUs]
     started_at: Mapped[MaybeTimeUs]

@@ -1,5 +1,7 @@
 """What a raised error means for an attempt: the one table from errors to problems."""
 
+from typing import Final
+
 from nexus.errors import (
     CallerError,
     LimitReached,
@@ -7,9 +9,13 @@ from nexus.errors import (
     ModelError,
     NexusError,
     PermanentFailure,
+    ServiceMissing,
     TransientFailure,
 )
 from nexus.orchestrator.settling import Problem
+
+AWAY_SECONDS: Final = 5.0
+"""How soon a service that was out of reach is asked again."""
 
 
 def judge(wrong: BaseException) -> Problem:
@@ -22,9 +28,7 @@ def judge(wrong: BaseException) -> Problem:
             wrong.hint,
             again=not hopeless,
             own_making=isinstance(wrong, ModelError),
-            retry_after_seconds=(
-                wrong.retry_after_seconds if isinstance(wrong, TransientFailure) else None
-            ),
+            retry_after_seconds=_not_before(wrong),
         )
     if isinstance(wrong, BaseExceptionGroup):
         return judge(wrong.exceptions[0])
@@ -34,6 +38,12 @@ def judge(wrong: BaseException) -> Problem:
         f"the agent raised {type(wrong).__name__}: {text}",
         "see the worker's log for where it was raised",
     )
+
+
+def _not_before(wrong: NexusError) -> float | None:
+    if isinstance(wrong, TransientFailure):
+        return wrong.retry_after_seconds
+    return AWAY_SECONDS if isinstance(wrong, ServiceMissing) else None
 
 
 def time_over(seconds: float) -> Problem:

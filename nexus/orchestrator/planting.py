@@ -12,8 +12,8 @@ from nexus.orchestrator.turn import Subject
 
 INSERT_TASK: Final = (
     "INSERT INTO tasks (id, workspace, project_id, key, title, agent, phase, node, instructions, "
-    "acceptance, review, max_attempts, timeout_seconds, status, attempt, created_at) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'pending', 0, NOW_US())"
+    "acceptance, review, max_attempts, timeout_seconds, status, created_at) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'pending', NOW_US())"
 )
 
 

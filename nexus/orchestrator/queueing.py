@@ -17,6 +17,9 @@ MAX_MODEL_CALLS: Final = 50
 MAX_PLAN_CALLS: Final = 6
 PLAN_TIMEOUT_SECONDS: Final = 300.0
 PLAN_ATTEMPTS: Final = 3
+INGEST_ATTEMPTS: Final = 20
+"""A document waits about two minutes for a memory that is away."""
+INGEST_TIMEOUT_SECONDS: Final = 900.0
 
 INSERT_SUBTASK: Final = (
     "INSERT INTO subtasks (id, workspace, project_id, task_id, document_id, supersedes, kind, agent, "
@@ -121,9 +124,9 @@ def queue_ingestion(turn: Turn, workspace: str, document_id: str) -> Transaction
                 SubtaskKind.INGEST.value,
                 "memory",
                 1,
-                3,
+                INGEST_ATTEMPTS,
                 0,
-                900.0,
+                INGEST_TIMEOUT_SECONDS,
             )
         ],
     )

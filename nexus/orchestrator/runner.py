@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 import structlog
@@ -22,13 +22,15 @@ from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.journal import JournalSeam, read_journal
 from nexus.orchestrator.judging import STRAY_CANCEL, judge, time_over
-from nexus.orchestrator.settling import Outcome, Settled, Share, settle
+from nexus.orchestrator.settling import Outcome, Problem, Settled, Share, settle
 from nexus.tools.scope import Equipment, ToolScope
 
 T = TypeVar("T")
 AGAIN_SECONDS: Final = 0.5
 
 MAX_OUTPUT: Final = 16 * 1024**2
+
+INGEST_FAULTS: Final = 3
 
 log = structlog.get_logger()
 
@@ -80,7 +82,16 @@ async def attempt(bench: Bench, claimed: Claimed) -> Outcome:
             attempt=claimed.attempt,
             error=f"{type(wrong).__name__}: {wrong}"[:500],
         )
-        return Outcome(problem=judge(wrong))
+        return Outcome(problem=_problem(claimed, wrong))
+
+
+def _problem(claimed: Claimed, wrong: BaseException) -> Problem:
+    """Judge what was raised; a document waits for a memory that is away, not for its own faults."""
+    problem = judge(wrong)
+    own_fault = claimed.kind is SubtaskKind.INGEST and not isinstance(wrong, ServiceMissing)
+    if own_fault and claimed.attempt >= INGEST_FAULTS:
+        return replace(problem, again=False)
+    return problem
 
 
 async def _produce(bench: Bench, claimed: Claimed) -> Outcome:

@@ -153,7 +153,7 @@ def reset_tasks(turn: Turn, project: Subject) -> Transaction[list[str]]:
     """Reopen failed, skipped and cancelled tasks for a retry; return their ids in plan order."""
     sources = [now.value for now, moves in TASK_MOVES.items() if TaskState.PENDING in moves]
     rows = yield Query(
-        "UPDATE tasks SET status = 'pending', error = NULL, finished_at = NULL, attempt = 0 "
+        "UPDATE tasks SET status = 'pending', error = NULL, finished_at = NULL "
         "WHERE project_id = $1 AND status IN EACH($2) RETURNING node, id, key",
         (project.project_id, sources),
     )

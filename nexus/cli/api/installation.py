@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from nexus.errors import Misconfigured, ServiceMissing
 from nexus.locations import read_services
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from nexus.settings import Settings
 
 ADMIN_KEY: Final = "admin.key"
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ def find_installation(settings: "Settings") -> Installation | None:
         Misconfigured: there is one, and no key for it.
     """
     if settings.url:
-        return Installation(settings.url, _key(settings))
+        return Installation(settings.url, _key_for(settings, settings.url))
     services = read_services(settings.data)
     if services and services.api_url:
         return Installation(services.api_url, _key(settings))
@@ -53,6 +55,15 @@ def need_installation(settings: "Settings") -> Installation:
     raise ServiceMissing(
         f"no Nexus is running over {settings.data}",
         hint="start one with `nexus up`, or name one with --url or NEXUS_URL and NEXUS_API_KEY",
+    )
+
+
+def _key_for(settings: "Settings", url: str) -> str:
+    """Choose the key for a named installation: this machine's admin key goes to this machine alone."""
+    if settings.api_key or urlsplit(url).hostname in LOOPBACK:
+        return _key(settings)
+    raise Misconfigured(
+        f"no API key for {url}", hint="set NEXUS_API_KEY to a key of that installation"
     )
 
 

@@ -139,7 +139,6 @@ def upgrade() -> None:
         sa.Column("timeout_seconds", sa.Double(), nullable=False),
         sa.Column("status", sa.String(length=64), nullable=False),
         sa.Column("subtask_id", sa.String(length=40), nullable=True),
-        sa.Column("attempt", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=True),
