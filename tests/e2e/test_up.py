@@ -69,7 +69,7 @@ async def test_up_is_killed_taken_up_again_and_ended(embedded: Installation) -> 
     port = int(embedded.settings["OPENAI_BASE_URL"].rpartition(":")[2].removesuffix("/v1"))
     async with ScriptedModel(script, port=port) as model:
         up = start(embedded)
-        assert b"is already in use by process" in second_up(embedded)
+        assert b"Nexus already runs over" in second_up(embedded)
         async with open_api(embedded) as api:
             project = await api.start("Up", plan=plan(task("one"), task("two", "one")))
             await model.wait_for_calls(2)
