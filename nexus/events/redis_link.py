@@ -6,7 +6,7 @@ Redis is a doorbell. Every caller has another way to go on when `using()` raises
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -98,11 +98,10 @@ class RedisLink:
             max_connections=CONNECTIONS,
             retry=Retry(NoBackoff(), 0),
         )
-        try:
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(client.aclose)
             await client.ping()
-        except BaseException:
-            await client.aclose()
-            raise
+            undo.pop_all()
         return client
 
     def _lose(self, line: _Line, wrong: Exception) -> None:

@@ -156,10 +156,9 @@ def _replace(parent: int, name: str, data: bytes) -> None:
             file.flush()
             os.fsync(descriptor)
         os.replace(partial, name, src_dir_fd=parent, dst_dir_fd=parent)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
+    finally:
+        with contextlib.suppress(FileNotFoundError):  # it is gone once it has its name
             os.unlink(partial, dir_fd=parent)
-        raise
 
 
 def _notes(descriptor: int, above: list[str]) -> list[FileNote]:

@@ -88,10 +88,8 @@ class Shelf:
             except IsADirectoryError:
                 os.rename(name, _aside(), src_dir_fd=shelf, dst_dir_fd=shelf)
                 os.replace(draft, name, src_dir_fd=shelf, dst_dir_fd=shelf)
-        except BaseException:
-            _unlink(draft, shelf)
-            raise
         finally:
+            _unlink(draft, shelf)  # gone already once it has its name
             os.close(shelf)
 
 

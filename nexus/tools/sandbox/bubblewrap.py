@@ -109,6 +109,7 @@ class BubblewrapSandbox:
 
     async def _start(self, launch: Launch) -> SandboxProcess:
         read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        started = False
         try:
             process = await asyncio.create_subprocess_exec(
                 str(self.binary),
@@ -121,14 +122,13 @@ class BubblewrapSandbox:
                 pass_fds=(*launch.files.values(), write_end),
                 start_new_session=True,
             )
+            started = True
         except OSError as error:
-            os.close(read_end)
             raise ServiceMissing(f"the bubblewrap sandbox could not be started: {error}") from error
-        except BaseException:
-            os.close(read_end)
-            raise
         finally:
             os.close(write_end)
+            if not started:
+                os.close(read_end)
         return SandboxProcess(process, read_end)
 
     async def _finish(self, running: SandboxProcess, folder: Path) -> SandboxResult:
