@@ -27,7 +27,7 @@ demo: setup ## Plan and carry out the sample goal, and print the deliverable
 		$(foreach file,$(DOCUMENTS),--document $(file)) --yes \
 		> $(DEMO)/deliverable.md; \
 	status=$$?; cat $(DEMO)/deliverable.md; \
-	echo "Saved as $(DEMO)/deliverable.md" >&2; exit $$status
+	test $$status -ne 0 || echo "Saved as $(DEMO)/deliverable.md" >&2; exit $$status
 
 up: setup ## Start everything here: API, worker, Redis and Chroma
 	@$(BIN)/nexus up

@@ -49,6 +49,8 @@ def _task_line(act: str, event: Document, board: Board) -> str:
 
 
 def _name(event: Document, board: Board) -> str:
+    if event["task_id"] is None:
+        return "planning"
     task = board.task(event["task_id"])
     if task is not None:
         return f"task {task.key}"
