@@ -45,7 +45,7 @@ def queue_tasks(turn: Turn, project: Subject, task_ids: Sequence[str]) -> Transa
     A task that ran before (a retry) gets a new subtask that keeps the recorded steps.
     """
     rows = yield Query(
-        "SELECT node, id, agent, max_attempts, timeout_seconds, subtask_id FROM tasks "
+        "SELECT node, id, agent, max_attempts, timeout_seconds, earlier_subtask_id FROM tasks "
         "WHERE id IN EACH($1) AND status = 'pending' ORDER BY node",
         (list(task_ids),),
     )

@@ -150,10 +150,14 @@ def cancel_open_work(turn: Turn, project: Subject) -> Transaction[int]:
 
 
 def reset_tasks(turn: Turn, project: Subject) -> Transaction[list[str]]:
-    """Reopen failed, skipped and cancelled tasks for a retry; return their ids in plan order."""
+    """Reopen failed, skipped and cancelled tasks for a retry; return their ids in plan order.
+
+    They let go of the subtask they had: a pending task that has one is queued.
+    """
     sources = [now.value for now, moves in TASK_MOVES.items() if TaskState.PENDING in moves]
     rows = yield Query(
-        "UPDATE tasks SET status = 'pending', error = NULL, finished_at = NULL "
+        "UPDATE tasks SET status = 'pending', error = NULL, finished_at = NULL, "
+        "earlier_subtask_id = COALESCE(subtask_id, earlier_subtask_id), subtask_id = NULL "
         "WHERE project_id = $1 AND status IN EACH($2) RETURNING node, id, key",
         (project.project_id, sources),
     )
