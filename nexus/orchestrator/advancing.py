@@ -13,6 +13,7 @@ from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.queueing import announce_project, queue_tasks
 from nexus.orchestrator.transitions import move_project, skip_tasks
 from nexus.orchestrator.turn import Subject, Turn
+from nexus.orchestrator.waiting import rest_project
 
 MAX_QUOTED: Final = 500
 
@@ -30,12 +31,15 @@ def advance(
     yield from announce_project(turn, project.project_id)
     rows = yield Query(
         "UPDATE projects SET tasks_open = tasks_open - $2, tasks_succeeded = tasks_succeeded + $3 "
-        "WHERE id = $1 RETURNING tasks_open, tasks_total, tasks_succeeded",
+        "WHERE id = $1 RETURNING tasks_open, tasks_total, tasks_succeeded, "
+        "EXISTS (SELECT 1 FROM approvals a WHERE a.project_id = $1 AND a.status = 'pending')",
         (project.project_id, len(nodes), succeeded),
     )
-    still_open, total, well = rows[0]
+    still_open, total, well, is_asking = rows[0]
     if still_open == 0:
         yield from _end(turn, project, total=total, well=well)
+    elif is_asking and not queued:
+        yield from rest_project(turn, project)
     return queued
 
 

@@ -17,6 +17,7 @@ from nexus.domain.text import clean, dumps
 from nexus.errors import Fenced, LimitReached, NexusError, PermanentFailure
 from nexus.models.database import Database
 from nexus.models.work import JournalRecord
+from nexus.orchestrator.asking import ask, renew
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.recording import Intent, begin, record, supersede
@@ -25,6 +26,9 @@ Slot = tuple[str, int, str, str]
 RECORDED: Final = "recorded"
 BEGUN: Final = "begun"
 FAILED: Final = "failed"
+APPROVED: Final = "approved"  # a person lets an interrupted call be made again
+REJECTED: Final = "rejected"  # a person does not; the result says so
+REPLAYED: Final = (RECORDED, BEGUN, APPROVED, REJECTED)
 KEY_LENGTH: Final = 200
 
 
@@ -46,6 +50,7 @@ class Journal:
     entries: list[Entry] = field(default_factory=list)
     met: dict[Slot, int] = field(default_factory=dict)
     failed: set[Slot] = field(default_factory=set)  # asked for before, in vain
+    interrupted: bool = False  # an unsafe call began under an earlier claim and has no end
     numbers: int = 0
     model_calls: int = 0
 
@@ -91,7 +96,8 @@ async def read_journal(database: Database, claimed: Claimed) -> Journal:
             slot = (row.kind, row.generation, row.key, row.fingerprint)
             if row.status == FAILED:
                 journal.failed.add(slot)
-            if row.status in (RECORDED, BEGUN):
+            journal.interrupted |= row.status == BEGUN and row.effect == Effect.UNSAFE.value
+            if row.status in REPLAYED:
                 journal.entries.append(Entry(row.number, slot, row.status, row.result))
     return journal
 
@@ -105,24 +111,30 @@ class JournalSeam:
         self._journal = journal
 
     async def call(self, call: Call, effect: Callable[[str], Awaitable[Recorded]]) -> Json:
+        if self._journal.interrupted:
+            await self._ask()
         generation = self._claimed.generation if call.kind is CallKind.MODEL else 0
         call = replace(call, key=_storable(call.key))
         slot = (call.kind.value, generation, call.key, call.fingerprint)
         occurrence, found = self._journal.find(slot)
-        if found and found.status == RECORDED:
-            return found.value
+        if found and found.status in (RECORDED, REJECTED):
+            return _replayed(call, found)
         if call.kind is CallKind.MODEL and not found:
             await self._prepare_model_call(generation, met_before=slot in self._journal.failed)
-        if found and call.effect is Effect.UNSAFE:
-            raise PermanentFailure(
-                f"{call.name} was interrupted and may have taken effect; it is not made again",
-                code="interrupted_unsafe_call",
-                hint="see what it did, then retry the project",
-            )
         number = found.number if found else self._next_number()
         intent = Intent(call, number, occurrence, generation)
-        await self._engine.persist(lambda turn: begin(self._claimed.held, intent))
+        if found and found.status == APPROVED:
+            await self._engine.persist(lambda turn: renew(self._claimed.held, number))
+        else:
+            await self._engine.persist(lambda turn: begin(self._claimed.held, intent))
         return await self._make(intent, effect)
+
+    async def _ask(self) -> None:
+        """Before anything else of this run: put what is in doubt to a person, and let go."""
+        held = self._claimed.held
+        if await self._engine.persist(lambda turn: ask(turn, held)):
+            raise Fenced(f"{held.subtask_id} waits for a person to answer")
+        self._journal.interrupted = False
 
     async def _make(self, intent: Intent, effect: Callable[[str], Awaitable[Recorded]]) -> Json:
         try:
@@ -159,6 +171,16 @@ class JournalSeam:
         number = self._journal.numbers
         self._journal.numbers += 1
         return number
+
+
+def _replayed(call: Call, found: Entry) -> Json:
+    """Give a recorded result again; what a person refused is an answer to a model, an end to a step."""
+    if found.status == REJECTED and call.kind is not CallKind.TOOL:
+        told = found.value["error"] if isinstance(found.value, dict) else found.value
+        raise PermanentFailure(
+            str(told), code="call_rejected", hint="retry the project when it may be called again"
+        )
+    return found.value
 
 
 def _storable(key: str) -> str:

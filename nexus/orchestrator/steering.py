@@ -7,6 +7,7 @@ from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState, TaskState, check_project_move
 from nexus.errors import Conflict
 from nexus.models.writing import Many, Query, Transaction
+from nexus.orchestrator.asking import expire_approvals
 from nexus.orchestrator.creating import lock_project
 from nexus.orchestrator.planting import ready_tasks
 from nexus.orchestrator.queueing import announce_project, queue_planning, queue_tasks
@@ -41,6 +42,7 @@ def cancel(turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
     status, *_ = yield from lock_project(workspace, project_id)
     check_project_move(ProjectState(status), ProjectState.CANCELLED, "cancel")
     project = Subject(project_id, workspace)
+    yield from expire_approvals(turn, project)
     cancelled = yield from cancel_open_work(turn, project)
     yield Query(
         "UPDATE projects SET tasks_open = tasks_open - $2 WHERE id = $1", (project_id, cancelled)
