@@ -14,9 +14,10 @@ from nexus.domain.seam import Effect, Json
 from nexus.domain.text import clean, dumps
 from nexus.errors import Conflict, Fenced, NotFound
 from nexus.models.writing import Query, Row, Transaction
-from nexus.orchestrator.transitions import Held
+from nexus.orchestrator.queueing import announce_project, announce_subtasks
+from nexus.orchestrator.transitions.subtasks import Held
+from nexus.orchestrator.transitions.waiting import suspend_subtask, wake_subtask
 from nexus.orchestrator.turn import Subject, Turn, lock_projects, lock_projects_of
-from nexus.orchestrator.waiting import suspend_subtask, wake_subtask
 
 INTERRUPTED_CALL: Final = "interrupted_call"
 """The one kind of question there is today."""
@@ -132,14 +133,29 @@ def decide(turn: Turn, workspace: str, approval_id: str, decision: Decision) -> 
         word = "approve" if decision.approve else "reject"
         turn.tell(subject, "approval.decided", approval_id=approval_id, decision=word)
     yield from _enter(approval_id, subtask_id, number, decision)
+    yield from _go_on(turn, project_id, subtask_id)
+
+
+def _go_on(turn: Turn, project_id: str | None, subtask_id: str) -> Transaction[None]:
+    """Queue a subtask about which nothing is asked any more.
+
+    Raises:
+        Conflict: it does not wait.
+    """
     pending = yield Query(
         "SELECT 1 FROM approvals WHERE subtask_id = $1 AND status = 'pending' LIMIT 1",
         (subtask_id,),
     )
-    if not pending and not (yield from wake_subtask(turn, subtask_id)):
+    if pending:
+        return
+    if not (yield from wake_subtask(turn, subtask_id)):
         raise Conflict(
             "what this approval was asked for does not wait any more", code="approval_expired"
         )
+    if project_id:
+        yield from announce_project(turn, project_id)
+    else:
+        yield from announce_subtasks(turn, [subtask_id])
 
 
 def _refuse(approval_id: str) -> Transaction[None]:

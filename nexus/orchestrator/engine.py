@@ -17,6 +17,7 @@ from nexus.events.bell import Bell
 from nexus.models.database import Database
 from nexus.models.writing import Transaction, Writer
 from nexus.orchestrator import asking, creating, steering
+from nexus.orchestrator.advancing import close
 from nexus.orchestrator.asking import Decision
 from nexus.orchestrator.creating import NewDocument, NewProject
 from nexus.orchestrator.queue import Queue
@@ -55,7 +56,7 @@ class WorkflowEngine:
             turn = Turn()
             turns.append(turn)
             result = yield from act(turn)
-            yield from turn.write_events()
+            yield from close(turn)
             return result
 
         result = await self._database.run(begin)

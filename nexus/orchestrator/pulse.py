@@ -35,7 +35,7 @@ from nexus.orchestrator.membership import (
 )
 from nexus.orchestrator.queue import Queue
 from nexus.orchestrator.reconciler import reconcile, return_claim
-from nexus.orchestrator.transitions import Held
+from nexus.orchestrator.transitions.subtasks import Held
 
 TICK_SECONDS: Final = 1.0
 ORPHAN_SECONDS: Final = 2.0

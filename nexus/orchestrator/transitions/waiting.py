@@ -1,14 +1,12 @@
-"""Into `waiting` and out of it: subtasks, tasks and projects that a person has to move.
+"""Moves into `waiting` and out of it: what a person has to move.
 
-The other half of `transitions`: here too every change is a compare-and-set with its event.
 A waiting subtask has no owner and no lease, and its attempt stays open.
 """
 
 from typing import Final
 
 from nexus.models.writing import Query, Transaction
-from nexus.orchestrator.queueing import announce_project, announce_subtasks
-from nexus.orchestrator.transitions import Held
+from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.turn import Subject, Turn
 
 AT_REST: Final = "nothing can go on until a person answers"
@@ -59,7 +57,6 @@ def wake_subtask(turn: Turn, subtask_id: str) -> Transaction[bool]:
         return False
     project_id, workspace, task_id, attempt, kind = rows[0]
     if not project_id:
-        yield from announce_subtasks(turn, [subtask_id])
         return True
     yield from _resume_project(turn, Subject(project_id, workspace))
     subject = Subject(project_id, workspace, task_id, subtask_id, attempt)
@@ -71,7 +68,6 @@ def wake_subtask(turn: Turn, subtask_id: str) -> Transaction[bool]:
     )
     if tasks:
         turn.tell(subject, "task.started", key=tasks[0][0], agent=tasks[0][1])
-    yield from announce_project(turn, project_id)
     return True
 
 
