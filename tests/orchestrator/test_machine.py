@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
-    initialize,
     invariant,
     precondition,
     rule,
@@ -49,8 +48,8 @@ class Engine(RuleBasedStateMachine):
 
     empty: sqlite3.Connection
 
-    @initialize()
-    def open(self) -> None:
+    def __init__(self) -> None:
+        super().__init__()
         self.ledger = Ledger(self.empty)
         self.claims: list[Claimed] = []
         self.projects: list[str] = []
@@ -59,9 +58,8 @@ class Engine(RuleBasedStateMachine):
             self.beat(worker)
 
     def teardown(self) -> None:
-        if hasattr(self, "ledger"):
-            self.finish_everything()
-            self.ledger.close()
+        self.finish_everything()
+        self.ledger.close()
 
     @rule(plan=st.none() | plan_documents(most_tasks=6), auto=st.booleans())
     def create(self, plan: Plan | None, auto: bool) -> None:
@@ -193,7 +191,7 @@ class Engine(RuleBasedStateMachine):
 
     @invariant()
     def holds(self) -> None:
-        for project_id in getattr(self, "projects", ()):
+        for project_id in self.projects:
             check_project(self.ledger, project_id)
 
     def settle(self, claimed: Claimed, outcome: Outcome, share: Share) -> None:
