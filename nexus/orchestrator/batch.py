@@ -124,10 +124,10 @@ def _settle(
 
 
 def _share(settles: Sequence[Settle], share: Share | None) -> Transaction[Share]:
-    """Add the slots that come free; one that took over for long waits its turn if others wait."""
+    """Add the slots that come free; every so often one waits its turn, if others wait."""
     if share is None:
         return NO_SHARE
-    tired = sum(wish.in_a_row >= TAKEN_IN_A_ROW for wish in settles)
+    tired = sum(wish.in_a_row % TAKEN_IN_A_ROW == TAKEN_IN_A_ROW - 1 for wish in settles)
     if tired:
         rows = yield Query(
             "SELECT 1 FROM subtasks WHERE status = 'queued' AND run_at <= NOW_US() LIMIT 1"

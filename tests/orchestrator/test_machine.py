@@ -171,7 +171,7 @@ class Engine(RuleBasedStateMachine):
         self.claims = [one for one in self.claims if one.held.owner != worker]
         is_held = [self.is_held(one.held) for one in mine]
         wishes: list[Wish] = [
-            Settle(one.held, _ending(at, one), TAKEN_IN_A_ROW if tired else 0)
+            Settle(one.held, _ending(at, one), TAKEN_IN_A_ROW - 1 if tired else 0)
             for at, one in enumerate(mine)
         ]
         answers = self.write(worker, [*wishes, Claim(())], Share(free, 1, worker))
