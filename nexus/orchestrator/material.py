@@ -23,8 +23,8 @@ RECALLED_CHARACTERS: Final = 16 * 1024**2
 TASKS: Final = (
     "SELECT t.id, t.key, t.title, t.agent, t.instructions, t.acceptance, "
     "(SELECT JSON_ROWS(source.node, source.key, source.subtask_id) FROM edges e "
-    "JOIN tasks source ON source.project_id = e.project_id AND source.node = e.source "
-    "WHERE e.project_id = t.project_id AND e.target = t.node AND e.data = 1) "
+    "CROSS JOIN tasks source WHERE e.project_id = t.project_id AND e.target = t.node "
+    "AND e.data = 1 AND source.project_id = e.project_id AND source.node = e.source) "
     "FROM tasks t WHERE t.id IN EACH($1)"
 )
 PLANNING: Final = TaskBrief("plan", "Plan the project", "manager")
