@@ -15,6 +15,7 @@ from nexus.domain.text import clean, dumps
 from nexus.errors import Conflict, Fenced, NotFound
 from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.queueing import announce_project, announce_subtasks
+from nexus.orchestrator.recording import still_held
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.transitions.waiting import suspend_subtask, wake_subtask
 from nexus.orchestrator.turn import Subject, Turn, lock_projects, lock_projects_of
@@ -57,7 +58,7 @@ def ask(turn: Turn, held: Held) -> Transaction[bool]:
         Fenced: the claim is not held any more; nothing was asked.
     """
     yield from lock_projects_of([held.subtask_id])
-    workspace, project_id, task_id, attempt = yield from _still_held(held)
+    _, workspace, project_id, task_id, attempt, _ = yield from _check_held(held)
     calls = yield Query(
         "SELECT number, kind, name FROM journal WHERE subtask_id = $1 AND status = 'begun' "
         "AND effect = $2 AND claim < $3 ORDER BY number",
@@ -225,7 +226,7 @@ def renew(held: Held, number: int) -> Transaction[None]:
     Raises:
         Fenced: the claim is not held any more; the call must not be made.
     """
-    yield from _still_held(held)
+    yield from _check_held(held)
     renewed = yield Query(
         "UPDATE journal SET status = 'begun', claim = $3, begun_at = NOW_US() "
         "WHERE subtask_id = $1 AND number = $2 "
@@ -257,13 +258,13 @@ def _id(row: Row) -> str:
     return str(row[0])
 
 
-def _still_held(held: Held) -> Transaction[Row]:
-    """Lock the subtask's row; return (workspace, project, task, attempt)."""
-    rows = yield Query(
-        "SELECT workspace, project_id, task_id, attempt FROM subtasks "
-        "WHERE id = $1 AND claim = $2 AND owner = $3 AND status = 'running' FOR UPDATE",
-        (held.subtask_id, held.claim, held.owner),
-    )
-    if not rows:
+def _check_held(held: Held) -> Transaction[Row]:
+    """Lock the subtask's row; return (id, workspace, project, task, attempt, claim).
+
+    Raises:
+        Fenced: the claim is not held any more.
+    """
+    row = (yield from still_held([held])).get(held)
+    if row is None:
         raise Fenced(f"the claim on {held.subtask_id} is not held any more")
-    return rows[0]
+    return row

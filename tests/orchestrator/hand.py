@@ -1,5 +1,7 @@
 """A worker's part done by hand, one call at a time, with deaths where a test wants them."""
 
+from contextlib import AsyncExitStack
+
 import pytest
 from sqlalchemy import select
 
@@ -8,6 +10,8 @@ from nexus.errors import Fenced
 from nexus.models.projects import Approval
 from nexus.orchestrator.asking import Decision
 from nexus.orchestrator.claiming import Claimed, claim, release_all
+from nexus.orchestrator.desk import Desk
+from nexus.orchestrator.hand import Hand as WorkerHand
 from nexus.orchestrator.journal import JournalSeam, read_journal
 from nexus.orchestrator.membership import join
 from nexus.orchestrator.queueing import Share
@@ -28,6 +32,7 @@ class Hand:
         self.rig = rig
         self.engine = rig.parts.engine
         self.keys: list[str] = []
+        self.desks = AsyncExitStack()
         self.claimed: Claimed
         self.project: str
 
@@ -47,7 +52,10 @@ class Hand:
         """Claim the first task, and begin from its journal."""
         self.claimed = await self.take()
         journal = await read_journal(self.rig.parts.database, self.claimed)
-        self.seam = JournalSeam(self.engine, self.claimed, journal)
+        await self.desks.aclose()
+        desk = Desk(self.engine, WorkerHand(WORKER), lambda: None, lambda claimed: None)
+        await self.desks.enter_async_context(desk)
+        self.seam = JournalSeam(self.engine, desk, self.claimed, journal)
 
     async def again(self) -> None:
         """Lose what is held, as a drained worker does, and begin anew."""

@@ -1,6 +1,7 @@
 """Interrupted unsafe calls: put to a person, decided once, and never made again unasked."""
 
 import signal
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -18,8 +19,10 @@ NO = Decision(False, "key_1", "it went out")
 
 
 @pytest.fixture
-def hand(rig: Rig) -> Hand:
-    return Hand(rig)
+async def hand(rig: Rig) -> AsyncIterator[Hand]:
+    hand = Hand(rig)
+    yield hand
+    await hand.desks.aclose()
 
 
 async def test_an_interrupted_unsafe_call_is_put_to_a_person(hand: Hand) -> None:

@@ -19,8 +19,9 @@ from nexus.domain.plan import Plan
 from nexus.domain.seam import Call, CallKind, Effect, Recorded
 from nexus.errors import Conflict, Fenced
 from nexus.orchestrator.asking import Decision, ask, decide, renew
+from nexus.orchestrator.batch import Begin
 from nexus.orchestrator.claiming import claim, release_all
-from nexus.orchestrator.recording import Intent, begin, record
+from nexus.orchestrator.recording import Done, Intent
 from nexus.orchestrator.transitions.subtasks import Held
 from tests.domain.plans import plan_documents
 from tests.orchestrator.bench import empty_database
@@ -57,17 +58,14 @@ class Asking(Engine):
 
     def make(self, held: Held, number: int, *, interrupted: bool) -> None:
         is_held = self.is_held(held)
-        try:
-            self.ledger.run(lambda turn: begin(held, _intent(number)))
-            if not interrupted:
-                self.record(held, number)
-        except Fenced:
-            assert not is_held
-            return
-        assert is_held
+        (answer,) = self.write(held.owner, [Begin(held, _intent(number))], None)
+        assert isinstance(answer, Fenced) != is_held
+        if is_held and not interrupted:
+            self.record(held, number)
 
     def record(self, held: Held, number: int) -> None:
-        self.ledger.run(lambda turn: record(turn, held, _intent(number), Recorded("sent")))
+        (answer,) = self.write(held.owner, [Done(held, _intent(number), Recorded("sent"))], None)
+        assert answer == []
 
     @precondition(lambda self: self.claims)
     @rule(which=pick, calls=st.integers(1, 2))
