@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from nexus.domain.money import to_usd
 from nexus.domain.seam import Call, CallKind, Json, Recorded
-from nexus.domain.text import clean, dumps
+from nexus.domain.text import clean
 from nexus.errors import Fenced
 from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.transitions import Held
 from nexus.orchestrator.turn import Subject, Turn, lock_projects_of
+from nexus.orchestrator.value_files import Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Intent:
     number: int
     occurrence: int
     generation: int
+    request: Kept
 
 
 def begin(held: Held, intent: Intent) -> Transaction[None]:
@@ -31,8 +33,9 @@ def begin(held: Held, intent: Intent) -> Transaction[None]:
     call = intent.call
     yield Query(
         "INSERT INTO journal (subtask_id, number, workspace, kind, name, key, occurrence, "
-        "generation, fingerprint, effect, status, claim, request, input_tokens, output_tokens, "
-        "begun_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'begun', $11, $12, 0, 0, "
+        "generation, fingerprint, effect, status, claim, request, request_sha256, request_bytes, "
+        "input_tokens, output_tokens, begun_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'begun', $11, $12, $13, $14, 0, 0, "
         "NOW_US()) ON CONFLICT (subtask_id, number) DO UPDATE SET status = 'begun', "
         "claim = EXCLUDED.claim, begun_at = EXCLUDED.begun_at WHERE journal.status = 'begun'",
         (
@@ -47,13 +50,28 @@ def begin(held: Held, intent: Intent) -> Transaction[None]:
             call.fingerprint,
             call.effect.value,
             held.claim,
-            dumps(call.request),
+            intent.request.text,
+            intent.request.digest,
+            intent.request.size,
         ),
     )
 
 
-def record(turn: Turn, held: Held, intent: Intent, recorded: Recorded) -> Transaction[None]:
-    """Commit what a call came to, with its cost and its event.
+def reopen(held: Held, number: int) -> Transaction[None]:
+    """Take a record whose file is lost for a call that was interrupted."""
+    yield from _still_held(held)
+    yield Query(
+        "UPDATE journal SET status = 'begun', result = NULL, result_sha256 = NULL, "
+        "result_bytes = NULL, outcome = NULL, recorded_at = NULL "
+        "WHERE subtask_id = $1 AND number = $2 AND status = 'recorded'",
+        (held.subtask_id, number),
+    )
+
+
+def record(
+    turn: Turn, held: Held, intent: Intent, recorded: Recorded, result: Kept
+) -> Transaction[None]:
+    """Commit what a call came to, with its cost and its event; `result` is its value as kept.
 
     Raises:
         Fenced: the claim is not held any more; nothing was written.
@@ -64,18 +82,21 @@ def record(turn: Turn, held: Held, intent: Intent, recorded: Recorded) -> Transa
     usage = recorded.usage
     written = yield Query(
         "UPDATE journal SET status = $3, result = $4, outcome = $5, input_tokens = $6, "
-        "output_tokens = $7, cost_pico_usd = $8, recorded_at = NOW_US() "
+        "output_tokens = $7, cost_pico_usd = $8, result_sha256 = $9, result_bytes = $10, "
+        "recorded_at = NOW_US() "
         "WHERE subtask_id = $1 AND number = $2 AND status = 'begun' "
         "RETURNING recorded_at - begun_at",
         (
             held.subtask_id,
             intent.number,
             status,
-            dumps(recorded.value),
+            result.text,
             recorded.outcome,
             usage.input_tokens,
             usage.output_tokens,
             usage.cost_pico_usd,
+            result.digest,
+            result.size,
         ),
     )
     if not written:

@@ -138,14 +138,14 @@ class Engine(RuleBasedStateMachine):
     def call_a_model(self, which: int, interrupted: bool) -> None:
         claimed = self.claims[which % len(self.claims)]
         held, number = claimed.held, self.numbers.get(claimed.held.subtask_id, 0)
-        intent = Intent(Call(CallKind.MODEL, "offline", "", "f" * 64), number, 0, 0)
+        intent = Intent(Call(CallKind.MODEL, "offline", "", "f" * 64), number, 0, 0, Kept("null"))
         is_held = self.is_held(held)
         try:
             self.ledger.run(lambda turn: begin(held, intent))
             if not interrupted:
                 done = Recorded("reply", Usage(1, 10, 5, 7))
-                self.ledger.run(lambda turn: record(turn, held, intent, done))
-                self.ledger.run(lambda turn: record(turn, held, intent, done))
+                self.ledger.run(lambda turn: record(turn, held, intent, done, Kept('"reply"')))
+                self.ledger.run(lambda turn: record(turn, held, intent, done, Kept('"reply"')))
                 self.numbers[held.subtask_id] = number + 1
         except Fenced:
             assert not is_held
