@@ -30,6 +30,7 @@ from nexus.orchestrator.membership import beat, declare_gone
 from nexus.orchestrator.recording import Intent, begin, record
 from nexus.orchestrator.settling import Outcome, Problem, Share, settle
 from nexus.orchestrator.transitions import Held
+from nexus.orchestrator.value_files import Kept
 from tests.domain.plans import AGENTS, plan_documents
 from tests.orchestrator.bench import Ledger, empty_database
 from tests.orchestrator.folding import check_project
