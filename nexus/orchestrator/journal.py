@@ -14,8 +14,8 @@ import structlog
 from sqlalchemy import select
 
 from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded, Usage
-from nexus.domain.text import clean, dumps
-from nexus.errors import Fenced, LimitReached, NexusError, PermanentFailure
+from nexus.domain.text import clean
+from nexus.errors import Fenced, LimitReached, NexusError, PermanentFailure, TransientFailure
 from nexus.models.database import Database
 from nexus.models.work import JournalRecord
 from nexus.orchestrator.claiming import Claimed
@@ -141,7 +141,7 @@ class JournalSeam:
         request = await self._files.keep(call.request, f"the request to {call.name}")
         intent = Intent(call, number, occurrence, generation, request)
         await self._engine.persist(lambda turn: begin(self._claimed.held, intent))
-        return await self._make(intent, effect)
+        return await self._record_value(intent, await self._carry_out(intent, effect))
 
     async def close(self) -> None:
         """Cut what earlier runs recorded and this one, which is over now, never asked for.
@@ -162,25 +162,36 @@ class JournalSeam:
         )
         await self._engine.persist(lambda turn: reopen(self._claimed.held, found.number))
 
-    async def _make(self, intent: Intent, effect: Callable[[str], Awaitable[Recorded]]) -> Json:
+    async def _carry_out(
+        self, intent: Intent, effect: Callable[[str], Awaitable[Recorded]]
+    ) -> Recorded:
         try:
-            recorded = await effect(f"{self._claimed.held.subtask_id}:{intent.number}")
+            return await effect(f"{self._claimed.held.subtask_id}:{intent.number}")
         except Fenced:
             raise
         except NexusError as wrong:
             await self._record_failure(intent, Usage(1), wrong)
             raise
-        return await self._record_value(intent, recorded)
 
     async def _record_value(self, intent: Intent, recorded: Recorded) -> Json:
-        """Record what an effect came to; return it as replay will give it back."""
+        """Record what an effect came to.
+
+        Replay gives back what was stored; the first run must see the very same.
+        """
         try:
             kept = await self._files.keep(recorded.value, f"the result of {intent.call.name}")
         except PermanentFailure as too_large:
             await self._record_failure(intent, recorded.usage, too_large)
             raise
+        recorded = replace(recorded, value=None)  # a large one is not held twice
         await self._record(intent, recorded, kept)
-        return _parsed(kept.text if kept.digest is None else dumps(recorded.value))
+        content = kept.text if kept.digest is None else await self._files.read(kept.digest)
+        if content is None:
+            raise TransientFailure(
+                f"the result of {intent.call.name} was stored and is not there any more",
+                hint="see who else writes to the data directory",
+            )
+        return _parsed(content)
 
     async def _record_failure(self, intent: Intent, usage: Usage, wrong: NexusError) -> None:
         failure: Json = {"error": wrong.reason, "message": wrong.message}
