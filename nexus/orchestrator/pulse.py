@@ -35,6 +35,7 @@ from nexus.orchestrator.membership import (
 )
 from nexus.orchestrator.queue import Queue
 from nexus.orchestrator.reconciler import reconcile, return_claim
+from nexus.orchestrator.sweeping import Sweep
 from nexus.orchestrator.transitions import Held
 
 TICK_SECONDS: Final = 1.0
@@ -69,6 +70,7 @@ class Pulse:
         self._stop = threading.Event()
         self._seen: dict[tuple[str, int], float] = {}
         self._swept_at = time.monotonic()
+        self._sweep = Sweep(settings.data)
         # A pool of one: its thread is nobody else's, and how it ends is the future's answer.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pulse")
         self._beating: asyncio.Future[None] | None = None
@@ -161,6 +163,7 @@ class Pulse:
             alive = await engine.run(lambda turn: other_workers(self._hand.worker_id))
             with suppress(ServiceMissing):
                 await queue.forget_consumers({*alive, self._hand.worker_id})
+            await self._sweep.go_on(engine)
 
     async def _return_orphans(self, engine: WorkflowEngine) -> None:
         """Give back claims of this worker that nothing here holds (a commit whose answer was lost)."""
