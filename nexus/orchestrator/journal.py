@@ -19,9 +19,10 @@ from nexus.errors import Fenced, LimitReached, NexusError, PermanentFailure, Tra
 from nexus.models.database import Database
 from nexus.models.work import JournalRecord
 from nexus.orchestrator.claiming import Claimed
+from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
-from nexus.orchestrator.recording import Intent, begin, record, reopen, supersede
-from nexus.orchestrator.value_files import Kept, ValueFiles
+from nexus.orchestrator.recording import Done, Intent, reopen, supersede
+from nexus.orchestrator.value_files import ValueFiles
 
 Slot = tuple[str, int, str, str]
 RECORDED: Final = "recorded"
@@ -110,9 +111,15 @@ class JournalSeam:
     """Implements `Seam` for one claim; `files` holds the large values of its project."""
 
     def __init__(
-        self, engine: WorkflowEngine, claimed: Claimed, journal: Journal, files: ValueFiles
+        self,
+        engine: WorkflowEngine,
+        desk: Desk,
+        claimed: Claimed,
+        journal: Journal,
+        files: ValueFiles,
     ) -> None:
         self._engine = engine
+        self._desk = desk
         self._claimed = claimed
         self._journal = journal
         self._files = files
@@ -140,7 +147,7 @@ class JournalSeam:
         number = found.number if found else self._next_number()
         request = await self._files.keep(call.request, f"the request to {call.name}")
         intent = Intent(call, number, occurrence, generation, request)
-        await self._engine.persist(lambda turn: begin(self._claimed.held, intent))
+        await self._desk.begin(self._claimed.held, intent)
         return await self._record_value(intent, await self._carry_out(intent, effect))
 
     async def close(self) -> None:
@@ -183,8 +190,13 @@ class JournalSeam:
         except PermanentFailure as too_large:
             await self._record_failure(intent, recorded.usage, too_large)
             raise
-        recorded = replace(recorded, value=None)  # a large one is not held twice
-        await self._record(intent, recorded, kept)
+        done = Done(self._claimed.held, intent, replace(recorded, value=None), kept)
+        del recorded  # a large value is not held twice
+        if intent.call.kind is CallKind.STEP:
+            # What follows a step is anybody's code: it goes on only after the commit.
+            await self._desk.record(done)
+        else:
+            self._desk.record_soon(done)
         content = kept.text if kept.digest is None else await self._files.read(kept.digest)
         if content is None:
             raise TransientFailure(
@@ -194,13 +206,9 @@ class JournalSeam:
         return _parsed(content)
 
     async def _record_failure(self, intent: Intent, usage: Usage, wrong: NexusError) -> None:
-        failure: Json = {"error": wrong.reason, "message": wrong.message}
-        kept = await self._files.keep(failure, "an error")
-        await self._record(intent, Recorded(failure, usage, "failed"), kept)
-
-    async def _record(self, intent: Intent, recorded: Recorded, kept: Kept) -> None:
-        held = self._claimed.held
-        await self._engine.persist(lambda turn: record(turn, held, intent, recorded, kept))
+        kept = await self._files.keep({"error": wrong.reason, "message": wrong.message}, "an error")
+        recorded = Recorded(None, usage, "failed")
+        await self._desk.record(Done(self._claimed.held, intent, recorded, kept))
 
     def _count_model_call(self) -> None:
         """Keep to the cap; a call that was interrupted was counted before."""

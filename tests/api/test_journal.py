@@ -7,13 +7,15 @@ from fastapi import FastAPI
 
 from nexus.domain.seam import Call, CallKind, Json, Recorded
 from nexus.orchestrator.claiming import claim
+from nexus.orchestrator.desk import Desk
+from nexus.orchestrator.hand import Hand
 from nexus.orchestrator.journal import Journal, JournalSeam
 from nexus.orchestrator.membership import join
 from nexus.orchestrator.value_files import ROW_BYTES, ValueFiles, folder_of_values
 from nexus.wiring import Parts
 from tests.api.client import Client
 
-LARGE = {"page": "x" * ROW_BYTES}
+LARGE: Json = {"page": "x" * ROW_BYTES}
 
 
 @pytest.fixture
@@ -36,13 +38,14 @@ async def journal(client: Client, app: FastAPI, project: dict[str, Any]) -> str:
     await parts.engine.run(lambda turn: join("wrk_test", 1, 60.0))
     [claimed] = await parts.engine.run(lambda turn: claim(turn, "wrk_test", [subtask["id"]]))
     files = ValueFiles(folder_of_values(parts.settings.data, "default", project["id"]))
-    seam = JournalSeam(parts.engine, claimed, Journal(), files)
 
-    async def effect(value: Json) -> Recorded:
-        return Recorded(value)
+    async def effect(key: str) -> Recorded:
+        return Recorded(LARGE if key.endswith(":0") else [1])
 
-    await seam.call(Call(CallKind.STEP, "large", "large", "0" * 64), lambda _: effect(dict(LARGE)))
-    await seam.call(Call(CallKind.STEP, "small", "small", "0" * 64), lambda _: effect([1]))
+    async with Desk(parts.engine, Hand("wrk_test"), lambda: None, lambda _: None) as desk:
+        seam = JournalSeam(parts.engine, desk, claimed, Journal(), files)
+        for name in ("large", "small"):
+            await seam.call(Call(CallKind.STEP, name, name, "0" * 64), effect)
     return f"/subtasks/{subtask['id']}/journal"
 
 

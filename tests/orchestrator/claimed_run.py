@@ -1,5 +1,6 @@
 """One subtask that a test claims again and again, with its journal."""
 
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from sqlalchemy import select
@@ -7,6 +8,8 @@ from sqlalchemy import select
 from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded, Usage
 from nexus.models.work import JournalRecord
 from nexus.orchestrator.claiming import Claimed, claim, release_all
+from nexus.orchestrator.desk import Desk
+from nexus.orchestrator.hand import Hand
 from nexus.orchestrator.journal import JournalSeam, read_journal
 from nexus.orchestrator.membership import join
 from nexus.orchestrator.value_files import ValueFiles
@@ -20,6 +23,7 @@ class Run:
 
     def __init__(self, rig: Rig, most_model_calls: int) -> None:
         self._rig = rig
+        self._desks = AsyncExitStack()
         self._most = most_model_calls
         self._seam: JournalSeam
         self.folder = rig.folder / "values"
@@ -29,13 +33,20 @@ class Run:
     async def claim(self) -> None:
         """Lose whatever is held and begin anew from the journal."""
         engine = self._rig.parts.engine
+        await self.end()
+        desk = Desk(engine, Hand(WORKER), lambda: None, lambda claimed: None)
+        await self._desks.enter_async_context(desk)
         await engine.run(lambda turn: join(WORKER, 1, 60.0))
         await engine.run(lambda turn: release_all(turn, WORKER, "a test"))
         (subtask,) = await self._rig.subtasks(self._project)
         (claimed,) = await engine.run(lambda turn: claim(turn, WORKER, [subtask.id]))
         capped: Claimed = replace(claimed, max_model_calls=self._most)
         journal = await read_journal(self._rig.parts.database, capped)
-        self._seam = JournalSeam(engine, capped, journal, ValueFiles(self.folder))
+        self._seam = JournalSeam(engine, desk, capped, journal, ValueFiles(self.folder))
+
+    async def end(self) -> None:
+        """Write what is still to be written, as a worker does when it ends."""
+        await self._desks.aclose()
 
     async def start(self) -> None:
         self._project = await self._rig.start(plan(task("one", "quick")))

@@ -1,5 +1,7 @@
 """Replay over the journal: what is counted, found again, and kept."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from nexus.errors import LimitReached, TransientFailure
@@ -8,10 +10,11 @@ from tests.support.rig import Rig
 
 
 @pytest.fixture
-async def run(rig: Rig) -> Run:
+async def run(rig: Rig) -> AsyncIterator[Run]:
     made = Run(rig, most_model_calls=2)
     await made.start()
-    return made
+    yield made
+    await made.end()
 
 
 async def test_an_interrupted_last_call_is_made_again(run: Run) -> None:
@@ -73,5 +76,6 @@ async def test_a_reply_that_a_whole_run_did_not_ask_for_is_cut(run: Run) -> None
 
     await run.ask("b")
     await run.close()
+    await run.end()
     assert [one.status for one in await run.records()] == ["superseded", "recorded"]
     assert "subtask.superseded" in await run.told()

@@ -2,7 +2,7 @@
 
 import asyncio
 import resource
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,10 +19,11 @@ STORED: Json = {"text": "ä" * ROW_BYTES, "?": [1, None]}
 
 
 @pytest.fixture
-async def run(rig: Rig) -> Run:
+async def run(rig: Rig) -> AsyncIterator[Run]:
     made = Run(rig, most_model_calls=5)
     await made.start()
-    return made
+    yield made
+    await made.end()
 
 
 @contextmanager
