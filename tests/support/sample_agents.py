@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 from nexus.agents import Brief, Context, Effect, agent, tool
@@ -103,6 +104,16 @@ async def bulky(brief: Brief, context: Context) -> str:
 async def poison(brief: Brief, context: Context) -> str:
     os.kill(os.getpid(), signal.SIGKILL)
     return "never"
+
+
+@agent("hog", description="Computes without awaiting, for as many seconds as told")
+async def hog(brief: Brief, context: Context) -> str:
+    _compute(float(brief.instructions))
+    return "computed"
+
+
+def _compute(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 @agent("quick", description="Says one word")
