@@ -17,6 +17,7 @@ from nexus.models.database import Database
 from nexus.models.work import Document, DocumentContent
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.material import DocumentAtHand
+from nexus.orchestrator.value_files import folder_of_values
 from nexus.tools.sandbox import tree
 from nexus.tools.shelf import FOLDER, Shelf
 
@@ -52,18 +53,26 @@ class Folders:
                 self.made.popitem(last=False)
         return folder
 
+    def values_of(self, workspace: str, project_id: str) -> Path:
+        """Say where the large values of a project's journal are."""
+        return folder_of_values(self.data, workspace, project_id)
+
 
 def folder_of(data: Path, workspace: str, project_id: str) -> Path:
     """Say where a project's workspace folder is on a machine with this data directory."""
     return data / "workspaces" / workspace / project_id
 
 
-async def remove_folder(data: Path, workspace: str, project_id: str) -> None:
-    """Delete the workspace folder of a project that is gone, as far as it is on this machine."""
-    try:
-        await asyncio.to_thread(tree.remove, folder_of(data, workspace, project_id))
-    except OSError as wrong:
-        log.warning("folder.left", project_id=project_id, error=f"{wrong}"[:300])
+async def remove_folders(data: Path, workspace: str, project_id: str) -> None:
+    """Delete the folders of a project that is gone, as far as they are on this machine."""
+    for folder in (
+        folder_of(data, workspace, project_id),
+        folder_of_values(data, workspace, project_id),
+    ):
+        try:
+            await asyncio.to_thread(tree.remove, folder)
+        except OSError as wrong:
+            log.warning("folder.left", project_id=project_id, error=f"{wrong}"[:300])
 
 
 async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) -> Briefing:

@@ -14,7 +14,6 @@ from typing import Final, Self
 
 import structlog
 
-from nexus.domain.seam import Recorded
 from nexus.domain.text import clean
 from nexus.errors import Fenced, ServiceMissing
 from nexus.orchestrator.batch import Answer, Begin, Claim, Settle, Wish, write_batch
@@ -119,20 +118,20 @@ class Desk:
         """
         await self._ask(Begin(held, intent))
 
-    async def record(self, held: Held, intent: Intent, recorded: Recorded) -> None:
+    async def record(self, done: Done) -> None:
         """Commit what a call came to.
 
         Raises:
             Fenced: the claim is not held any more; nothing was written.
         """
-        await self._ask(Done(held, intent, recorded))
+        await self._ask(done)
 
-    def record_soon(self, held: Held, intent: Intent, recorded: Recorded) -> None:
+    def record_soon(self, done: Done) -> None:
         """Commit what a call came to together with whatever is written next, or in a moment.
 
         Nothing that this worker begins or settles afterwards is committed before it.
         """
-        answer = self._put(Done(held, intent, recorded))
+        answer = self._put(done)
         answer.add_done_callback(_report)
         asyncio.get_running_loop().call_later(LINGER_SECONDS, self._wake.set)
 
