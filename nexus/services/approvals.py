@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from sqlalchemy import Select, Text, and_, func, select, type_coerce
@@ -32,7 +33,7 @@ from nexus.services.reads import reading
 ROW: Final = Query(
     "SELECT a.id, a.kind, a.status, a.question, a.project_id, a.task_id, a.subtask_id, a.number,"
     " a.decision, a.decided_by, a.created_at, a.decided_at, a.used_at, j.kind, j.name,"
-    " substr(j.request, 1, 2001), j.begun_at FROM approvals a LEFT JOIN journal j"
+    " substr(j.request, 1, 2001), j.request_sha256, j.begun_at FROM approvals a LEFT JOIN journal j"
     " ON j.subtask_id = a.subtask_id AND j.number = a.number WHERE a.id = $1"
 )
 COLUMNS: Final = (
@@ -54,6 +55,7 @@ COLUMNS: Final = (
     func.substr(type_coerce(JournalRecord.request, Text), 1, MAX_ARGUMENT_CHARACTERS + 1).label(
         "call_arguments"
     ),
+    JournalRecord.request_sha256.label("call_request_sha256"),
     JournalRecord.begun_at.label("call_begun_at"),
 )
 NAMES: Final = tuple(column.key for column in COLUMNS)
@@ -156,6 +158,9 @@ def _call(row: Mapping[Any, Any]) -> AskedCall | None:
     if row["call_name"] is None:
         return None
     arguments = row["call_arguments"] or "null"
+    if row["call_request_sha256"] is not None:
+        with suppress(ValueError):  # of a large request the row has the beginning, as a JSON text
+            arguments = f"{json.loads(arguments)}…"
     is_cut = len(arguments) > MAX_ARGUMENT_CHARACTERS
     return AskedCall(
         number=row["number"],

@@ -6,12 +6,14 @@ import pytest
 from fastapi import FastAPI
 
 from nexus.domain.seam import Call, CallKind, Effect
+from nexus.domain.text import dumps
 from nexus.orchestrator.asking import ask
 from nexus.orchestrator.batch import Begin, write_batch
 from nexus.orchestrator.claiming import Claimed, claim, due_subtasks, release_all
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.membership import join
 from nexus.orchestrator.recording import Intent
+from nexus.orchestrator.value_files import Kept
 from nexus.wiring import Parts
 from tests.api.client import Client, plan_of
 
@@ -37,8 +39,8 @@ async def interrupt(app: FastAPI, client: Client) -> dict[str, Any]:
     engine = parts.engine
     await engine.run(lambda turn: join(WORKER, 1, 60.0))
     held = (await _take(parts)).held
-    call = Call(CallKind.TOOL, "send_letter", "call_1", "0" * 64, Effect.UNSAFE, dict(LETTER))
-    begun = Begin(held, Intent(call, 0, 0, 0))
+    call = Call(CallKind.TOOL, "send_letter", "call_1", "0" * 64, Effect.UNSAFE)
+    begun = Begin(held, Intent(call, 0, 0, 0, Kept(dumps(LETTER))))
     await engine.run(lambda turn: write_batch(turn, WORKER, [begun], None, Recall()))
     await engine.run(lambda turn: release_all(turn, WORKER, "a test"))
     again = (await _take(parts)).held

@@ -14,6 +14,7 @@ from nexus.orchestrator.material import Recall
 from nexus.orchestrator.membership import declare_gone, join
 from nexus.orchestrator.recording import Intent
 from nexus.orchestrator.settling import Problem, settle_problem
+from nexus.orchestrator.value_files import Kept
 from tests.api.client import Client, plan_of
 from tests.api.test_approvals import interrupt
 
@@ -136,7 +137,7 @@ async def test_a_running_task_says_where_and_which_call_it_waits_for(
     made = await client.project(auto_execute=True)
     held = (await take(engine)).held
     call = Call(CallKind.MODEL, "groq:gpt", "", "0" * 64)
-    begun = Begin(held, Intent(call, 0, 0, 0))
+    begun = Begin(held, Intent(call, 0, 0, 0, Kept("null")))
     await engine.run(lambda turn: write_batch(turn, WORKER, [begun], None, Recall()))
 
     (item,) = (await diagnose(client, made["id"]))["items"]

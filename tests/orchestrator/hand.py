@@ -16,6 +16,7 @@ from nexus.orchestrator.journal import JournalSeam, read_journal
 from nexus.orchestrator.membership import join
 from nexus.orchestrator.queueing import Share
 from nexus.orchestrator.settling import Outcome, settle
+from nexus.orchestrator.value_files import ValueFiles
 from tests.support.rig import Rig, plan, task
 
 WORKER = "wrk_of_this_test"
@@ -33,6 +34,7 @@ class Hand:
         self.engine = rig.parts.engine
         self.keys: list[str] = []
         self.desks = AsyncExitStack()
+        self.folder = rig.folder / "values"
         self.claimed: Claimed
         self.project: str
 
@@ -55,7 +57,7 @@ class Hand:
         await self.desks.aclose()
         desk = Desk(self.engine, WorkerHand(WORKER), lambda: None, lambda claimed: None)
         await self.desks.enter_async_context(desk)
-        self.seam = JournalSeam(self.engine, desk, self.claimed, journal)
+        self.seam = JournalSeam(self.engine, desk, self.claimed, journal, ValueFiles(self.folder))
 
     async def again(self) -> None:
         """Lose what is held, as a drained worker does, and begin anew."""

@@ -256,7 +256,7 @@ async def test_a_worker_killed_inside_an_unsafe_call(rig: Rig) -> None:
     hand.project = await rig.start(plan(task("one", "sender", instructions=_options(rig))))
     keys = rig.folder / "keys"
     first = rig.worker_process()
-    await until(keys.exists, timeout=30)
+    await until(lambda: keys.exists() and keys.read_text(), timeout=30)
     first.send_signal(signal.SIGKILL)
     rig.worker_process()
     (asked,) = await until(hand.pending, timeout=30)

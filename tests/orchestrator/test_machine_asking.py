@@ -23,6 +23,7 @@ from nexus.orchestrator.batch import Begin
 from nexus.orchestrator.claiming import claim, release_all
 from nexus.orchestrator.recording import Done, Intent
 from nexus.orchestrator.transitions.subtasks import Held
+from nexus.orchestrator.value_files import Kept
 from tests.domain.plans import plan_documents
 from tests.orchestrator.bench import empty_database
 from tests.orchestrator.test_machine import WORKERS, Engine
@@ -35,7 +36,7 @@ pick = st.integers(0, 1_000_000)
 
 def _intent(number: int) -> Intent:
     call = Call(CallKind.TOOL, "send", f"call {number}", "e" * 64, Effect.UNSAFE)
-    return Intent(call, number, 0, 0)
+    return Intent(call, number, 0, 0, Kept("null"))
 
 
 class Asking(Engine):
@@ -64,7 +65,9 @@ class Asking(Engine):
             self.record(held, number)
 
     def record(self, held: Held, number: int) -> None:
-        (answer,) = self.write(held.owner, [Done(held, _intent(number), Recorded("sent"))], None)
+        (answer,) = self.write(
+            held.owner, [Done(held, _intent(number), Recorded(None), Kept('"sent"'))], None
+        )
         assert answer == []
 
     @precondition(lambda self: self.claims)
