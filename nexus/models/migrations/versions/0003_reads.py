@@ -1,4 +1,4 @@
-"""What a task ran as before a retry, kept apart from what it runs as now."""
+"""What a task ran as before a retry, apart from what it runs as now; the counts of progress."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,4 +16,10 @@ def upgrade() -> None:
         "WHERE status = 'pending' AND subtask_id IS NOT NULL AND NOT EXISTS "
         "(SELECT 1 FROM subtasks WHERE subtasks.id = tasks.subtask_id "
         "AND subtasks.status = 'queued')"
+    )
+    op.create_index(
+        "ix_tasks_progress",
+        "tasks",
+        ["project_id", "phase", "status", "subtask_id"],
+        unique=False,
     )
