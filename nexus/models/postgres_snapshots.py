@@ -21,6 +21,7 @@ WORDS: Final = {
     r"JSON_OBJECT\(": "json_build_object(",
     r"JSON_ROW\(": "json_build_array(",
     r"JSON_ALL\(": "json_agg(",
+    r"JOINED\(": "string_agg(",
 }
 
 

@@ -23,6 +23,7 @@ WORDS: Final = {
     r"JSON_OBJECT\(": "json_object(",
     r"JSON_ROW\(": "json_array(",
     r"JSON_ALL\(": "json_group_array(",
+    r"JOINED\(": "group_concat(",
 }
 
 
