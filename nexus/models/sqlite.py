@@ -21,7 +21,18 @@ from types import TracebackType
 from typing import Any, Final
 
 from nexus.errors import ServiceMissing, StatementRefused
-from nexus.models.writing import Begin, Lock, Many, Row, Scalar, Statement, T, Transaction, Value
+from nexus.models.writing import (
+    Begin,
+    Fused,
+    Lock,
+    Many,
+    Row,
+    Scalar,
+    Statement,
+    T,
+    Transaction,
+    Value,
+)
 
 GROUP_LIMIT: Final = 256
 BUSY_MS: Final = 30_000
@@ -197,6 +208,8 @@ def drive(connection: sqlite3.Connection, transaction: Transaction[T]) -> T:
 def _execute(connection: sqlite3.Connection, statement: Statement) -> list[Row]:
     if isinstance(statement, Lock):
         return []
+    if isinstance(statement, Fused):
+        return drive(connection, statement.steps())
     sql = _numbered(statement.sql)
     if isinstance(statement, Many):
         connection.executemany(sql, statement.rows)

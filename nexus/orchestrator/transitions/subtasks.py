@@ -69,7 +69,8 @@ def finish_subtasks(
     rows = yield Query(
         "UPDATE subtasks SET status = $3, output = j.result, error = $4, finished_at = NOW_US(), "
         "owner = NULL FROM EACH OF $1 (subtask TEXT, number BIGINT, result TEXT) AS j "
-        "WHERE subtasks.id = j.subtask AND claim = j.number AND owner = $2 AND status = 'running' "
+        "WHERE subtasks.id = j.subtask AND claim = j.number AND COALESCE(owner, '') = $2 "
+        "AND status = 'running' "
         "RETURNING id, project_id, workspace, task_id, attempt, kind, document_id",
         (
             [(held.subtask_id, held.claim, output) for held, output in outputs],
@@ -78,13 +79,20 @@ def finish_subtasks(
             None if error is None else dumps(error),
         ),
     )
-    told: dict[str, Json] = {"error": error} if then is SubtaskState.FAILED else {}
     moved = {row[0]: row for row in rows}
     ordered = [moved[held.subtask_id] for held, _ in outputs if held.subtask_id in moved]
-    for row in ordered:
+    tell_finished_subtasks(turn, ordered, then, error)
+    return ordered
+
+
+def tell_finished_subtasks(
+    turn: Turn, rows: Sequence[Row], then: SubtaskState, error: Json = None
+) -> None:
+    """Tell of subtasks that moved, rows as `finish_subtasks` returns them."""
+    told: dict[str, Json] = {"error": error} if then is SubtaskState.FAILED else {}
+    for row in rows:
         if row[1]:
             turn.tell(subject_of(row), f"subtask.{then.value}", **told)
-    return ordered
 
 
 def subject_of(row: Row) -> Subject:
