@@ -24,6 +24,7 @@ from nexus.models.address import Address
 from nexus.models.database import open_writer
 from nexus.models.writing import Writer
 from nexus.orchestrator.engine import WorkflowEngine
+from nexus.orchestrator.forgetting import forget_answers
 from nexus.orchestrator.hand import Hand
 from nexus.orchestrator.membership import (
     beat,
@@ -161,6 +162,7 @@ class Pulse:
             alive = await engine.run(lambda turn: other_workers(self._hand.worker_id))
             with suppress(ServiceMissing):
                 await queue.forget_consumers({*alive, self._hand.worker_id})
+            await engine.run(lambda turn: forget_answers())
 
     async def _return_orphans(self, engine: WorkflowEngine) -> None:
         """Give back claims of this worker that nothing here holds (a commit whose answer was lost)."""

@@ -1,4 +1,4 @@
-"""What a task ran as before a retry, apart from what it runs as now; the counts of progress."""
+"""What a task ran as before a retry, apart from what it runs as now; indexes for progress and for sweeping."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,3 +23,4 @@ def upgrade() -> None:
         ["project_id", "phase", "status", "subtask_id"],
         unique=False,
     )
+    op.create_index("ix_idempotency_keys_created", "idempotency_keys", ["created_at"], unique=False)
