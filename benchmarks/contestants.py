@@ -23,7 +23,10 @@ INSTALL_SECONDS: Final = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A file of `benchmarks/peers/`; `requirements` is None when Python alone is enough."""
+    """A file of `benchmarks/peers/`; `requirements` is None when Python alone is enough.
+
+    What keeps its state in neither database runs once a round, beside Nexus on SQLite.
+    """
 
     name: str
     title: str
@@ -38,10 +41,37 @@ PEERS: Final[Mapping[str, Peer]] = {
     for peer in (
         Peer("floor", "asyncio + SQLite, a commit each", "floor", None, ("sqlite",), GRAPHS),
         Peer("langgraph", "LangGraph, sync", "langgraph_graph", "langgraph", BOTH, (*GRAPHS, "w5")),
+        Peer(
+            "langgraph-functional",
+            "LangGraph, functional API",
+            "langgraph_functional",
+            "langgraph",
+            BOTH,
+            GRAPHS,
+        ),
         Peer("dbos", "DBOS", "dbos_steps", "dbos", BOTH, GRAPHS),
+        Peer("dbos-queues", "DBOS, queues", "dbos_queues", "dbos", BOTH, ("w2", "w3")),
+        Peer("celery", "Celery, Redis", "celery_tasks", "celery", ("sqlite",), ("w1", "w2", "w3")),
+        Peer("prefect", "Prefect", "prefect_flow", "prefect", ("sqlite",), GRAPHS),
+        Peer(
+            "openai-agents",
+            "OpenAI Agents, SQLite session",
+            "openai_agents",
+            "openai-agents",
+            ("sqlite",),
+            ("w5",),
+        ),
+        Peer(
+            "pydantic-ai",
+            "pydantic-ai, nothing durable",
+            "pydantic_ai_agent",
+            "pydantic-ai",
+            ("sqlite",),
+            ("w5",),
+        ),
     )
 }
-NEEDED: Final = ("floor", "langgraph", "dbos")
+NEEDED: Final = ("floor", "langgraph", "dbos", "dbos-queues")
 """The peers that targets are measured against."""
 
 

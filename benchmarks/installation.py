@@ -4,7 +4,6 @@ Made by the runs for a round and taken down after it. Nothing of the caller's ow
 reaches it.
 """
 
-import asyncio
 import json
 import os
 import signal
@@ -12,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +21,6 @@ import httpx2
 from nexus.cli.stack.valkey import embedded_valkey
 from nexus.settings import Settings
 from tests.support.places import ROOT, free_port
-from tests.support.postgres import Server
 from tests.support.processes import end
 
 START_SECONDS: Final = 60.0
@@ -219,44 +217,3 @@ def install(folder: Path, database_url: str, model_url: str) -> Iterator[Install
         yield made
     finally:
         made.stop()
-
-
-@dataclass(frozen=True, slots=True)
-class Databases:
-    """Gives each round an empty database of the wanted kind."""
-
-    folder: Path
-    postgres: Server | None
-
-    def fresh(self, kind: str, name: str) -> str:
-        """Return the address of a new database.
-
-        Raises:
-            Broken: PostgreSQL was not started for this run.
-        """
-        if kind == "sqlite":
-            return f"sqlite:///{self.folder / name}.db"
-        if self.postgres is None:
-            raise Broken("PostgreSQL is not running")
-        asyncio.run(self.postgres.execute(f'CREATE DATABASE "{name}"'))
-        return self.postgres.url(name)
-
-
-@contextmanager
-def serve_model(folder: Path) -> Iterator[str]:
-    """Run the model server as a process; yield its base URL."""
-    with ExitStack() as stack:
-        log = stack.enter_context((folder / "model.log").open("wb"))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.model_server"],
-            env=clean_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-        )
-        stack.callback(end, process)
-        assert process.stdin is not None and process.stdout is not None
-        stack.callback(process.stdin.close)
-        stack.callback(process.stdout.close)
-        port = int(process.stdout.readline())
-        yield f"http://127.0.0.1:{port}/v1"

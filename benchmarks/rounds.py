@@ -60,7 +60,9 @@ def _order(peers: Sequence[Peer], turn: int) -> Sequence[Peer]:
 def _run(site: Site, peer: Peer, blank: Record, wanted: Wanted) -> Iterator[Record]:
     folder = site.place(f"{peer.name}-{blank.workload}")
     url = site.databases.fresh(blank.database, folder.name.replace("-", "_"))
-    task = Task(blank.workload, folder, url, "", site.model_url, small=wanted.sizes is SMALL)
+    task = Task(
+        blank.workload, folder, url, site.redis_url, site.model_url, small=wanted.sizes is SMALL
+    )
     try:
         yield Record(peer.name, blank.database, blank.workload, blank.turn, run_peer(peer, task))
     except Broken as wrong:

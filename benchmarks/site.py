@@ -7,7 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.installation import Databases, Installation, install, serve_model
+from benchmarks.installation import Installation, install
+from benchmarks.services import Databases, serve_model, serve_redis
 from tests.support.postgres import run_postgres
 
 DURABLE: tuple[str, ...] = ("max_connections=300",)
@@ -16,11 +17,12 @@ DURABLE: tuple[str, ...] = ("max_connections=300",)
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Gives out new installations and new databases."""
+    """Gives out new installations and new databases; `redis_url` is for peers alone."""
 
     folder: Path
     databases: Databases
     model_url: str
+    redis_url: str
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def place(self, name: str) -> Path:
@@ -47,4 +49,5 @@ def open_site(folder: Path, *, postgres: bool, keep: bool = False) -> Iterator[S
         if postgres:
             server = stack.enter_context(run_postgres(folder / "postgres", DURABLE))
         model_url = stack.enter_context(serve_model(folder))
-        yield Site(folder, Databases(folder, server), model_url)
+        redis_url = stack.enter_context(serve_redis(folder))
+        yield Site(folder, Databases(folder, server), model_url, redis_url)

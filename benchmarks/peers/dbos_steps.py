@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dbos import DBOS, SetWorkflowID
 
 from benchmarks.peers.frame import Engine, Job, main, rest
-from benchmarks.shapes import Shape, Step
+from benchmarks.shapes import WHOLE, Shape, Step
 
 _shapes: dict[str, Shape] = {}
 _jobs: list[Job] = []
@@ -71,28 +71,28 @@ class Workflows:
         raise NotImplementedError("DBOS has no agents of its own")
 
 
-@asynccontextmanager
-async def open_workflows(job: Job) -> AsyncIterator[Engine]:
-    """Launch DBOS."""
-    _jobs.append(job)
-    if job.log is not None:
-        from benchmarks.shapes import WHOLE
-
-        _shapes["crash"] = WHOLE.shape("w4")
-    url = (
-        job.database
-        if job.is_sqlite
-        else job.database.replace("postgresql:", "postgresql+psycopg:")
-    )
+def launch(job: Job) -> None:
+    """Start DBOS in this process over the job's database."""
+    address = job.database
+    if not job.is_sqlite:
+        address = address.replace("postgresql:", "postgresql+psycopg:")
     DBOS(
         config={
             "name": "bench",
-            "system_database_url": url,
+            "system_database_url": address,
             "log_level": "ERROR",
             "application_version": "bench",
         }
     )
     DBOS.launch()
+
+
+@asynccontextmanager
+async def open_workflows(job: Job) -> AsyncIterator[Engine]:
+    """Launch DBOS, which takes up at once what a killed process left."""
+    _jobs.append(job)
+    _shapes["crash"] = WHOLE.shape("w4")
+    launch(job)
     try:
         yield Workflows(job)
     finally:
