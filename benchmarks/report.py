@@ -8,7 +8,7 @@ from benchmarks.figures import UNITS, short, spread
 from benchmarks.ratios import figures_of, ratios
 from benchmarks.records import NEXUS, Book
 from benchmarks.shapes import Sizes
-from benchmarks.targets import judge
+from benchmarks.targets import Verdict, judge
 
 
 def title_of(engine: str) -> str:
@@ -32,7 +32,7 @@ def render_report(book: Book, sizes: Sizes) -> str:
             one.database,
             one.target,
             one.measured,
-            f"{'met' if one.is_met else '**not met**'}, {_room(one.room)}",
+            _verdict(one),
         )
         for one in judge(book, sizes)
     ]
@@ -55,10 +55,12 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _room(room: float) -> str:
-    if room == float("inf"):
-        return "nothing to spare needed"
-    return f"{short(room)} × the limit's room" if room >= 1 else f"off by {short(1 / room)} ×"
+def _verdict(one: Verdict) -> str:
+    """Say whether a target is met and by how much; of nothing there is no how much."""
+    word = "met" if one.is_met else "**not met**"
+    if one.room in (0.0, float("inf")):
+        return word
+    return f"{word}, by {short(max(one.room, 1 / one.room))} ×"
 
 
 def _noise(book: Book, sizes: Sizes) -> Iterator[str]:
