@@ -5,6 +5,7 @@ was sent is too. Lost during the commit, the outcome is unknown and said to be s
 """
 
 import asyncio
+import json
 import re
 from functools import cache
 from typing import Any, Final
@@ -12,7 +13,7 @@ from typing import Any, Final
 import asyncpg
 
 from nexus.errors import ServiceMissing, StatementRefused
-from nexus.models.writing import Begin, Many, Query, Row, T, Transaction
+from nexus.models.writing import Begin, Fused, Many, Row, Statement, T, Transaction, Value
 
 TRIES: Final = 8
 PAUSE_SECONDS: Final = 0.1
@@ -45,6 +46,8 @@ class PostgresWriter:
             command_timeout=COMMAND_SECONDS,
             timeout=5.0,
             server_settings={"application_name": "nexus"},
+            init=_plan_by_index,
+            reset=_keep_session,
         )
         # Waiting for a connection is not a failure of the database: first come, first served.
         self._places = asyncio.Semaphore(pool_size)
@@ -104,6 +107,21 @@ class PostgresWriter:
             self._pool.terminate()
 
 
+PLANNING: Final = (
+    "SET jit = off; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
+)
+"""Every hot statement goes from few keys to their rows. Without this a plan that was made
+while a table was small reads all of it for as long as its connection lives."""
+
+
+async def _plan_by_index(connection: Any) -> None:
+    await connection.execute(PLANNING)
+
+
+async def _keep_session(connection: Any) -> None:
+    """Spare the round trip of a reset: transactions here change nothing of their session."""
+
+
 async def drive(connection: Any, transaction: Transaction[T]) -> T:
     """Feed a transaction's statements to the connection until it returns."""
     try:
@@ -115,19 +133,44 @@ async def drive(connection: Any, transaction: Transaction[T]) -> T:
         return result
 
 
-async def _execute(connection: Any, statement: Query | Many) -> list[Row]:
+async def _execute(connection: Any, statement: Statement) -> list[Row]:
     sql = _native(statement.sql)
     if isinstance(statement, Many):
         await connection.executemany(sql, statement.rows)
         return []
-    rows: list[Row] = await connection.fetch(sql, *statement.values)
+    if isinstance(statement, Fused):
+        (row,) = await connection.fetch(sql, *map(_as_json, statement.values))
+        return [json.loads(table) if table else [] for table in row]
+    rows: list[Row] = await connection.fetch(sql, *map(_native_value, statement.values))
     return rows
 
 
 @cache
 def _native(sql: str) -> str:
     """Write the shared form of a statement the way PostgreSQL wants it."""
+    sql = sql.replace("JSON_LIST(", "json_agg(").replace("JSON_ROW(", "json_build_array(")
+    sql = re.sub(r"EACH OF \$(\d+) \(([^)]*)\)", _unpacked, sql)
     return re.sub(r"IN EACH\(\$(\d+)\)", r"= ANY($\1)", sql)
+
+
+def _unpacked(found: re.Match[str]) -> str:
+    columns = ", ".join(
+        f"CAST(value->>{at} AS {column.split()[1]}) AS {column.split()[0]}"
+        for at, column in enumerate(found[2].split(","))
+    )
+    rows = f"json_array_elements(CAST(${found[1]} AS JSON)) AS e(value)"
+    return " ".join(("(SELECT", columns, "FROM", rows, ")"))
+
+
+def _as_json(value: Value) -> Any:
+    return json.dumps(value) if isinstance(value, list | tuple) else value
+
+
+def _native_value(value: Value) -> Any:
+    """Send a list of tuples as JSON; anything else as it is."""
+    if isinstance(value, list | tuple) and value and isinstance(value[0], list | tuple):
+        return json.dumps(value)
+    return value
 
 
 def _missing(wrong: Exception) -> ServiceMissing:

@@ -5,7 +5,7 @@ The API and the workers share it; it runs no agents.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, TypeVar
 
@@ -17,6 +17,7 @@ from nexus.events.bell import Bell
 from nexus.models.database import Database
 from nexus.models.writing import Transaction, Writer
 from nexus.orchestrator import creating, steering
+from nexus.orchestrator.advancing import close
 from nexus.orchestrator.creating import NewDocument, NewProject
 from nexus.orchestrator.queue import Queue
 from nexus.orchestrator.turn import Turn
@@ -48,18 +49,23 @@ class WorkflowEngine:
 
     async def run(self, act: Callable[[Turn], Transaction[T]]) -> T:
         """Run one act as one transaction; return after its commit and its announcements."""
+        result, turn = await self.commit(act)
+        await self.tell(turn)
+        return result
+
+    async def commit(self, act: Callable[[Turn], Transaction[T]]) -> tuple[T, Turn]:
+        """Run one act as one transaction; return after its commit with what is to be told."""
         turns: list[Turn] = []
 
         def begin() -> Transaction[T]:
             turn = Turn()
             turns.append(turn)
             result = yield from act(turn)
-            yield from turn.write_events()
+            yield from close(turn)
             return result
 
         result = await self._database.run(begin)
-        await self.tell(turns[-1])
-        return result
+        return result, turns[-1]
 
     async def persist(self, act: Callable[[Turn], Transaction[T]]) -> T:
         """Run an act that must not be lost: while the database is away, keep it and try again.
@@ -85,9 +91,17 @@ class WorkflowEngine:
             turns, self._untold = self._untold, []
             if not turns:
                 return  # told along with an earlier one
-            with suppress(ServiceMissing):
-                await self._queue.announce([one for turn in turns for one in turn.announcements])
-            await self._bell.ring({project for turn in turns for project in turn.touched})
+            await self.announce(turns)
+            await self.ring({project for turn in turns for project in turn.touched})
+
+    async def announce(self, turns: Sequence[Turn]) -> None:
+        """Put the subtasks that committed turns queued on the queue."""
+        with suppress(ServiceMissing):
+            await self._queue.announce([one for turn in turns for one in turn.announcements])
+
+    async def ring(self, project_ids: Collection[str]) -> None:
+        """Wake whoever watches these projects."""
+        await self._bell.ring(project_ids)
 
     async def backlog(self) -> int:
         """Count what the queue holds, announced and not acknowledged.

@@ -5,133 +5,137 @@ claimed, so no project can fill the queue.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from nexus.domain.ids import new_id
-from nexus.domain.states import QUICK_KINDS, SubtaskKind
-from nexus.models.writing import Many, Query, Transaction, Value
+from nexus.domain.states import QUICK_KINDS, ProjectState, SubtaskKind
+from nexus.models.writing import Many, Query, Row, Transaction
+from nexus.orchestrator.newborn import (
+    INGEST_ATTEMPTS,
+    INGEST_TIMEOUT_SECONDS,
+    MAX_PLAN_CALLS,
+    NewSubtask,
+)
+from nexus.orchestrator.transitions.closing import INSERT_SUBTASK, give_subtask
+from nexus.orchestrator.transitions.ending import read_ready
 from nexus.orchestrator.turn import Announcement, Subject, Turn
 
 WINDOW: Final = 256
-MAX_MODEL_CALLS: Final = 50
-MAX_PLAN_CALLS: Final = 6
-PLAN_TIMEOUT_SECONDS: Final = 300.0
-PLAN_ATTEMPTS: Final = 3
-INGEST_ATTEMPTS: Final = 20
-"""A document waits about two minutes for a memory that is away."""
-INGEST_TIMEOUT_SECONDS: Final = 900.0
-
-INSERT_SUBTASK: Final = (
-    "INSERT INTO subtasks (id, workspace, project_id, task_id, document_id, supersedes, kind, agent, "
-    "status, priority, attempt, attempt_open, max_attempts, generation, max_model_calls, claim, "
-    "run_at, announced_at, timeout_seconds, requests, input_tokens, output_tokens, cost_pico_usd, "
-    "created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, 0, 0, $10, 0, $11, 0, "
-    "NOW_US(), NULL, $12, 0, 0, 0, 0, NOW_US())"
-)
-
-COPY_STEPS: Final = (
-    "INSERT INTO journal (subtask_id, number, workspace, kind, name, key, occurrence, generation, "
-    "fingerprint, effect, status, claim, request, result, outcome, input_tokens, output_tokens, "
-    "cost_pico_usd, begun_at, recorded_at) "
-    "SELECT CAST($1 AS VARCHAR), number, workspace, kind, name, key, occurrence, 0, fingerprint, "
-    "effect, status, 0, request, result, outcome, 0, 0, 0, begun_at, recorded_at "
-    "FROM journal WHERE subtask_id = $2 AND kind = 'step' AND status = 'recorded'"
-)
 
 
-def queue_tasks(turn: Turn, project: Subject, task_ids: Sequence[str]) -> Transaction[list[str]]:
-    """Create the queued `work` subtasks of tasks that are ready; return their ids in plan order.
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a worker may take over of the work it frees."""
 
-    A task that ran before (a retry) gets a new subtask that keeps the recorded steps.
+    free_slots: int = 0
+    live_workers: int = 1
+    worker_id: str = ""
+
+    def of(self, freed: int) -> int:
+        """Its fair share: freed work over live workers, rounded up, at most its free slots."""
+        return min(self.free_slots, -(-freed // max(1, self.live_workers)))
+
+    def without(self, taken: int) -> "Share":
+        """What is left of it."""
+        return replace(self, free_slots=self.free_slots - taken)
+
+
+NO_SHARE: Final = Share()
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Subtasks that were made: `taken` are in the sharing worker's hands, the others wait."""
+
+    waiting: tuple[NewSubtask, ...] = ()
+    taken: tuple[NewSubtask, ...] = ()
+
+    def __add__(self, other: "Queued") -> "Queued":
+        return Queued(self.waiting + other.waiting, self.taken + other.taken)
+
+
+def queue_tasks(
+    turn: Turn, task_ids: Sequence[str], share: Share = NO_SHARE
+) -> Transaction[Queued]:
+    """Queue the tasks that are ready; see `queue_ready`."""
+    rows = yield from read_ready(task_ids, share.worker_id)
+    return queue_ready(turn, rows, share)
+
+
+def queue_ready(turn: Turn, rows: Sequence[Row], share: Share) -> Queued:
+    """Make the `work` subtasks of ready tasks (rows of READY): a share is taken over, the rest queued.
+
+    They become rows when the turn is written. A task that ran before (a retry) gets a new
+    subtask that keeps the recorded steps.
     """
-    rows = yield Query(
-        "SELECT node, id, agent, max_attempts, timeout_seconds, subtask_id FROM tasks "
-        "WHERE id IN EACH($1) AND status = 'pending' ORDER BY node",
-        (list(task_ids),),
+    may_take = sum(row[8] == ProjectState.RUNNING and bool(row[9]) for row in rows)
+    left = share.of(may_take)
+    made: list[NewSubtask] = []
+    for row in rows:
+        takes = left > 0 and row[8] == ProjectState.RUNNING
+        left -= takes
+        one = _work(row, share.worker_id if takes else None)
+        give_subtask(turn, one, row[7])
+        made.append(one)
+    return Queued(
+        tuple(one for one in made if not one.owner), tuple(one for one in made if one.owner)
     )
-    inserts: list[tuple[Value, ...]] = []
-    current: list[tuple[Value, ...]] = []
-    for _, task_id, agent, attempts, seconds, earlier in rows:
-        subtask_id = new_id("sub")
-        inserts.append(
-            (
-                subtask_id,
-                project.workspace,
-                project.project_id,
-                task_id,
-                None,
-                earlier,
-                SubtaskKind.WORK.value,
-                agent,
-                1,
-                attempts,
-                MAX_MODEL_CALLS,
-                seconds,
-            )
-        )
-        current.append((task_id, subtask_id))
-        subject = Subject(project.project_id, project.workspace, task_id, subtask_id)
-        turn.tell(subject, "subtask.queued", kind=SubtaskKind.WORK.value)
-    if inserts:
-        yield Many(INSERT_SUBTASK, inserts)
-        yield Many("UPDATE tasks SET subtask_id = $2 WHERE id = $1", current)
-        retried = [(row[0], row[5]) for row in inserts if row[5]]
-        if retried:
-            yield Many(COPY_STEPS, retried)
-    return [str(row[0]) for row in inserts]
+
+
+def _work(row: Row, owner: str | None) -> NewSubtask:
+    return NewSubtask(
+        SubtaskKind.WORK,
+        row[3],
+        row[2],
+        project_id=row[1],
+        task_id=row[0],
+        supersedes=row[6],
+        max_attempts=row[4],
+        timeout_seconds=row[5],
+        owner=owner,
+    )
 
 
 def queue_planning(turn: Turn, project: Subject) -> Transaction[str]:
     """Create the queued `plan` subtask of a project."""
-    subtask_id = new_id("sub")
-    yield Many(
-        INSERT_SUBTASK,
-        [
-            (
-                subtask_id,
-                project.workspace,
-                project.project_id,
-                None,
-                None,
-                None,
-                SubtaskKind.PLAN.value,
-                "manager",
-                0,
-                PLAN_ATTEMPTS,
-                MAX_PLAN_CALLS,
-                PLAN_TIMEOUT_SECONDS,
-            )
-        ],
+    made = NewSubtask(
+        SubtaskKind.PLAN,
+        "manager",
+        project.workspace,
+        project_id=project.project_id,
+        max_model_calls=MAX_PLAN_CALLS,
     )
-    subject = Subject(project.project_id, project.workspace, None, subtask_id)
-    turn.tell(subject, "subtask.queued", kind=SubtaskKind.PLAN.value)
-    return subtask_id
+    yield Many(INSERT_SUBTASK, [made.row()])
+    turn.tell(made.subject(None), "subtask.queued", kind=made.kind.value)
+    return made.id
 
 
 def queue_ingestion(turn: Turn, workspace: str, document_id: str) -> Transaction[str]:
     """Create and announce the queued `ingest` subtask of a document."""
-    subtask_id = new_id("sub")
-    yield Many(
-        INSERT_SUBTASK,
-        [
-            (
-                subtask_id,
-                workspace,
-                None,
-                None,
-                document_id,
-                None,
-                SubtaskKind.INGEST.value,
-                "memory",
-                1,
-                INGEST_ATTEMPTS,
-                0,
-                INGEST_TIMEOUT_SECONDS,
-            )
-        ],
+    made = NewSubtask(
+        SubtaskKind.INGEST,
+        "memory",
+        workspace,
+        document_id=document_id,
+        max_attempts=INGEST_ATTEMPTS,
+        max_model_calls=0,
+        timeout_seconds=INGEST_TIMEOUT_SECONDS,
     )
-    yield from announce_subtasks(turn, [subtask_id])
-    return subtask_id
+    yield Many(INSERT_SUBTASK, [made.row()])
+    yield from announce_subtasks(turn, [made.id])
+    return made.id
+
+
+def announce_projects(turn: Turn, project_ids: Sequence[str]) -> Transaction[None]:
+    """Top up the windows of those projects that have something left to announce."""
+    rows = yield Query(
+        "SELECT id FROM projects WHERE id IN EACH($1) AND EXISTS (SELECT 1 FROM subtasks s "
+        "WHERE s.project_id = projects.id AND s.status = 'queued' AND s.announced_at IS NULL "
+        "AND s.run_at <= NOW_US()) ORDER BY id",
+        (list(project_ids),),
+    )
+    for row in rows:
+        yield from announce_project(turn, row[0])
 
 
 def announce_project(turn: Turn, project_id: str) -> Transaction[None]:

@@ -11,12 +11,7 @@ from typing import Final
 from nexus.domain.events import EVENTS
 from nexus.domain.seam import Json
 from nexus.domain.text import dumps
-from nexus.models.writing import Many, Query, Transaction, Value
-
-INSERT_EVENT: Final = (
-    "INSERT INTO events (project_id, seq, workspace, type, at, task_id, subtask_id, attempt, data) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-)
+from nexus.models.writing import Cell, Lock, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +34,66 @@ class Announcement:
 
 
 @dataclass(slots=True)
+class Tally:
+    """What a transaction adds to a project's counters."""
+
+    ended: int = 0  # tasks that are over now
+    well: int = 0  # of them, those that succeeded
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_pico_usd: int = 0
+    unpriced_requests: int = 0
+
+    def row(self) -> tuple[int, ...]:
+        """Its counters in the order of `closing.COUNT_UP`."""
+        return (
+            self.ended,
+            self.well,
+            self.requests,
+            self.input_tokens,
+            self.output_tokens,
+            self.cost_pico_usd,
+            self.unpriced_requests,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """An event of a transaction; `place` counts from 1 among its project's events there."""
+
+    project_id: str
+    place: int
+    subject: Subject
+    type: str
+    data: str
+
+    def numbered(self) -> tuple[Cell, ...]:
+        """Write it without its final number and time."""
+        about = self.subject
+        names = (about.task_id, about.subtask_id, about.attempt)
+        return (self.project_id, self.place, about.workspace, self.type, *names, self.data)
+
+    def row(self, before: int, at: int) -> tuple[Cell, ...]:
+        """Write it as a row, after `before` earlier events of its project, `at` a time in us."""
+        about = self.subject
+        names = (about.task_id, about.subtask_id, about.attempt)
+        seq = before + self.place
+        return (self.project_id, seq, about.workspace, self.type, at, *names, self.data)
+
+
+@dataclass(slots=True)
 class Turn:
     """Collects what a transaction tells; one a transaction, made anew when it is run again."""
 
     announcements: list[Announcement] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
-    _events: dict[str, list[tuple[Subject, str, str]]] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)  # projects whose new subtasks wait
+    subtasks: list[tuple[Cell, ...]] = field(default_factory=list)
+    gifts: list[tuple[str, str, int]] = field(default_factory=list)  # task, subtask, runs
+    copies: list[tuple[str, str]] = field(default_factory=list)  # subtask, the one before
+    _events: dict[str, list[EventRow]] = field(default_factory=dict)
+    tallies: dict[str, Tally] = field(default_factory=dict)
 
     def tell(self, subject: Subject, event: str, **data: Json) -> None:
         """Add an event; `data` has exactly the fields the catalogue lists for it.
@@ -54,54 +103,37 @@ class Turn:
         """
         if set(data) != set(EVENTS.get(event, ("unknown event",))):
             raise ValueError(f"{event} has the fields {EVENTS.get(event)}, not {tuple(data)}")
-        self._events.setdefault(subject.project_id, []).append((subject, event, dumps(data)))
+        told = self._events.setdefault(subject.project_id, [])
+        told.append(EventRow(subject.project_id, len(told) + 1, subject, event, dumps(data)))
 
-    def write_events(self) -> Transaction[None]:
-        """Number and insert everything told; the last thing a transaction does."""
-        rows: list[tuple[Value, ...]] = []
-        for project_id in sorted(self._events):
-            told = self._events.pop(project_id)
-            found = yield Query(
-                "UPDATE projects SET seq = seq + $2, updated_at = NOW_US() WHERE id = $1 "
-                "RETURNING seq, updated_at",
-                (project_id, len(told)),
-            )
-            if not found:
-                continue  # the project was deleted in this very transaction
-            last, now = found[0]
-            for seq, (subject, event, data) in enumerate(told, last - len(told) + 1):
-                rows.append(_event_row(subject, seq, now, event, data))
-            self.touched.add(project_id)
-        if rows:
-            yield Many(INSERT_EVENT, rows)
+    def tally(self, project_id: str) -> Tally:
+        """The counters to which this transaction adds for a project."""
+        return self.tallies.setdefault(project_id, Tally())
+
+    def take(self) -> tuple[list[tuple[str | int, ...]], list[EventRow]]:
+        """Hand over what is to be written: changes of projects in id order, and events."""
+        told, self._events = self._events, {}
+        tallies, self.tallies = self.tallies, {}
+        changes: list[tuple[str | int, ...]] = [
+            (one, len(told.get(one, ())), *tallies.get(one, NOTHING).row())
+            for one in sorted(told.keys() | tallies.keys())
+        ]
+        return changes, [event for one in sorted(told) for event in told[one]]
 
 
-def _event_row(subject: Subject, seq: int, now: int, event: str, data: str) -> tuple[Value, ...]:
-    return (
-        subject.project_id,
-        seq,
-        subject.workspace,
-        event,
-        now,
-        subject.task_id,
-        subject.subtask_id,
-        subject.attempt,
-        data,
-    )
+NOTHING: Final = Tally()
 
 
 def lock_projects(project_ids: Collection[str]) -> Transaction[None]:
     """Lock the projects a transaction is about to touch, in id order."""
-    if project_ids:
-        yield Query(
-            "SELECT id FROM projects WHERE id IN EACH($1) ORDER BY id FOR UPDATE",
-            (sorted(set(project_ids)),),
-        )
+    ids: list[str] = sorted(set(project_ids))
+    if ids:
+        yield Lock("SELECT id FROM projects WHERE id IN EACH($1) ORDER BY id FOR UPDATE", (ids,))
 
 
 def lock_projects_of(subtask_ids: Sequence[str]) -> Transaction[None]:
     """Lock the projects these subtasks belong to, in id order."""
-    yield Query(
+    yield Lock(
         "SELECT id FROM projects WHERE id IN "
         "(SELECT project_id FROM subtasks WHERE id IN EACH($1)) ORDER BY id FOR UPDATE",
         (list(subtask_ids),),

@@ -42,6 +42,7 @@ def check_project(ledger: Ledger, project_id: str) -> None:
     _check_history(ledger, project, tasks, subtasks)
     _check_counters(project, tasks)
     _check_subtasks(project, tasks, subtasks)
+    _check_current(tasks, subtasks)
     if tasks and project["status"] == "running":
         _check_graph(ledger, project_id, tasks, subtasks)
 
@@ -89,6 +90,19 @@ def _check_subtasks(
     current = {t["subtask_id"] for t in tasks}
     assert all(s["id"] in current for s in at_work if s["kind"] == "work")
     assert sum(s["requests"] for s in subtasks) == project["requests"]
+
+
+def _check_current(tasks: list[sqlite3.Row], subtasks: list[sqlite3.Row]) -> None:
+    """A pending task has a subtask if and only if that is queued."""
+    by_id = {s["id"]: s for s in subtasks}
+    for task in tasks:
+        current = by_id[task["subtask_id"]] if task["subtask_id"] else None
+        if current and task["status"] == "pending":
+            assert current["status"] == "queued"
+        for subtask_id in (task["subtask_id"], task["earlier_subtask_id"]):
+            assert subtask_id is None or by_id[subtask_id]["task_id"] == task["id"]
+        if task["status"] in ("running", "waiting", "succeeded", "failed"):
+            assert current
 
 
 def _check_graph(
