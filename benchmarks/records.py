@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -62,6 +63,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 def describe_machine(extra: Iterable[tuple[str, Any]] = ()) -> dict[str, Any]:
     """Say on what the figures were made: they mean nothing for another machine."""
     return {
+        "day": time.strftime("%Y-%m-%d"),
         "processors": os.cpu_count(),
         "system": f"{platform.system()} {platform.release()}",
         "architecture": platform.machine(),

@@ -34,7 +34,7 @@ def render_report(book: Book, sizes: Sizes) -> str:
             one.measured,
             _verdict(one),
         )
-        for one in judge(book, sizes)
+        for one in sorted(judge(book, sizes), key=lambda one: (one.database, one.workload))
     ]
     if verdicts:
         parts += ["## Targets", _table(TARGETS, verdicts)]
