@@ -254,8 +254,7 @@ class Engine(RuleBasedStateMachine):
 
     def status(self, project_id: str) -> str:
         (row,) = self.ledger.rows("SELECT status FROM projects WHERE id = ?", project_id)
-        status: str = row["status"]
-        return status
+        return str(row["status"])
 
     def attempts(self) -> dict[str, int]:
         return {row["id"]: row["attempt"] for row in self.ledger.rows("SELECT * FROM subtasks")}
@@ -263,11 +262,8 @@ class Engine(RuleBasedStateMachine):
     def is_held(self, held: Held) -> bool:
         return bool(
             self.ledger.rows(
-                "SELECT 1 FROM subtasks WHERE id = ? AND claim = ? AND owner = ? "
-                "AND status = 'running'",
-                held.subtask_id,
-                held.claim,
-                held.owner,
+                "SELECT 1 FROM subtasks WHERE (id, claim, owner, status) = (?, ?, ?, 'running')",
+                *(held.subtask_id, held.claim, held.owner),
             )
         )
 
