@@ -25,6 +25,7 @@ from nexus.models.writing import Writer
 from nexus.orchestrator import heartbeat
 from nexus.orchestrator.claiming import release_all
 from nexus.orchestrator.engine import WorkflowEngine
+from nexus.orchestrator.forgetting import forget_answers
 from nexus.orchestrator.hand import Hand
 from nexus.orchestrator.heartbeat import sign
 from nexus.orchestrator.lag import Lag
@@ -236,6 +237,7 @@ class Pulse:
             with suppress(ServiceMissing):
                 await queue.forget_consumers({*self._others, self._hand.worker_id})
             await self._sweep.go_on(engine)
+            await engine.run(lambda turn: forget_answers())
 
     async def _bury_dead(self, engine: WorkflowEngine) -> None:
         """End the leases of neighbours that have ended at once; what was drained counts no attempt."""

@@ -17,6 +17,7 @@ class Folded:
     project: str = ""
     tasks: dict[str, str] = field(default_factory=dict)
     subtasks: dict[str, str] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
     has_plan: bool = False
 
     def add(self, event: sqlite3.Row) -> None:
@@ -32,6 +33,8 @@ class Folded:
         elif what == "subtask" and how != "superseded":
             states = {"started": "running", "retrying": "queued", "released": "queued"}
             self.subtasks[event["subtask_id"]] = states.get(how, how)
+            if how == "started":
+                self.attempts[event["subtask_id"]] = event["attempt"]
 
 
 def check_project(ledger: Ledger, project_id: str) -> None:
@@ -60,6 +63,13 @@ def _check_history(
         t["id"]: t["status"] for t in tasks
     }
     assert folded.subtasks == {s["id"]: s["status"] for s in subtasks}
+    # Progress is written anew for the tasks that events name, and for no others.
+    assert {s["id"]: folded.attempts.get(s["id"], 0) for s in subtasks} == {
+        s["id"]: s["attempt"] for s in subtasks
+    }
+    task_of = {s["id"]: s["task_id"] for s in subtasks}
+    about = [e for e in events if e["subtask_id"] in task_of]
+    assert [e["task_id"] for e in about] == [task_of[e["subtask_id"]] for e in about]
     assert sum(event["type"] == "model.called" for event in events) == project["requests"]
 
 
