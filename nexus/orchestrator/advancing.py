@@ -45,11 +45,12 @@ def close(turn: Turn) -> Transaction[None]:
         yield from announce_project(turn, project_id)
     for project_id, _, _, status, still_open, total, well, workspace in projects:
         if project_id in ended and status == ProjectState.RUNNING and still_open == 0:
-            yield from _end(turn, Subject(project_id, workspace), total=total, well=well)
+            yield from end_project(turn, Subject(project_id, workspace), total=total, well=well)
     yield from write_down(turn)
 
 
-def _end(turn: Turn, project: Subject, *, total: int, well: int) -> Transaction[None]:
+def end_project(turn: Turn, project: Subject, *, total: int, well: int) -> Transaction[None]:
+    """End a running project whose tasks are all over, `well` of them well."""
     if well == total:
         yield from move_project(turn, project, ProjectState.SUCCEEDED, "project.succeeded")
         return

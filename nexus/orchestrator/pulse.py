@@ -41,6 +41,7 @@ from nexus.orchestrator.membership import (
 )
 from nexus.orchestrator.queue import Queue
 from nexus.orchestrator.reconciler import reconcile, return_claim
+from nexus.orchestrator.stalled import mend_stalled
 from nexus.orchestrator.sweeping import Sweep
 from nexus.orchestrator.transitions.subtasks import Held
 
@@ -236,6 +237,7 @@ class Pulse:
             await engine.run(lambda turn: forget_gone(FORGET_US))
             with suppress(ServiceMissing):
                 await queue.forget_consumers({*self._others, self._hand.worker_id})
+            await mend_stalled(engine)
             await self._sweep.go_on(engine)
             await engine.run(lambda turn: forget_answers())
 
