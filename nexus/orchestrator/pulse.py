@@ -197,11 +197,20 @@ class Pulse:
                 await self._ended.wait()
 
     async def _show_life(self) -> None:
-        heartbeat.beat(self._lock)
         if self._lag is not None:
             self._lag.look()
+        if not self._is_hung:
+            heartbeat.beat(self._lock)
+        else:
+            log.critical("loop.hung", hint="end this worker: what it held goes to others")
+
+    @property
+    def _is_hung(self) -> bool:
+        return self._lag is not None and self._lag.is_hung
 
     async def _renew(self, engine: WorkflowEngine) -> None:
+        if self._is_hung:
+            return
         given, worker_id = self._settings, self._hand.worker_id
         await engine.run(lambda turn: beat(worker_id, given.concurrency, given.lease_seconds))
 

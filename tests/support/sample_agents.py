@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from nexus.agents import Brief, Context, Effect, agent, tool
+from nexus.domain.seam import Call, CallKind, Recorded
 from nexus.errors import PermanentFailure
 from nexus.tools.scope import ToolScope
 from tests.support.waiting import until
@@ -150,3 +151,16 @@ async def forsaken(brief: Brief, context: Context) -> str:
 @agent("endless", description="Writes more than fits")
 async def endless(brief: Brief, context: Context) -> str:
     return "x" * (16 * 1024**2 + 1)
+
+
+@agent("sender", description="Makes one unsafe call that hangs until it is let through")
+async def sender(brief: Brief, context: Context) -> str:
+    folder = Path(json.loads(brief.instructions)["folder"])
+
+    async def send(key: str) -> Recorded:
+        (folder / "keys").open("a").write(f"{key}\n")
+        await until((folder / "open").exists, timeout=60)
+        return Recorded("sent")
+
+    call = Call(CallKind.TOOL, "send_letter", "call_1", "0" * 64, Effect.UNSAFE, {"to": "Ada"})
+    return json.dumps(await context.seam.call(call, send))
