@@ -41,6 +41,7 @@ from nexus.orchestrator.membership import (
 )
 from nexus.orchestrator.queue import Queue
 from nexus.orchestrator.reconciler import reconcile, return_claim
+from nexus.orchestrator.stalled import mend_stalled
 from nexus.orchestrator.sweeping import Sweep
 from nexus.orchestrator.transitions.subtasks import Held
 
@@ -196,11 +197,20 @@ class Pulse:
                 await self._ended.wait()
 
     async def _show_life(self) -> None:
-        heartbeat.beat(self._lock)
         if self._lag is not None:
             self._lag.look()
+        if not self._is_hung:
+            heartbeat.beat(self._lock)
+        else:
+            log.critical("loop.hung", hint="end this worker: what it held goes to others")
+
+    @property
+    def _is_hung(self) -> bool:
+        return self._lag is not None and self._lag.is_hung
 
     async def _renew(self, engine: WorkflowEngine) -> None:
+        if self._is_hung:
+            return
         given, worker_id = self._settings, self._hand.worker_id
         await engine.run(lambda turn: beat(worker_id, given.concurrency, given.lease_seconds))
 
@@ -236,6 +246,7 @@ class Pulse:
             await engine.run(lambda turn: forget_gone(FORGET_US))
             with suppress(ServiceMissing):
                 await queue.forget_consumers({*self._others, self._hand.worker_id})
+            await mend_stalled(engine)
             await self._sweep.go_on(engine)
             await engine.run(lambda turn: forget_answers())
 
