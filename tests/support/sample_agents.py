@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from nexus.agents import Brief, Context, Effect, agent, tool
@@ -115,6 +116,21 @@ async def hog(brief: Brief, context: Context) -> str:
 
 def _compute(seconds: float) -> None:
     time.sleep(seconds)
+
+
+@agent("stubborn", description="Will not be cancelled for as many seconds as told")
+async def stubborn(brief: Brief, context: Context) -> str:
+    end = time.monotonic() + float(brief.instructions)
+    while time.monotonic() < end:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.05)
+    return "went on to the end"
+
+
+@agent("threaded", description="Takes a step that blocks a thread for as many seconds as told")
+async def threaded(brief: Brief, context: Context) -> str:
+    await context.step("block", _compute, float(brief.instructions))
+    return "computed"
 
 
 @agent("quick", description="Says one word")
