@@ -148,7 +148,7 @@ async def _execute(connection: Any, statement: Statement) -> list[Row]:
 @cache
 def _native(sql: str) -> str:
     """Write the shared form of a statement the way PostgreSQL wants it."""
-    sql = re.sub(r"JSON_ROWS\(([^)]*)\)", r"json_agg(json_build_array(\1))", sql)
+    sql = sql.replace("JSON_LIST(", "json_agg(").replace("JSON_ROW(", "json_build_array(")
     sql = re.sub(r"EACH OF \$(\d+) \(([^)]*)\)", _unpacked, sql)
     return re.sub(r"IN EACH\(\$(\d+)\)", r"= ANY($\1)", sql)
 

@@ -7,7 +7,7 @@ connection: the same code, no second copy for the other database.
 Statements are written once for both: numbered parameters `$1`, `NOW_US()` for the
 database's clock in microseconds, `IN EACH($1)` for membership in a list parameter, and
 `EACH OF $1 (id TEXT, claim BIGINT) AS j` for a list of tuples read as a table,
-`JSON_ROWS(a, b)` for an aggregate of rows as JSON (nothing: null or an empty list).
+`JSON_LIST(JSON_ROW(a, b))` for an aggregate of JSON lists (of nothing: null or empty).
 """
 
 from collections.abc import Callable, Generator, Sequence

@@ -74,10 +74,12 @@ FUSED: Final = " ".join(
 
 COPY_STEPS: Final = (
     "INSERT INTO journal (subtask_id, number, workspace, kind, name, key, occurrence, generation, "
-    "fingerprint, effect, status, claim, request, result, outcome, input_tokens, output_tokens, "
-    "cost_pico_usd, begun_at, recorded_at) "
+    "fingerprint, effect, status, claim, request, request_sha256, request_bytes, result, "
+    "result_sha256, result_bytes, outcome, input_tokens, output_tokens, cost_pico_usd, begun_at, "
+    "recorded_at) "
     "SELECT CAST($1 AS VARCHAR), number, workspace, kind, name, key, occurrence, 0, fingerprint, "
-    "effect, status, 0, request, result, outcome, 0, 0, 0, begun_at, recorded_at "
+    "effect, status, 0, request, request_sha256, request_bytes, result, result_sha256, "
+    "result_bytes, outcome, 0, 0, 0, begun_at, recorded_at "
     "FROM journal WHERE subtask_id = $2 AND kind = 'step' AND status = 'recorded'"
 )
 

@@ -46,10 +46,14 @@ READY: Final = " ".join(
 )
 BRIEF_COLUMNS: Final = (
     "t.id, t.key, t.title, t.agent, t.instructions, t.acceptance, "
-    "CAST((SELECT JSON_ROWS(source.node, source.key, source.subtask_id) FROM edges e "
-    "CROSS JOIN tasks source WHERE e.project_id = t.project_id AND e.target = t.node "
-    "AND e.data = 1 AND source.project_id = e.project_id AND source.node = e.source) AS TEXT)"
+    "CAST((SELECT JSON_LIST(JSON_ROW(e.source, "
+    "(SELECT s.key FROM tasks s WHERE s.id = (SELECT n.task_id FROM nodes n "
+    "WHERE n.project_id = e.project_id AND n.node = e.source)), "
+    "(SELECT s.subtask_id FROM tasks s WHERE s.id = (SELECT n.task_id FROM nodes n "
+    "WHERE n.project_id = e.project_id AND n.node = e.source)))) "
+    "FROM edges e WHERE e.project_id = t.project_id AND e.target = t.node AND e.data = 1) AS TEXT)"
 )
+"""By primary keys from the edge to its one source: no plan can go over the whole project."""
 BRIEFS: Final = " ".join(("SELECT", BRIEF_COLUMNS, "FROM tasks t WHERE t.id IN EACH($1)"))
 
 FUSED: Final = " ".join(
