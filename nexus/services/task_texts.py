@@ -16,6 +16,7 @@ from nexus.models.writing import Query, Row
 
 MAX_TEXTS: Final = 50_000
 """Over all projects; a text is some 230 bytes."""
+MAX_PROJECTS: Final = 256
 STALE_SECONDS: Final = 10.0
 """After a longer rest a project's tasks are written as a whole again."""
 
@@ -89,15 +90,17 @@ class TaskTexts:
         """Give one reader at a time a project's rendering: what it reads and what it takes agree."""
         rendering = self._known.setdefault(project_id, Rendering())
         self._known.move_to_end(project_id)
-        async with rendering.lock:
-            if time.monotonic() - rendering.used_at > STALE_SECONDS:
-                rendering.forget()
-            yield rendering
-            rendering.used_at = time.monotonic()
-        self._bound()
+        try:
+            async with rendering.lock:
+                if time.monotonic() - rendering.used_at > STALE_SECONDS:
+                    rendering.forget()
+                yield rendering
+                rendering.used_at = time.monotonic()
+        finally:
+            self._bound()
 
     def _bound(self) -> None:
         kept = sum(map(len, self._known.values()))
-        while kept > MAX_TEXTS and len(self._known) > 1:
+        while len(self._known) > 1 and (kept > MAX_TEXTS or len(self._known) > MAX_PROJECTS):
             _, oldest = self._known.popitem(last=False)
             kept -= len(oldest)
