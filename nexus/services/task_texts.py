@@ -25,14 +25,15 @@ SHOWN: Final = (
     "'agent', t.agent, 'status', CASE WHEN t.status = 'pending' AND t.subtask_id IS NOT NULL "
     "THEN 'queued' ELSE t.status END, 'attempt', CASE WHEN t.status IN ('pending', 'skipped') "
     "THEN 0 ELSE COALESCE(s.attempt, 0) END, 'started_at', RFC3339(t.started_at), "
-    "'finished_at', RFC3339(t.finished_at)) FROM tasks t "
-    "LEFT JOIN subtasks s ON s.id = t.subtask_id WHERE t.project_id = $1"
+    "'finished_at', RFC3339(t.finished_at)) FROM {tasks} "
+    "LEFT JOIN subtasks s ON s.id = t.subtask_id"
 )
-ALL: Final = " ".join((SHOWN, "ORDER BY t.node"))
-NAMED: Final = (
-    "AND t.id IN (SELECT task_id FROM events WHERE project_id = $1 AND seq > CAST($2 AS BIGINT))"
+ALL: Final = SHOWN.format(tasks="tasks t") + " WHERE t.project_id = $1 ORDER BY t.node"
+# From the named ones to their rows: without statistics PostgreSQL would compare all with all.
+CHANGED: Final = SHOWN.format(
+    tasks="(SELECT DISTINCT task_id FROM events WHERE project_id = $1 "
+    "AND seq > CAST($2 AS BIGINT)) AS named JOIN tasks t ON t.id = named.task_id"
 )
-CHANGED: Final = " ".join((SHOWN, NAMED))
 
 
 @dataclass(slots=True)
