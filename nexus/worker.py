@@ -19,6 +19,7 @@ from nexus.llm.book import ModelBook
 from nexus.locks import FileLock
 from nexus.logs import configure_logs
 from nexus.orchestrator.briefing import Folders
+from nexus.orchestrator.claiming import is_work_open
 from nexus.orchestrator.consumer import Consumer
 from nexus.orchestrator.departure import Departure
 from nexus.orchestrator.hand import Hand
@@ -63,6 +64,9 @@ async def work(
     """Join, work until `stop` is set, drain and leave."""
     models = ModelBook(settings)
     preloading = asyncio.create_task(asyncio.to_thread(preload))
+    if not await parts.engine.persist(lambda turn: is_work_open()):
+        # Nobody waits: what agents need is loaded before work comes, not beside it.
+        await asyncio.wait({preloading})
     equipment = await build_equipment(settings, parts.memory)
     bench = Bench(parts.database, parts.engine, equipment, models, Folders(settings.data))
     worker_id, lock = new_worker(settings.data)
