@@ -244,6 +244,7 @@ class Pulse:
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = time.monotonic()
             await engine.run(lambda turn: forget_gone(FORGET_US))
+            await engine.run(lambda turn: forget_answers())
             with suppress(ServiceMissing):
                 await queue.forget_consumers({*self._others, self._hand.worker_id})
             await mend_stalled(engine)
