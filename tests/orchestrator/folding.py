@@ -24,7 +24,7 @@ class Folded:
         what, _, how = event["type"].partition(".")
         if what == "project":
             self.has_plan |= how == "planned"
-            states = {"created": "planning", "started": "running"}
+            states = {"created": "planning", "started": "running", "resumed": "running"}
             again = "running" if self.has_plan else "planning"
             self.project = again if how == "retried" else states.get(how, how)
         elif what == "task":
@@ -45,8 +45,9 @@ def check_project(ledger: Ledger, project_id: str) -> None:
     _check_history(ledger, project, tasks, subtasks)
     _check_counters(project, tasks)
     _check_subtasks(project, tasks, subtasks)
+    _check_waiting(ledger, project, tasks, subtasks)
     _check_current(tasks, subtasks)
-    if tasks and project["status"] == "running":
+    if tasks and project["status"] in ("running", "waiting"):
         _check_graph(ledger, project_id, tasks, subtasks)
 
 
@@ -113,6 +114,22 @@ def _check_current(tasks: list[sqlite3.Row], subtasks: list[sqlite3.Row]) -> Non
             assert subtask_id is None or by_id[subtask_id]["task_id"] == task["id"]
         if task["status"] in ("running", "waiting", "succeeded", "failed"):
             assert current
+
+
+def _check_waiting(
+    ledger: Ledger, project: sqlite3.Row, tasks: list[sqlite3.Row], subtasks: list[sqlite3.Row]
+) -> None:
+    """What waits is asked about, what is asked about waits, and a project rests only when it must."""
+    asked = ledger.rows("SELECT * FROM approvals WHERE project_id = ?", project["id"])
+    waits = {s["id"] for s in subtasks if s["status"] == "waiting"}
+    assert {one["subtask_id"] for one in asked if one["status"] == "pending"} == waits
+    current = {t["subtask_id"] for t in tasks if t["status"] == "waiting"}
+    assert current == {s["id"] for s in subtasks if s["id"] in waits and s["task_id"]}
+    moving = any(s["status"] in ("queued", "running") for s in subtasks)
+    if project["status"] in ("running", "waiting"):
+        assert (project["status"] == "waiting") == (bool(waits) and not moving)
+    used = [one for one in asked if one["used_at"] is not None]
+    assert all(one["status"] in ("approved", "rejected") for one in used)
 
 
 def _check_graph(
