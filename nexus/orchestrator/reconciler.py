@@ -29,19 +29,19 @@ log = structlog.get_logger()
 async def reconcile(engine: WorkflowEngine) -> None:
     """Make one pass: lost leases, overdue tasks, rows the queue does not know."""
     for held in await engine.run(lambda turn: _lost_claims()):
-        await engine.run(partial(_return_lost, held=held))
+        await engine.run(partial(_return_lost, held=held), "return")
     for overdue in await engine.run(lambda turn: _overdue()):
         await engine.run(partial(_end_overdue, overdue=overdue))
     projects, others = await engine.run(lambda turn: _unannounced())
     if not others and await engine.run(lambda turn: _is_any_stale()):
         others = await _lost_announcements(engine)
     if projects or others:
-        await engine.run(lambda turn: _announce(turn, projects, others))
+        await engine.run(lambda turn: _announce(turn, projects, others), "announce")
 
 
 async def return_claim(engine: WorkflowEngine, held: Held) -> None:
     """Count an attempt as lost and put the subtask back, or fail it after its last one."""
-    await engine.run(lambda turn: _return_lost(turn, held))
+    await engine.run(lambda turn: _return_lost(turn, held), "return")
 
 
 def _lost_claims() -> Transaction[list[Held]]:
