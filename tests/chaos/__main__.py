@@ -46,9 +46,7 @@ def carry_out(options: argparse.Namespace) -> list[Result]:
     runs = list(planned(options))
     with Ground(options.folder) as ground:
         for number, (fault, database, seed) in enumerate(runs, 1):
-            result = asyncio.run(
-                try_fault(ground, fault, database, seed=seed, short=options.short)
-            )
+            result = asyncio.run(try_fault(ground, fault, database, seed=seed, short=options.short))
             results.append(result)
             how = "ok" if not result.violations else f"VIOLATED, again: {result.again}"
             words = f"{fault.name} {database} seed {seed}: {how} ({result.seconds:.1f} s)"

@@ -96,7 +96,9 @@ def _calls_again(evidence: Evidence) -> Iterator[str]:
             excused[record["subtask_id"]] += record["status"] != "recorded"
             continue
         kept[call.fingerprint] = max(kept.get(call.fingerprint, 0), record["recorded_at"])
-    late = [c for c in evidence.calls if c.at_us > kept.get(c.fingerprint, c.at_us) + CLOCK_GRAIN_US]
+    late = [
+        c for c in evidence.calls if c.at_us > kept.get(c.fingerprint, c.at_us) + CLOCK_GRAIN_US
+    ]
     if len(late) > excused.total():
         for call in late:
             yield f"call {call.number} (task {call.task}) was asked again after it was recorded"
@@ -131,6 +133,31 @@ def _key_of(record: Row) -> str:
     return f"{record['subtask_id']}{':' if record['kind'] == 'tool' else '/'}{last}"
 
 
+class Order:
+    """What holds a task back, as its project's history goes on; `open` are barriers passed."""
+
+    def __init__(self, history: History) -> None:
+        self.states: dict[int, str] = {}
+        self.open: set[int] = set()
+        self._tasks = len(history.tasks)
+        self._order: dict[int, list[int]] = defaultdict(list)
+        self._data: dict[int, list[int]] = defaultdict(list)
+        for edge in graph_of(history).edges:
+            (self._data if edge.data else self._order)[edge.target].append(edge.source)
+
+    def missing(self, node: int) -> list[int]:
+        """List the nodes that should have ended, and well where they feed this one, and did not."""
+        unfed = [one for one in self._data[node] if self.states.get(one) != "succeeded"]
+        return unfed + [one for one in self._order[node] if not self._is_over(one)]
+
+    def _is_over(self, node: int) -> bool:
+        if node < self._tasks:
+            return self.states.get(node) in TASK_TERMINAL
+        if node not in self.open and all(map(self._is_over, self._order[node])):
+            self.open.add(node)
+        return node in self.open
+
+
 def tasks_wait_for_what_they_depend_on(evidence: Evidence) -> Iterator[str]:
     """I4: by the order of the events."""
     for history in evidence.histories:
@@ -138,35 +165,18 @@ def tasks_wait_for_what_they_depend_on(evidence: Evidence) -> Iterator[str]:
 
 
 def _early_starts(history: History) -> Iterator[str]:
-    graph = graph_of(history)
-    sources: dict[int, list[int]] = defaultdict(list)
-    feeds: dict[int, list[int]] = defaultdict(list)
-    for edge in graph.edges:
-        (feeds if edge.data else sources)[edge.target].append(edge.source)
+    order = Order(history)
     nodes = {task["id"]: task["node"] for task in history.tasks}
-    states: dict[int, str] = {}
-    over: set[int] = set()  # barriers found open; a retry may close them, a start reopens
-
-    def is_over(node: int) -> bool:
-        if node < len(history.tasks):
-            return states.get(node) in TASK_TERMINAL
-        if node not in over and all(is_over(source) for source in sources[node]):
-            over.add(node)
-        return node in over
-
     for event in history.events:
         what, _, how = event["type"].partition(".")
+        if what == "project" and how == "retried":
+            order.open.clear()
         if what != "task":
-            over = set() if event["type"] == "project.retried" else over
             continue
         node = nodes[event["task_id"]]
-        states[node] = TASK_FOLDS.get(how, how)
-        if how != "started":
-            continue
-        early = [n for n in feeds[node] if states.get(n) != "succeeded"]
-        early += [n for n in sources[node] if not is_over(n)]
-        if early:
-            yield f"{history.id} seq {event['seq']}: {graph.keys[node]} started before {early}"
+        order.states[node] = TASK_FOLDS.get(how, how)
+        if how == "started" and (early := order.missing(node)):
+            yield f"{history.id} seq {event['seq']}: {event['task_id']} started before {early}"
 
 
 def spend_adds_up(evidence: Evidence) -> Iterator[str]:

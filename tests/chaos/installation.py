@@ -9,8 +9,9 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -142,7 +143,7 @@ class Installation:
 
     # Processes
 
-    def environment(self, data: Path, **changes: str) -> dict[str, str]:
+    def environment(self, data: Path, changes: Mapping[str, str]) -> dict[str, str]:
         """What a process of this world is told; nothing of the settings of whoever runs it."""
         kept = {name: value for name, value in os.environ.items() if name not in _VARIABLES}
         return {
@@ -164,23 +165,19 @@ class Installation:
         }
 
     def spawn(
-        self, name: str, command: Sequence[str], *, data: Path | None = None, **changes: str
+        self, name: str, command: Sequence[str], data: Path, changes: Mapping[str, str]
     ) -> Member:
         """Start a process of this world; it is ended with the world if not before."""
-        member = start(
-            f"{len(self.members):02d}-{name}",
-            command,
-            self.environment(data or self.data, **changes),
-            folder=self.folder,
-            data=data or self.data,
-        )
+        environment = self.environment(data, changes)
+        name = f"{len(self.members):02d}-{name}"
+        member = start(name, command, environment, folder=self.folder, data=data)
         self.members.append(member)
         return member
 
     def spawn_worker(self, *, elsewhere: bool = False, **changes: str) -> Member:
         """Start a worker without waiting; `elsewhere`: as if on a machine of its own."""
         data = self.folder / f"data-{len(self.members)}" if elsewhere else self.data
-        return self.spawn("worker", [sys.executable, "-m", "nexus.worker"], data=data, **changes)
+        return self.spawn("worker", [sys.executable, str(ROOT / "worker.py")], data, changes)
 
     async def start_worker(self, *, elsewhere: bool = False, **changes: str) -> Member:
         """Start a worker and wait until it has joined."""
@@ -197,7 +194,7 @@ class Installation:
     async def joined(self, workers: list[Member]) -> list[Member]:
         """Wait until these workers are in the database; give each its id."""
         for worker in workers:
-            await self.until(lambda w=worker: self._has_joined(w), within=START_SECONDS)
+            await self.until(partial(self._has_joined, worker), within=START_SECONDS)
         return workers
 
     async def _has_joined(self, worker: Member) -> bool:
@@ -215,7 +212,8 @@ class Installation:
     async def start_api(self, **changes: str) -> Member:
         """Start the API where it was before, and wait until it answers."""
         options = ("--host", "127.0.0.1", "--port", str(self.api_port), "--no-access-log")
-        api = self.spawn("api", [sys.executable, "-m", "uvicorn", "main:app", *options], **changes)
+        command = [sys.executable, "-m", "uvicorn", "nexus.main:app", *options]
+        api = self.spawn("api", command, self.data, changes)
         async with httpx2.AsyncClient(timeout=5) as http:
             await self.until(lambda: self._answers(api, http), within=START_SECONDS)
         return api

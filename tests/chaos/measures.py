@@ -5,19 +5,21 @@ from collections.abc import Iterable
 from tests.chaos.world import World
 
 
-async def seconds_to_next_start(world: World, subtask_ids: Iterable[str], since_us: int) -> float:
-    """How long after `since_us` the last of these subtasks was started again; -1 when one never was."""
+async def seconds_to_last(
+    world: World, event: str, subtask_ids: Iterable[str], since_us: int
+) -> float:
+    """How long after `since_us` an event had come for each of these; -1 when one is missing."""
     rows = await world.rows(
         "SELECT subtask_id, min(at) AS at FROM events "
-        "WHERE type = 'subtask.started' AND at > :since GROUP BY subtask_id",
+        "WHERE type = :event AND at > :since GROUP BY subtask_id",
+        event=event,
         since=since_us,
     )
-    started = {row["subtask_id"]: row["at"] for row in rows}
-    times = [started.get(one) for one in subtask_ids]
-    found = [at for at in times if at is not None]
-    if len(found) < len(times):
+    came = {row["subtask_id"]: row["at"] for row in rows}
+    times = [came.get(one, -1) for one in subtask_ids]
+    if -1 in times:
         return -1.0
-    return round((max(found, default=since_us) - since_us) / 1e6, 3)
+    return round((max(times, default=since_us) - since_us) / 1e6, 3)
 
 
 async def running_under(world: World, worker_id: str) -> list[str]:

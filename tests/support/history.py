@@ -82,18 +82,19 @@ def differences_of_events(history: History) -> Iterator[str]:
         folded.add(event)
     if folded.project != project["status"]:
         yield f"events say the project is {folded.project}, its row {project['status']}"
-    for task in history.tasks:
-        told = folded.tasks.get(task["id"], "pending")
-        if told != task["status"]:
-            yield f"events say task {task['key']} is {told}, its row {task['status']}"
-    states = {subtask["id"]: subtask["status"] for subtask in history.subtasks}
-    for subtask_id in states.keys() | folded.subtasks.keys():
-        told, kept = folded.subtasks.get(subtask_id), states.get(subtask_id)
-        if told != kept:
-            yield f"events say subtask {subtask_id} is {told}, its row {kept}"
+    pending = {task["id"]: "pending" for task in history.tasks}
+    yield from _compare("task", pending | folded.tasks, history.tasks)
+    yield from _compare("subtask", folded.subtasks, history.subtasks)
     called = sum(event["type"] == "model.called" for event in events)
     if called != project["requests"]:
         yield f"{called} events model.called, {project['requests']} requests in the project's row"
+
+
+def _compare(what: str, told: Mapping[str, str], rows: Sequence[Row]) -> Iterator[str]:
+    kept = {row["id"]: row["status"] for row in rows}
+    for one in sorted(told.keys() | kept.keys()):
+        if told.get(one) != kept.get(one):
+            yield f"events say {what} {one} is {told.get(one)}, its row {kept.get(one)}"
 
 
 def differences_of_counters(history: History) -> Iterator[str]:
@@ -116,15 +117,21 @@ def differences_of_counters(history: History) -> Iterator[str]:
 
 def differences_of_subtasks(history: History) -> Iterator[str]:
     """One subtask a task is at work; owners, attempts and requests add up."""
-    project, subtasks = history.project, history.subtasks
-    at_work = [one for one in subtasks if one["status"] in OPEN]
-    if len({one["task_id"] for one in at_work}) != len(at_work):
-        yield "a task has two subtasks at work"
-    for one in subtasks:
+    for one in history.subtasks:
         if (one["owner"] is not None) != (one["status"] == "running"):
             yield f"subtask {one['id']} is {one['status']} and its owner {one['owner']}"
         if one["attempt"] > one["max_attempts"]:
             yield f"subtask {one['id']} had {one['attempt']} of {one['max_attempts']} attempts"
+    yield from _differences_of_open_work(history)
+    if sum(one["requests"] for one in history.subtasks) != history.project["requests"]:
+        yield "the requests of the subtasks do not add up to the project's"
+
+
+def _differences_of_open_work(history: History) -> Iterator[str]:
+    project, subtasks = history.project, history.subtasks
+    at_work = [one for one in subtasks if one["status"] in OPEN]
+    if len({one["task_id"] for one in at_work}) != len(at_work):
+        yield "a task has two subtasks at work"
     if project["status"] in (*PROJECT_TERMINAL, "planned"):
         if at_work:
             yield f"the project is {project['status']} with {len(at_work)} subtasks at work"
@@ -133,8 +140,6 @@ def differences_of_subtasks(history: History) -> Iterator[str]:
     current = {task["subtask_id"] for task in history.tasks}
     if any(one["id"] not in current for one in at_work if one["kind"] == "work"):
         yield "a subtask at work is not its task's current one"
-    if sum(one["requests"] for one in subtasks) != project["requests"]:
-        yield "the requests of the subtasks do not add up to the project's"
 
 
 def graph_of(history: History) -> Graph:

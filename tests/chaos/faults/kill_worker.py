@@ -1,7 +1,7 @@
 """Kill -9 of a worker in the middle of model calls: another goes on at the last recorded one."""
 
 from tests.chaos.fault import Figures, fault, require
-from tests.chaos.measures import recorded_calls, running_under, seconds_to_next_start
+from tests.chaos.measures import recorded_calls, running_under, seconds_to_last
 from tests.chaos.world import World
 from tests.support.rig import plan, task
 
@@ -30,14 +30,17 @@ async def _kill_in_mid_call(world: World, *, elsewhere: bool) -> Figures:
         since_us = again.joined_us
     states = await world.end([project])
     require(states[project] == "succeeded", f"the project {states[project]}")
-    resumed = await seconds_to_next_start(world, caught, since_us)
-    limit = SLACK_SECONDS + (world.lease_seconds if elsewhere else 0)
+    back = await seconds_to_last(world, "subtask.retrying", caught, since_us)
+    resumed = await seconds_to_last(world, "subtask.started", caught, since_us)
+    limit = world.lease_seconds + SLACK_SECONDS
     require(0 <= resumed <= limit, f"resumed after {resumed} s, {limit} s allowed")
+    require(elsewhere or back <= SLACK_SECONDS, f"leases were taken back after {back} s")
     recorded = await recorded_calls(world)
     repeated = world.model.calls - recorded
     require(recorded == CALLS, f"{recorded} calls recorded, {CALLS} needed")
     require(repeated <= in_flight, f"{repeated} calls repeated with {in_flight} in flight")
     return {
+        "taken back s": back,
         "resumed s": resumed,
         "caught": len(caught),
         "calls in flight": in_flight,
