@@ -103,7 +103,8 @@ class Installation:
         self._opened.callback(self.stop_valkey)
         self.start_valkey()
         await self._opened.enter_async_context(self.model)
-        self.parts = await self._opened.enter_async_context(open_engine(self._own_settings()))
+        async with self.ground.opening:
+            self.parts = await self._opened.enter_async_context(open_engine(self._own_settings()))
         self._opened.push_async_callback(self.end_members)
 
     @property
