@@ -155,7 +155,7 @@ class Pulse:
     async def _mend(self, engine: WorkflowEngine, queue: Queue) -> None:
         await self._bury_dead(engine)
         await self._return_orphans(engine)
-        await reconcile(engine)
+        await reconcile(engine, self._hand.worker_id)
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = time.monotonic()
             alive = await engine.run(lambda turn: other_workers(self._hand.worker_id))

@@ -26,9 +26,9 @@ REANNOUNCE_US: Final = 5_000_000
 log = structlog.get_logger()
 
 
-async def reconcile(engine: WorkflowEngine) -> None:
-    """Make one pass: lost leases, overdue tasks, rows the queue does not know."""
-    for held in await engine.run(lambda turn: _lost_claims()):
+async def reconcile(engine: WorkflowEngine, worker_id: str) -> None:
+    """Make one pass for a worker: others' lost leases, overdue tasks, rows the queue does not know."""
+    for held in await engine.run(lambda turn: _lost_claims(worker_id)):
         await engine.run(partial(_return_lost, held=held), "return")
     for overdue in await engine.run(lambda turn: _overdue()):
         await engine.run(partial(_end_overdue, overdue=overdue))
@@ -44,12 +44,17 @@ async def return_claim(engine: WorkflowEngine, held: Held) -> None:
     await engine.run(lambda turn: _return_lost(turn, held), "return")
 
 
-def _lost_claims() -> Transaction[list[Held]]:
-    """List running subtasks whose worker's lease is over, or whose worker is unknown."""
+def _lost_claims(but_of: str = "") -> Transaction[list[Held]]:
+    """List running subtasks whose worker's lease is over, or whose worker is unknown.
+
+    `but_of` is who asks: a worker that was late, or slept with its machine, is alive all the
+    same, renews its lease in a moment and goes on with what nobody else took.
+    """
     rows = yield Query(
         "SELECT s.id, s.claim, s.owner FROM subtasks s LEFT JOIN workers w ON w.id = s.owner "
-        "WHERE s.status = 'running' AND (w.id IS NULL OR w.lease_until < NOW_US()) LIMIT $1",
-        (BATCH,),
+        "WHERE s.status = 'running' AND (w.id IS NULL OR w.lease_until < NOW_US()) "
+        "AND s.owner <> $2 LIMIT $1",
+        (BATCH, but_of),
     )
     return [Held(row[0], row[1], row[2]) for row in rows]
 
