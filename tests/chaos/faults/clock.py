@@ -50,7 +50,7 @@ async def clock(world: World) -> Figures:
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "NEXUS_SANDBOX": "monty",  # a fork under libfaketime may hang before its exec
     }
-    world.settings = {"NEXUS_LEASE_SECONDS": "5"}
+    world.settings = {"NEXUS_LEASE_SECONDS": "15"}
     workers = [
         world.spawn_worker(elsewhere=True, **wrong, FAKETIME=f"+{SKEW}"),
         world.spawn_worker(elsewhere=True, **wrong, FAKETIME=f"-{SKEW}"),
