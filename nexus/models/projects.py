@@ -78,6 +78,8 @@ class Task(Table):
     __table_args__ = (
         Index("uq_tasks_project_key", "project_id", "key", unique=True),
         Index("ix_tasks_project_node", "project_id", "node"),
+        # Covers the counts of progress, in the order they are grouped.
+        Index("ix_tasks_progress", "project_id", "phase", "status", "subtask_id"),
     )
 
     id: Mapped[Id]
@@ -146,6 +148,16 @@ class Event(Table):
     subtask_id: Mapped[MaybeRef]
     attempt: Mapped[int | None]
     data: Mapped[Json]
+
+
+class DeletedProject(Table):
+    """A project that was deleted: its folders may still be on some machine."""
+
+    __tablename__ = "deleted_projects"
+
+    id: Mapped[Id]
+    workspace: Mapped[Workspace]
+    deleted_at: Mapped[TimeUs]
 
 
 class Approval(Table):

@@ -11,3 +11,4 @@ class Hand:
     held: dict[str, int] = field(default_factory=dict)  # subtask id -> claim
     live_workers: int = 1
     is_draining: bool = False  # claims without a run are about to be given back
+    is_lagging: bool = False  # the event loop is behind: nothing new is claimed

@@ -5,17 +5,17 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 from starlette.responses import JSONResponse, Response
 
-from nexus.routers.access import Opened, PlanOutlines, Reader
+from nexus.routers.access import Board, Opened, Reader
 from nexus.routers.answers import prefers
 from nexus.schemas.deliverable import Deliverable
 from nexus.schemas.lists import Page, PageParams
 from nexus.schemas.progress import Progress, ProgressParams
 from nexus.schemas.projects import PlanParams, PlanShown
-from nexus.schemas.tasks import JournalEntry, Subtask, Task
+from nexus.schemas.tasks import JournalEntry, JournalParams, Subtask, Task
 from nexus.services import tasks
 from nexus.services.deliverable import get_deliverable
+from nexus.services.journal import read_journal
 from nexus.services.plans import get_plan
-from nexus.services.progress import get_progress
 
 router = APIRouter(tags=["results"])
 
@@ -37,17 +37,12 @@ async def show_plan(
 @router.get("/projects/{project_id}/progress", response_model=Progress)
 async def show_progress(
     caller: Reader,
-    parts: Opened,
-    outlines: PlanOutlines,
+    board: Board,
     project_id: str,
     wanted: Annotated[ProgressParams, Query()],
 ) -> Response:
     """Show where a project stands, phase by phase and task by task."""
-    progress = await get_progress(
-        parts.database, outlines, caller, project_id, with_tasks=wanted.detail == "tasks"
-    )
-    left_out = {"phases": {"__all__": {"tasks"}}} if wanted.detail == "phases" else None
-    body = progress.model_dump_json(exclude=left_out)
+    body = await board.show(caller, project_id, with_tasks=wanted.detail == "tasks")
     return Response(body, media_type="application/json")
 
 
@@ -92,7 +87,10 @@ async def list_subtasks(caller: Reader, parts: Opened, task_id: str, page: Pagin
 @router.get("/subtasks/{subtask_id}/journal")
 @router.get("/subtasks/{subtask_id}/journal/", include_in_schema=False)
 async def show_journal(
-    caller: Reader, parts: Opened, subtask_id: str, page: Paging
+    caller: Reader,
+    parts: Opened,
+    subtask_id: str,
+    wanted: Annotated[JournalParams, Query()],
 ) -> Page[JournalEntry]:
-    """List the recorded calls of a subtask in the order they began."""
-    return await tasks.read_journal(parts.database, caller, subtask_id, page)
+    """List the recorded calls of a subtask in the order they began; with `number`, one in full."""
+    return await read_journal(parts.database, parts.settings.data, caller, subtask_id, wanted)

@@ -1,27 +1,38 @@
-"""Tasks, subtasks and the journal, read for the API."""
+"""Tasks and their subtasks, read for the API."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import ColumnElement, Row, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus.domain.clock import rfc3339
+from nexus.domain.states import TaskState
 from nexus.errors import NotFound
 from nexus.models.database import Database
 from nexus.models.projects import Project as ProjectRow
 from nexus.models.projects import Task as TaskRow
-from nexus.models.work import JournalRecord
 from nexus.models.work import Subtask as SubtaskRow
 from nexus.schemas.lists import Page, PageParams
 from nexus.schemas.projects import Usage
-from nexus.schemas.tasks import JournalEntry, Subtask, Task
+from nexus.schemas.tasks import Subtask, Task
 from nexus.services.caller import Caller
 from nexus.services.cursors import Cursor, page_of
-from nexus.services.progress import ATTEMPT, SHOWN_STATUS
 from nexus.services.project_view import show_failure, show_usage
 from nexus.services.projects import no_project
 from nexus.services.reads import reading
+
+SHOWN_STATUS: Final = case(
+    ((TaskRow.status == TaskState.PENDING) & TaskRow.subtask_id.is_not(None), "queued"),
+    else_=TaskRow.status,
+)
+"""A task's status as it is shown: a pending task that has a subtask shows `queued`."""
+
+ATTEMPT: Final = case(
+    (TaskRow.status.in_((TaskState.PENDING, TaskState.SKIPPED)), 0),
+    else_=func.coalesce(SubtaskRow.attempt, 0),
+)
+"""Which attempt a task is at, as its present subtask counts them; 0 before the first."""
 
 NOTHING = {"requests": 0, "input_tokens": 0, "output_tokens": 0, "cost_pico_usd": 0}
 
@@ -182,56 +193,3 @@ def _show_subtask(row: Row[Any]) -> Subtask:
         started_at=rfc3339(row.started_at),
         finished_at=rfc3339(row.finished_at),
     )
-
-
-async def read_journal(
-    database: Database, caller: Caller, subtask_id: str, page: PageParams
-) -> Page[JournalEntry]:
-    """List the recorded calls of a subtask in the order they began.
-
-    Raises:
-        NotFound: unknown subtask, or another workspace's.
-    """
-    at = Cursor.read(page.cursor)
-    owner = select(SubtaskRow.id).where(
-        SubtaskRow.id == subtask_id, SubtaskRow.workspace == caller.workspace
-    )
-    statement = (
-        select(JournalRecord.__table__)
-        .where(JournalRecord.subtask_id == subtask_id)
-        .order_by(JournalRecord.number)
-        .limit(page.limit + 1)
-    )
-    if at:
-        statement = statement.where(JournalRecord.number > at.number)
-    async with reading(database) as session:
-        if (await session.execute(owner)).one_or_none() is None:
-            raise NotFound("there is no such subtask")
-        rows = (await session.execute(statement)).all()
-    shown = rows[: page.limit]
-    following = Cursor(shown[-1].number, "").write() if len(rows) > page.limit else None
-    return Page(items=[_show_record(row) for row in shown], next_cursor=following)
-
-
-def _show_record(row: Row[Any]) -> JournalEntry:
-    usage = {name: getattr(row, name) for name in ("input_tokens", "output_tokens")}
-    cost = row.cost_pico_usd or 0
-    return JournalEntry(
-        number=row.number,
-        kind=row.kind,
-        name=row.name,
-        key=row.key,
-        generation=row.generation,
-        effect=row.effect,
-        status=row.status,
-        request=row.request,
-        result=row.result,
-        outcome=row.outcome,
-        usage=_call_usage(row.kind, usage, cost),
-        begun_at=rfc3339(row.begun_at) or "",
-        recorded_at=rfc3339(row.recorded_at),
-    )
-
-
-def _call_usage(kind: str, tokens: dict[str, int], cost: int) -> Usage:
-    return show_usage({"requests": int(kind == "model"), **tokens, "cost_pico_usd": cost})
