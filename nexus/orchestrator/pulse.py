@@ -240,7 +240,7 @@ class Pulse:
         if self._others is None:
             return  # first it must be known who is there
         await self._bury_dead(engine)
-        await reconcile(engine)
+        await reconcile(engine, self._hand.worker_id)
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = time.monotonic()
             await engine.run(lambda turn: forget_gone(FORGET_US))

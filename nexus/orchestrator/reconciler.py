@@ -37,22 +37,22 @@ class Wrong:
     is_any_stale: bool
 
 
-async def reconcile(engine: WorkflowEngine) -> None:
-    """Make one pass: lost leases, overdue tasks, rows the queue does not know."""
-    found = await engine.run(lambda turn: _look())
+async def reconcile(engine: WorkflowEngine, worker_id: str) -> None:
+    """Make one pass for a worker: others' lost leases, overdue tasks, rows the queue does not know."""
+    found = await engine.run(lambda turn: _look(worker_id))
     for held in found.lost:
-        await engine.run(partial(_return_lost, held=held))
+        await engine.run(partial(_return_lost, held=held), "return")
     for overdue in found.overdue:
         await engine.run(partial(_end_overdue, overdue=overdue))
     others = found.others
     if not others and found.is_any_stale:
         others = await _lost_announcements(engine)
     if found.projects or others:
-        await engine.run(lambda turn: _announce(turn, found.projects, others))
+        await engine.run(lambda turn: _announce(turn, found.projects, others), "announce")
 
 
-def _look() -> Transaction[Wrong]:
-    lost = yield from _lost_claims()
+def _look(worker_id: str) -> Transaction[Wrong]:
+    lost = yield from _lost_claims(worker_id)
     overdue = yield from _overdue()
     projects, others = yield from _unannounced()
     return Wrong(lost, overdue, projects, others, (yield from _is_any_stale()))
@@ -60,15 +60,20 @@ def _look() -> Transaction[Wrong]:
 
 async def return_claim(engine: WorkflowEngine, held: Held) -> None:
     """Count an attempt as lost and put the subtask back, or fail it after its last one."""
-    await engine.run(lambda turn: _return_lost(turn, held))
+    await engine.run(lambda turn: _return_lost(turn, held), "return")
 
 
-def _lost_claims() -> Transaction[list[Held]]:
-    """List running subtasks whose worker's lease is over, or whose worker is unknown."""
+def _lost_claims(but_of: str = "") -> Transaction[list[Held]]:
+    """List running subtasks whose worker's lease is over, or whose worker is unknown.
+
+    `but_of` is who asks: a worker that was late, or slept with its machine, is alive all the
+    same, renews its lease in a moment and goes on with what nobody else took.
+    """
     rows = yield Query(
         "SELECT s.id, s.claim, s.owner FROM subtasks s LEFT JOIN workers w ON w.id = s.owner "
-        "WHERE s.status = 'running' AND (w.id IS NULL OR w.lease_until < NOW_US()) LIMIT $1",
-        (BATCH,),
+        "WHERE s.status = 'running' AND (w.id IS NULL OR w.lease_until < NOW_US()) "
+        "AND s.owner <> $2 LIMIT $1",
+        (BATCH, but_of),
     )
     return [Held(row[0], row[1], row[2]) for row in rows]
 

@@ -34,7 +34,7 @@ async def test_every_project_with_untold_rows_is_announced_in_one_pass(rig: Rig)
     many = plan(*(task(f"t{n}") for n in range(BATCH + 50)))
     projects = [await rig.start(many) for _ in range(3)]
     await write(rig, "UPDATE subtasks SET announced_at = NULL")
-    await reconcile(rig.parts.engine)
+    await reconcile(rig.parts.engine, "wrk_another")
     for project in projects:
         assert any(one.announced_at for one in await rig.subtasks(project))
 
