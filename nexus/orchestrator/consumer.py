@@ -35,6 +35,7 @@ class Hand:
 
     worker_id: str
     held: dict[str, int] = field(default_factory=dict)  # subtask id -> claim
+    begun: set[tuple[str, int]] = field(default_factory=set)  # (subtask id, claim), not settled yet
     live_workers: int = 1
     is_draining: bool = False  # claims without a run are about to be given back
 
@@ -168,12 +169,17 @@ class Consumer:
     async def _run_one(self, claimed: Claimed, in_a_row: int) -> list[Claimed]:
         """Attempt and settle; return what was taken over. A fenced claim is dropped without a trace."""
         subtask_id = claimed.held.subtask_id
+        begun = (subtask_id, claimed.held.claim)
+        self._hand.begun.add(begun)
         try:
             outcome = await attempt(self._bench, claimed)
             # From here the claim may vanish from the database because of us.
             self._settling.add(subtask_id)
-            return (await conclude(self._bench, claimed, outcome, self._share(in_a_row))).taken
+            taken = (await conclude(self._bench, claimed, outcome, self._share(in_a_row))).taken
+            self._hand.begun.discard(begun)
+            return taken
         except Fenced:
+            self._hand.begun.discard(begun)
             log.info("subtask.dropped", subtask_id=subtask_id)
             return []
         finally:

@@ -34,7 +34,7 @@ from nexus.orchestrator.membership import (
     other_workers,
 )
 from nexus.orchestrator.queue import Queue
-from nexus.orchestrator.reconciler import reconcile, return_claim
+from nexus.orchestrator.reconciler import give_back, reconcile, return_claim
 from nexus.orchestrator.transitions import Held
 
 TICK_SECONDS: Final = 1.0
@@ -163,7 +163,10 @@ class Pulse:
                 await queue.forget_consumers({*alive, self._hand.worker_id})
 
     async def _return_orphans(self, engine: WorkflowEngine) -> None:
-        """Give back claims of this worker that nothing here holds (a commit whose answer was lost)."""
+        """Give back claims of this worker that nothing here holds.
+
+        One that never began here came of a commit whose answer was lost: it counts no attempt.
+        """
         if self._hand.is_draining:
             return
         known = await engine.run(lambda turn: look(self._hand.worker_id))
@@ -172,8 +175,14 @@ class Pulse:
         orphans = {pair for pair in known.claims.items() if held.get(pair[0]) != pair[1]}
         self._seen = {pair: self._seen.get(pair, now) for pair in orphans}
         for subtask_id, number in orphans:
-            if now - self._seen[subtask_id, number] >= ORPHAN_SECONDS:
-                await return_claim(engine, Held(subtask_id, number, self._hand.worker_id))
+            if now - self._seen[subtask_id, number] < ORPHAN_SECONDS:
+                continue
+            orphan = Held(subtask_id, number, self._hand.worker_id)
+            if (subtask_id, number) in self._hand.begun:
+                await return_claim(engine, orphan)
+                self._hand.begun.discard((subtask_id, number))
+            else:
+                await give_back(engine, orphan)
 
     async def _bury_dead(self, engine: WorkflowEngine) -> None:
         """Whoever obtains a dead worker's file lock ends its leases at once."""

@@ -16,7 +16,7 @@ from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.judging import LOST, time_over
 from nexus.orchestrator.queueing import announce_project, announce_subtasks
 from nexus.orchestrator.settling import fail_what_hangs_on, settle_problem
-from nexus.orchestrator.transitions import Held, fail_queued_subtask
+from nexus.orchestrator.transitions import Held, fail_queued_subtask, release_subtask
 from nexus.orchestrator.turn import Turn, lock_projects, lock_projects_of
 
 BATCH: Final = 200
@@ -42,6 +42,17 @@ async def reconcile(engine: WorkflowEngine) -> None:
 async def return_claim(engine: WorkflowEngine, held: Held) -> None:
     """Count an attempt as lost and put the subtask back, or fail it after its last one."""
     await engine.run(lambda turn: _return_lost(turn, held))
+
+
+async def give_back(engine: WorkflowEngine, held: Held) -> None:
+    """Put a claimed subtask that was never begun back, its attempt uncounted, and announce it."""
+    await engine.run(lambda turn: _give_back(turn, held))
+
+
+def _give_back(turn: Turn, held: Held) -> Transaction[None]:
+    yield from lock_projects_of([held.subtask_id])
+    if (yield from release_subtask(turn, held, "the answer to its claim was lost")):
+        yield from announce_subtasks(turn, [held.subtask_id])
 
 
 def _lost_claims() -> Transaction[list[Held]]:
