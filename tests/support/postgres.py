@@ -11,7 +11,7 @@ import pwd
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +33,8 @@ def _binaries() -> Path:
 
 BINARIES: Final = _binaries()
 QUICK: Final = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off")
+LASTING: Final = ("fsync=off", "full_page_writes=off", "autovacuum=off")
+"""What a killed server may not lose, as long as the machine lives: a commit is written when it is answered."""
 START_SECONDS: Final = 30.0
 
 
@@ -50,9 +52,10 @@ def _namespace() -> list[str]:
 
 
 class Server:
-    """One cluster: made by `start`, ended by `stop`, addressed by `url`."""
+    """One cluster: made by `start`, ended by `stop` or `crash`, run again by `run`, addressed by `url`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Sequence[str] = QUICK) -> None:
+        self._settings = settings
         self.data = folder / "data"
         self.log = folder / "log"
         self.port = free_port()
@@ -76,9 +79,13 @@ class Server:
             timeout=60,
             **self._user,
         )
-        settings = [part for setting in QUICK for part in ("-c", setting)]
+        self.run()
+
+    def run(self) -> None:
+        """Start the server over the cluster there is, and wait until it answers."""
+        settings = [part for setting in self._settings for part in ("-c", setting)]
         listen = ["-D", str(self.data), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""]
-        with self.log.open("wb") as log:
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*self._prefix, str(BINARIES / "postgres"), *listen, *settings],
                 stdout=log,
@@ -97,11 +104,19 @@ class Server:
 
     def stop(self) -> None:
         """End the server without waiting for its clients."""
+        self._end(signal.SIGINT)
+
+    def crash(self) -> None:
+        """End the server at once, as a crash does: the next `run` recovers from its log."""
+        self._end(signal.SIGQUIT)
+
+    def _end(self, how: signal.Signals) -> None:
         if self._process is None:
             return
         postmaster = int((self.data / "postmaster.pid").read_text().splitlines()[0])
-        os.kill(postmaster, signal.SIGINT)
+        os.kill(postmaster, how)
         self._process.wait(START_SECONDS)
+        self._process = None
 
     def url(self, database: str) -> str:
         """Return the address of one of its databases."""
@@ -117,9 +132,9 @@ class Server:
 
 
 @contextmanager
-def run_postgres(folder: Path) -> Iterator[Server]:
+def run_postgres(folder: Path, settings: Sequence[str] = QUICK) -> Iterator[Server]:
     """Start a server over `folder`; it is ended with the block."""
-    server = Server(folder)
+    server = Server(folder, settings)
     try:
         server.start()
         yield server
