@@ -35,6 +35,7 @@ from nexus.orchestrator.membership import (
 )
 from nexus.orchestrator.queue import Queue
 from nexus.orchestrator.reconciler import give_back, reconcile, return_claim
+from nexus.orchestrator.rhythm import Rhythm
 from nexus.orchestrator.transitions import Held
 
 TICK_SECONDS: Final = 1.0
@@ -67,6 +68,7 @@ class Pulse:
         self._hand = hand
         self._abandon = abandon
         self._stop = threading.Event()
+        self._rhythm = Rhythm(settings.lease_seconds)
         self._seen: dict[tuple[str, int], float] = {}
         self._swept_at = time.monotonic()
         # A pool of one: its thread is nobody else's, and how it ends is the future's answer.
@@ -142,6 +144,7 @@ class Pulse:
     async def _renew(self, engine: WorkflowEngine) -> None:
         given, worker_id = self._settings, self._hand.worker_id
         await engine.run(lambda turn: beat(worker_id, given.concurrency, given.lease_seconds))
+        self._rhythm.renewed()
 
     async def _watch(self, engine: WorkflowEngine) -> None:
         """Tell the worker of claims it holds that the database gave to nobody or somebody else."""
@@ -155,7 +158,7 @@ class Pulse:
     async def _mend(self, engine: WorkflowEngine, queue: Queue) -> None:
         await self._bury_dead(engine)
         await self._return_orphans(engine)
-        await reconcile(engine)
+        await reconcile(engine, judging=self._rhythm.may_judge())
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = time.monotonic()
             alive = await engine.run(lambda turn: other_workers(self._hand.worker_id))

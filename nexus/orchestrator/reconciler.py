@@ -21,14 +21,19 @@ from nexus.orchestrator.turn import Turn, lock_projects, lock_projects_of
 
 BATCH: Final = 200
 GRACE_US: Final = 2_000_000
-REANNOUNCE_US: Final = 5_000_000
+REANNOUNCE_US: Final = 2_000_000
 
 log = structlog.get_logger()
 
 
-async def reconcile(engine: WorkflowEngine) -> None:
-    """Make one pass: lost leases, overdue tasks, rows the queue does not know."""
-    for held in await engine.run(lambda turn: _lost_claims()):
+async def reconcile(engine: WorkflowEngine, *, judging: bool = True) -> None:
+    """Make one pass: lost leases, overdue tasks, rows the queue does not know.
+
+    Args:
+        judging: a lease that is over means a dead worker; otherwise only one that was found
+            dead, or is unknown, loses what it holds.
+    """
+    for held in await engine.run(lambda turn: _lost_claims(judging)):
         await engine.run(partial(_return_lost, held=held))
     for overdue in await engine.run(lambda turn: _overdue()):
         await engine.run(partial(_end_overdue, overdue=overdue))
@@ -55,12 +60,13 @@ def _give_back(turn: Turn, held: Held) -> Transaction[None]:
         yield from announce_subtasks(turn, [held.subtask_id])
 
 
-def _lost_claims() -> Transaction[list[Held]]:
-    """List running subtasks whose worker's lease is over, or whose worker is unknown."""
+def _lost_claims(judging: bool = True) -> Transaction[list[Held]]:
+    """List running subtasks whose worker is dead or unknown."""
     rows = yield Query(
         "SELECT s.id, s.claim, s.owner FROM subtasks s LEFT JOIN workers w ON w.id = s.owner "
-        "WHERE s.status = 'running' AND (w.id IS NULL OR w.lease_until < NOW_US()) LIMIT $1",
-        (BATCH,),
+        "WHERE s.status = 'running' AND (w.id IS NULL OR w.status = 'gone' "
+        "OR ($2 = 1 AND w.lease_until < NOW_US())) LIMIT $1",
+        (BATCH, int(judging)),
     )
     return [Held(row[0], row[1], row[2]) for row in rows]
 

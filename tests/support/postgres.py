@@ -11,7 +11,7 @@ import pwd
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -32,9 +32,8 @@ def _binaries() -> Path:
 
 
 BINARIES: Final = _binaries()
-QUICK: Final = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off")
-LASTING: Final = ("fsync=off", "full_page_writes=off", "autovacuum=off")
-"""What a killed server may not lose, as long as the machine lives: a commit is written when it is answered."""
+SETTINGS: Final = ("fsync=off", "full_page_writes=off", "autovacuum=off")
+"""Quick, and yet a crashed server loses nothing it answered for, as long as the machine lives."""
 START_SECONDS: Final = 30.0
 
 
@@ -54,8 +53,7 @@ def _namespace() -> list[str]:
 class Server:
     """One cluster: made by `start`, ended by `stop` or `crash`, run again by `run`, addressed by `url`."""
 
-    def __init__(self, folder: Path, settings: Sequence[str] = QUICK) -> None:
-        self._settings = settings
+    def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
         self.log = folder / "log"
         self.port = free_port()
@@ -83,7 +81,7 @@ class Server:
 
     def run(self) -> None:
         """Start the server over the cluster there is, and wait until it answers."""
-        settings = [part for setting in self._settings for part in ("-c", setting)]
+        settings = [part for setting in SETTINGS for part in ("-c", setting)]
         listen = ["-D", str(self.data), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -132,9 +130,9 @@ class Server:
 
 
 @contextmanager
-def run_postgres(folder: Path, settings: Sequence[str] = QUICK) -> Iterator[Server]:
+def run_postgres(folder: Path) -> Iterator[Server]:
     """Start a server over `folder`; it is ended with the block."""
-    server = Server(folder, settings)
+    server = Server(folder)
     try:
         server.start()
         yield server
