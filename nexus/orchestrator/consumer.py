@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from nexus.errors import Fenced, ServiceMissing
+from nexus.failpoints import failpoint
 from nexus.orchestrator.claiming import Claimed, claim, due_subtasks, release_all
 from nexus.orchestrator.queue import Message, Queue
 from nexus.orchestrator.runner import Bench, attempt, conclude
@@ -97,6 +98,7 @@ class Consumer:
             await self._ask_database(free)
             return
         if messages:
+            failpoint("queue.read")
             await self._take(messages[:free], messages[free:])
 
     async def _read(self, count: int) -> list[Message]:
@@ -113,6 +115,7 @@ class Consumer:
         try:
             if await self._claim([message.subtask_id for message in messages]) is not None:
                 await self._queue.acknowledge(messages)
+                failpoint("ack.done")
             await self._queue.give_back(surplus)
         except ServiceMissing:
             log.info("queue.unacknowledged", entries=len(messages))
@@ -133,7 +136,7 @@ class Consumer:
         while wanted:
             try:
                 claimed = await self._bench.engine.run(
-                    lambda turn: claim(turn, self._hand.worker_id, wanted)
+                    lambda turn: claim(turn, self._hand.worker_id, wanted), "claim"
                 )
             except ServiceMissing:
                 if self._stopping:
@@ -211,7 +214,7 @@ class Consumer:
         worker_id = self._hand.worker_id
         try:
             await self._bench.engine.run(
-                lambda turn: release_all(turn, worker_id, "worker stopped")
+                lambda turn: release_all(turn, worker_id, "worker stopped"), "release"
             )
         except ServiceMissing:
             log.warning("database.missing", hint="what this worker held comes back by its lease")

@@ -14,6 +14,7 @@ from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState
 from nexus.errors import ServiceMissing
 from nexus.events.bell import Bell
+from nexus.failpoints import failpoint
 from nexus.models.database import Database
 from nexus.models.writing import Transaction, Writer
 from nexus.orchestrator import creating, steering
@@ -46,8 +47,11 @@ class WorkflowEngine:
         self._untold: list[Turn] = []
         self._telling = asyncio.Lock()
 
-    async def run(self, act: Callable[[Turn], Transaction[T]]) -> T:
-        """Run one act as one transaction; return after its commit and its announcements."""
+    async def run(self, act: Callable[[Turn], Transaction[T]], point: str = "") -> T:
+        """Run one act as one transaction; return after its commit and its announcements.
+
+        `point` names the failpoints right before and after the commit.
+        """
         turns: list[Turn] = []
 
         def begin() -> Transaction[T]:
@@ -55,13 +59,15 @@ class WorkflowEngine:
             turns.append(turn)
             result = yield from act(turn)
             yield from turn.write_events()
+            failpoint(f"{point}.before_commit")
             return result
 
         result = await self._database.run(begin)
+        failpoint(f"{point}.committed")
         await self.tell(turns[-1])
         return result
 
-    async def persist(self, act: Callable[[Turn], Transaction[T]]) -> T:
+    async def persist(self, act: Callable[[Turn], Transaction[T]], point: str = "") -> T:
         """Run an act that must not be lost: while the database is away, keep it and try again.
 
         Only for acts that a repetition cannot harm, because the outcome of a lost commit
@@ -69,7 +75,7 @@ class WorkflowEngine:
         """
         while True:
             try:
-                return await self.run(act)
+                return await self.run(act, point)
             except ServiceMissing:
                 await asyncio.sleep(AGAIN_SECONDS)
 
@@ -87,7 +93,9 @@ class WorkflowEngine:
                 return  # told along with an earlier one
             with suppress(ServiceMissing):
                 await self._queue.announce([one for turn in turns for one in turn.announcements])
+            failpoint("announce.done")
             await self._bell.ring({project for turn in turns for project in turn.touched})
+            failpoint("ring.done")
 
     async def backlog(self) -> int:
         """Count what the queue holds, announced and not acknowledged.

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded, Usage
 from nexus.domain.text import clean, dumps
 from nexus.errors import Fenced, LimitReached, NexusError, PermanentFailure
+from nexus.failpoints import failpoint
 from nexus.models.database import Database
 from nexus.models.work import JournalRecord
 from nexus.orchestrator.claiming import Claimed
@@ -121,7 +122,7 @@ class JournalSeam:
             )
         number = found.number if found else self._next_number()
         intent = Intent(call, number, occurrence, generation)
-        await self._engine.persist(lambda turn: begin(self._claimed.held, intent))
+        await self._engine.persist(lambda turn: begin(self._claimed.held, intent), "begin")
         return await self._make(intent, effect)
 
     async def _make(self, intent: Intent, effect: Callable[[str], Awaitable[Recorded]]) -> Json:
@@ -133,13 +134,16 @@ class JournalSeam:
             failed = Recorded({"error": wrong.reason, "message": wrong.message}, Usage(1), "failed")
             await self._record(intent, failed)
             raise
+        failpoint("effect.done")
         # Replay gives back what was stored; the first run must see the very same.
         stored: Json = json.loads(dumps(recorded.value))
         await self._record(intent, replace(recorded, value=stored))
         return stored
 
     async def _record(self, intent: Intent, recorded: Recorded) -> None:
-        await self._engine.persist(lambda turn: record(turn, self._claimed.held, intent, recorded))
+        await self._engine.persist(
+            lambda turn: record(turn, self._claimed.held, intent, recorded), "record"
+        )
 
     async def _prepare_model_call(self, generation: int, *, met_before: bool) -> None:
         """Cut a tail that no longer matches, and keep to the cap; an interrupted call was counted."""

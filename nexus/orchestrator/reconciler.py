@@ -34,24 +34,24 @@ async def reconcile(engine: WorkflowEngine, *, judging: bool = True) -> None:
             dead, or is unknown, loses what it holds.
     """
     for held in await engine.run(lambda turn: _lost_claims(judging)):
-        await engine.run(partial(_return_lost, held=held))
+        await engine.run(partial(_return_lost, held=held), "return")
     for overdue in await engine.run(lambda turn: _overdue()):
         await engine.run(partial(_end_overdue, overdue=overdue))
     projects, others = await engine.run(lambda turn: _unannounced())
     if not others and await engine.run(lambda turn: _is_any_stale()):
         others = await _lost_announcements(engine)
     if projects or others:
-        await engine.run(lambda turn: _announce(turn, projects, others))
+        await engine.run(lambda turn: _announce(turn, projects, others), "announce")
 
 
 async def return_claim(engine: WorkflowEngine, held: Held) -> None:
     """Count an attempt as lost and put the subtask back, or fail it after its last one."""
-    await engine.run(lambda turn: _return_lost(turn, held))
+    await engine.run(lambda turn: _return_lost(turn, held), "return")
 
 
 async def give_back(engine: WorkflowEngine, held: Held) -> None:
     """Put a claimed subtask that was never begun back, its attempt uncounted, and announce it."""
-    await engine.run(lambda turn: _give_back(turn, held))
+    await engine.run(lambda turn: _give_back(turn, held), "return")
 
 
 def _give_back(turn: Turn, held: Held) -> Transaction[None]:

@@ -52,7 +52,9 @@ async def conclude(bench: Bench, claimed: Claimed, outcome: Outcome, share: Shar
     Raises:
         Fenced: the claim is not held any more; the outcome is dropped.
     """
-    return await bench.engine.persist(lambda turn: settle(turn, claimed.held, outcome, share))
+    return await bench.engine.persist(
+        lambda turn: settle(turn, claimed.held, outcome, share), "settle"
+    )
 
 
 async def attempt(bench: Bench, claimed: Claimed) -> Outcome:
