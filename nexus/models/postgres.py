@@ -5,6 +5,7 @@ was sent is too. Lost during the commit, the outcome is unknown and said to be s
 """
 
 import asyncio
+import json
 import re
 from functools import cache
 from typing import Any, Final
@@ -12,7 +13,7 @@ from typing import Any, Final
 import asyncpg
 
 from nexus.errors import ServiceMissing, StatementRefused
-from nexus.models.writing import Begin, Many, Query, Row, T, Transaction
+from nexus.models.writing import Begin, Many, Row, Statement, T, Transaction, Value
 
 TRIES: Final = 8
 PAUSE_SECONDS: Final = 0.1
@@ -115,19 +116,37 @@ async def drive(connection: Any, transaction: Transaction[T]) -> T:
         return result
 
 
-async def _execute(connection: Any, statement: Query | Many) -> list[Row]:
+async def _execute(connection: Any, statement: Statement) -> list[Row]:
     sql = _native(statement.sql)
     if isinstance(statement, Many):
         await connection.executemany(sql, statement.rows)
         return []
-    rows: list[Row] = await connection.fetch(sql, *statement.values)
+    rows: list[Row] = await connection.fetch(sql, *map(_native_value, statement.values))
     return rows
 
 
 @cache
 def _native(sql: str) -> str:
     """Write the shared form of a statement the way PostgreSQL wants it."""
+    sql = re.sub(r"JSON_ROWS\(([^)]*)\)", r"json_agg(json_build_array(\1))", sql)
+    sql = re.sub(r"EACH OF \$(\d+) \(([^)]*)\)", _unpacked, sql)
     return re.sub(r"IN EACH\(\$(\d+)\)", r"= ANY($\1)", sql)
+
+
+def _unpacked(found: re.Match[str]) -> str:
+    columns = ", ".join(
+        f"CAST(value->>{at} AS {column.split()[1]}) AS {column.split()[0]}"
+        for at, column in enumerate(found[2].split(","))
+    )
+    rows = f"json_array_elements(CAST(${found[1]} AS JSON)) AS e(value)"
+    return " ".join(("(SELECT", columns, "FROM", rows, ")"))
+
+
+def _native_value(value: Value) -> Any:
+    """Send a list of tuples as JSON; anything else as it is."""
+    if isinstance(value, list | tuple) and value and isinstance(value[0], list | tuple):
+        return json.dumps(value)
+    return value
 
 
 def _missing(wrong: Exception) -> ServiceMissing:

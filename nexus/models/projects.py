@@ -94,7 +94,8 @@ class Task(Table):
     max_attempts: Mapped[int]
     timeout_seconds: Mapped[float]
     status: Mapped[Word]
-    subtask_id: Mapped[MaybeRef]  # the current subtask
+    subtask_id: Mapped[MaybeRef]  # the current subtask; of a pending task: queued
+    earlier_subtask_id: Mapped[MaybeRef]  # the one before the last retry
     error: Mapped[Json]
     created_at: Mapped[TimeUs]
     started_at: Mapped[MaybeTimeUs]

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from nexus.errors import ServiceMissing, StatementRefused
-from nexus.models.writing import Begin, Many, Query, Row, T, Transaction, Value
+from nexus.models.writing import Begin, Lock, Many, Row, Scalar, Statement, T, Transaction, Value
 
 GROUP_LIMIT: Final = 256
 BUSY_MS: Final = 30_000
@@ -194,7 +194,9 @@ def drive(connection: sqlite3.Connection, transaction: Transaction[T]) -> T:
         return result
 
 
-def _execute(connection: sqlite3.Connection, statement: Query | Many) -> list[Row]:
+def _execute(connection: sqlite3.Connection, statement: Statement) -> list[Row]:
+    if isinstance(statement, Lock):
+        return []
     sql = _numbered(statement.sql)
     if isinstance(statement, Many):
         connection.executemany(sql, statement.rows)
@@ -207,11 +209,19 @@ def _execute(connection: sqlite3.Connection, statement: Query | Many) -> list[Ro
 def _numbered(sql: str) -> str:
     """Write the shared form of a statement the way SQLite wants it."""
     sql = re.sub(r"IN EACH\(\$(\d+)\)", r"IN (SELECT value FROM json_each(?\1))", sql)
-    sql = sql.replace(" FOR UPDATE", "")
+    sql = re.sub(r"JSON_ROWS\(([^)]*)\)", r"json_group_array(json_array(\1))", sql)
+    sql = re.sub(r"EACH OF \$(\d+) \(([^)]*)\)", _unpacked, sql)
+    sql = re.sub(r" FOR UPDATE(?: OF \w+)?", "", sql)
     return re.sub(r"\$(\d+)", r"?\1", sql)
 
 
-def _flat(value: Value) -> str | int | float | bytes | None:
+def _unpacked(found: re.Match[str]) -> str:
+    names = [column.split()[0] for column in found[2].split(",")]
+    columns = ", ".join(f"value->>{at} AS {name}" for at, name in enumerate(names))
+    return " ".join(("(SELECT", columns, "FROM", f"json_each(?{found[1]}))"))
+
+
+def _flat(value: Value) -> Scalar:
     if isinstance(value, list | tuple):
         return json.dumps(value)
     if value is None or isinstance(value, str | int | float | bytes):

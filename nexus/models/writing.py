@@ -5,14 +5,17 @@ The SQLite writer drives it on its one writer thread, the PostgreSQL writer over
 connection: the same code, no second copy for the other database.
 
 Statements are written once for both: numbered parameters `$1`, `NOW_US()` for the
-database's clock in microseconds, and `IN EACH($1)` for membership in a list parameter.
+database's clock in microseconds, `IN EACH($1)` for membership in a list parameter, and
+`EACH OF $1 (id TEXT, claim BIGINT) AS j` for a list of tuples read as a table,
+`JSON_ROWS(a, b)` for an aggregate of rows as JSON (nothing: null or an empty list).
 """
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-Value = str | int | float | bytes | None | Sequence[str] | Sequence[int]
+Scalar = str | int | float | bytes | None
+Value = Scalar | Sequence[str] | Sequence[int] | Sequence[Sequence[str | int | float | None]]
 Row = Sequence[Any]
 T = TypeVar("T")
 
@@ -33,7 +36,19 @@ class Many:
     rows: Sequence[tuple[Value, ...]]
 
 
-Transaction = Generator[Query | Many, list[Row], T]
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A query that only takes row locks; the transaction receives no rows.
+
+    SQLite passes it over: its one writer has locked the whole database.
+    """
+
+    sql: str
+    values: tuple[Value, ...] = ()
+
+
+Statement = Query | Many | Lock
+Transaction = Generator[Statement, list[Row], T]
 """A generator of statements that returns a T; raising undoes everything it did."""
 
 

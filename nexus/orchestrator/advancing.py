@@ -10,38 +10,34 @@ from typing import Final
 from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState
 from nexus.models.writing import Query, Row, Transaction
-from nexus.orchestrator.queueing import announce_project, queue_tasks
-from nexus.orchestrator.transitions import move_project, skip_tasks
+from nexus.orchestrator.queueing import NO_SHARE, Queued, Share, queue_tasks
+from nexus.orchestrator.transitions.projects import move_project
+from nexus.orchestrator.transitions.tasks import skip_tasks
 from nexus.orchestrator.turn import Subject, Turn
 
 MAX_QUOTED: Final = 500
 
+COUNT_DOWN: Final = (
+    "UPDATE nodes SET blocked_by = blocked_by - over.n FROM "
+    "(SELECT e.project_id, e.target, count(*) AS n "
+    "FROM EACH OF $1 (project TEXT, node BIGINT) AS j "
+    "CROSS JOIN edges e WHERE e.project_id = j.project AND e.source = j.node "
+    "GROUP BY e.project_id, e.target) AS over "
+    "WHERE nodes.project_id = over.project_id AND nodes.node = over.target "
+    "RETURNING nodes.project_id, nodes.node, blocked_by, task_id"
+)
+"""CROSS JOIN fixes SQLite's order: from the few that ended to their edges."""
+
 
 def advance(
-    turn: Turn, project: Subject, nodes: Sequence[int], *, succeeded: int
-) -> Transaction[list[str]]:
-    """Move a project on after the tasks at `nodes` ended, `succeeded` of them well.
-
-    Returns:
-        The ids of the subtasks that were queued because of it.
-    """
-    freed = yield from _count_down(project.project_id, nodes)
-    queued = (yield from queue_tasks(turn, project, freed)) if freed else []
-    yield from announce_project(turn, project.project_id)
-    rows = yield Query(
-        "UPDATE projects SET tasks_open = tasks_open - $2, tasks_succeeded = tasks_succeeded + $3 "
-        "WHERE id = $1 RETURNING tasks_open, tasks_total, tasks_succeeded",
-        (project.project_id, len(nodes), succeeded),
-    )
-    still_open, total, well = rows[0]
-    if still_open == 0:
-        yield from _end(turn, project, total=total, well=well)
-    return queued
+    turn: Turn, ended: Sequence[tuple[str, int]], share: Share = NO_SHARE
+) -> Transaction[Queued]:
+    """Move projects on after the tasks at these (project, node) places ended, however they did."""
+    freed = yield from _count_down(ended)
+    return (yield from queue_tasks(turn, freed, share)) if freed else Queued()
 
 
-def advance_past_failure(
-    turn: Turn, project: Subject, node: int, key: str
-) -> Transaction[list[str]]:
+def advance_past_failure(turn: Turn, project: Subject, node: int, key: str) -> Transaction[None]:
     """Move a project on after the task `key` at `node` failed: skip what depends on it."""
     rows = yield Query(
         "WITH RECURSIVE hit(node) AS ("
@@ -55,26 +51,29 @@ def advance_past_failure(
     skipped: list[int] = []
     if rows:
         skipped = yield from skip_tasks(turn, project, [row[0] for row in rows], key)
-    return (yield from advance(turn, project, [node, *skipped], succeeded=0))
+    yield from advance(turn, [(project.project_id, one) for one in (node, *skipped)])
 
 
-def _count_down(project_id: str, nodes: Sequence[int]) -> Transaction[list[str]]:
+def _count_down(ended: Sequence[tuple[str, int]]) -> Transaction[list[str]]:
     """Count down what the ended nodes held back; return the tasks nothing holds back now."""
     freed: list[str] = []
-    frontier = list(nodes)
+    frontier = list(ended)
     while frontier:
-        rows = yield Query(
-            "UPDATE nodes SET blocked_by = blocked_by - ended.n FROM "
-            "(SELECT target, count(*) AS n FROM edges WHERE project_id = $1 "
-            "AND source IN EACH($2) GROUP BY target) AS ended "
-            "WHERE nodes.project_id = $1 AND nodes.node = ended.target "
-            "RETURNING node, blocked_by, task_id",
-            (project_id, frontier),
-        )
-        opened = [row for row in rows if row[1] == 0]
-        freed += [row[2] for row in opened if row[2]]
-        frontier = [row[0] for row in opened if not row[2]]
+        rows = yield Query(COUNT_DOWN, (frontier,))
+        opened = [row for row in rows if row[2] == 0]
+        freed += [row[3] for row in opened if row[3]]
+        frontier = [(row[0], row[1]) for row in opened if not row[3]]
     return freed
+
+
+def close(turn: Turn) -> Transaction[None]:
+    """Write what a turn has to say, and end the projects whose last task ended in it."""
+    ended = yield from turn.write_events()
+    over = [row for row in ended if row[3] == ProjectState.RUNNING and row[4] == 0]
+    for project_id, *_, total, well, workspace in over:
+        yield from _end(turn, Subject(project_id, workspace), total=total, well=well)
+    if over:
+        yield from turn.write_events()
 
 
 def _end(turn: Turn, project: Subject, *, total: int, well: int) -> Transaction[None]:

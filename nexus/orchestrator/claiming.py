@@ -1,13 +1,14 @@
 """Claims: the only gate between a queued subtask and its execution."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nexus.domain.states import SubtaskKind
 from nexus.models.writing import Query, Row, Transaction
-from nexus.orchestrator.material import Material, gather
-from nexus.orchestrator.queueing import announce_project
-from nexus.orchestrator.transitions import Held, claim_subtasks, release_subtask, start_tasks
+from nexus.orchestrator.material import Material, Recall, Wanted, gather
+from nexus.orchestrator.queueing import NewSubtask, announce_projects
+from nexus.orchestrator.transitions.subtasks import Held, claim_subtasks, release_subtask
+from nexus.orchestrator.transitions.tasks import start_tasks
 from nexus.orchestrator.turn import Turn, lock_projects_of
 
 
@@ -33,23 +34,55 @@ class Claimed:
 
 
 def claim(
-    turn: Turn, worker_id: str, subtask_ids: Sequence[str], *, locked: bool = False
+    turn: Turn, worker_id: str, subtask_ids: Sequence[str], recall: Recall | None = None
 ) -> Transaction[list[Claimed]]:
-    """Claim those of `subtask_ids` that are still queued and due, and top up their projects' windows.
+    """Claim those of `subtask_ids` that are still queued and due, and top up their projects' windows."""
+    yield from lock_projects_of(subtask_ids)
+    return (yield from claim_locked(turn, worker_id, subtask_ids, recall or Recall()))
 
-    Args:
-        locked: the caller holds the projects' locks already.
-    """
-    if not locked:
-        yield from lock_projects_of(subtask_ids)
+
+def claim_locked(
+    turn: Turn, worker_id: str, subtask_ids: Sequence[str], recall: Recall
+) -> Transaction[list[Claimed]]:
+    """Claim where the projects are locked already."""
     rows = yield from claim_subtasks(turn, worker_id, subtask_ids)
     if not rows:
         return []
-    yield from start_tasks(turn, [row for row in rows if row[5]])
-    for project_id in sorted({row[4] for row in rows if row[4]}):
-        yield from announce_project(turn, project_id)
-    materials = yield from gather(rows)
+    started = [row for row in rows if row[5]]
+    if started:
+        yield from start_tasks(turn, started)
+    yield from announce_projects(turn, sorted({row[4] for row in rows if row[4]}))
+    wanted = [Wanted(row[0], row[4], row[5]) for row in rows if row[4]]
+    materials = yield from gather(wanted, recall, {})
     return [_claimed(worker_id, row, materials.get(row[0])) for row in rows]
+
+
+def claim_taken(
+    taken: Sequence[NewSubtask], recall: Recall, outputs: Mapping[str, str]
+) -> Transaction[list[Claimed]]:
+    """Describe subtasks that were born in a worker's hands; `outputs` are of this transaction."""
+    wanted = [Wanted(one.id, one.project_id or "", one.task_id) for one in taken]
+    materials = yield from gather(wanted, recall, outputs)
+    return [
+        Claimed(
+            held=Held(one.id, 1, one.owner or ""),
+            attempt=1,
+            workspace=one.workspace,
+            project_id=one.project_id,
+            task_id=one.task_id,
+            document_id=None,
+            kind=one.kind,
+            agent=one.agent,
+            max_attempts=one.max_attempts,
+            generation=0,
+            max_model_calls=one.max_model_calls,
+            timeout_seconds=one.timeout_seconds,
+            seconds_left=one.timeout_seconds,
+            has_history=one.supersedes is not None,
+            material=materials.get(one.id),
+        )
+        for one in taken
+    ]
 
 
 def _claimed(worker_id: str, row: Row, material: Material | None) -> Claimed:

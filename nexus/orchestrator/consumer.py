@@ -17,8 +17,8 @@ from nexus.errors import Fenced, ServiceMissing
 from nexus.failpoints import failpoint
 from nexus.orchestrator.claiming import Claimed, claim, due_subtasks, release_all
 from nexus.orchestrator.queue import Message, Queue
+from nexus.orchestrator.queueing import Share
 from nexus.orchestrator.runner import Bench, attempt, conclude
-from nexus.orchestrator.settling import Share
 
 BATCH: Final = 100
 ASK_SECONDS: Final = 0.5

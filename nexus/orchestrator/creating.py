@@ -15,7 +15,8 @@ from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.planting import plant_plan
 from nexus.orchestrator.queueing import announce_project, queue_ingestion, queue_planning
 from nexus.orchestrator.settling import start
-from nexus.orchestrator.transitions import cancel_ingestion, move_project
+from nexus.orchestrator.transitions.projects import move_project
+from nexus.orchestrator.transitions.subtasks import cancel_ingestion
 from nexus.orchestrator.turn import Subject, Turn
 
 

@@ -18,6 +18,7 @@ from nexus.failpoints import failpoint
 from nexus.models.database import Database
 from nexus.models.writing import Transaction, Writer
 from nexus.orchestrator import creating, steering
+from nexus.orchestrator.advancing import close
 from nexus.orchestrator.creating import NewDocument, NewProject
 from nexus.orchestrator.queue import Queue
 from nexus.orchestrator.turn import Turn
@@ -58,7 +59,7 @@ class WorkflowEngine:
             turn = Turn()
             turns.append(turn)
             result = yield from act(turn)
-            yield from turn.write_events()
+            yield from close(turn)
             failpoint(f"{point}.before_commit")
             return result
 

@@ -5,15 +5,25 @@ transaction of its own before its agent starts.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from typing import Final
 
-from nexus.domain.states import SubtaskKind
 from nexus.domain.work import Brief, TaskBrief
-from nexus.models.writing import Query, Row, Transaction
+from nexus.models.writing import Query, Transaction
 
 MAX_DOCUMENTS: Final = 100
+RECALLED_PROJECTS: Final = 256
+RECALLED_CHARACTERS: Final = 16 * 1024**2
+
+TASKS: Final = (
+    "SELECT t.id, t.key, t.title, t.agent, t.instructions, t.acceptance, "
+    "(SELECT JSON_ROWS(source.node, source.key, source.subtask_id) FROM edges e "
+    "JOIN tasks source ON source.project_id = e.project_id AND source.node = e.source "
+    "WHERE e.project_id = t.project_id AND e.target = t.node AND e.data = 1) "
+    "FROM tasks t WHERE t.id IN EACH($1)"
+)
 PLANNING: Final = TaskBrief("plan", "Plan the project", "manager")
 
 
@@ -40,56 +50,115 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A project's side of the material."""
+    """A project's side of the material, which never changes."""
 
+    workspace: str
     goal: str
     model: str | None
     document_ids: tuple[str, ...] | None
-    documents: tuple[DocumentAtHand, ...]
 
 
-def gather(claims: Sequence[Row]) -> Transaction[dict[str, Material]]:
-    """Read the material of claimed rows by subtask id.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A claimed subtask of a project whose material is asked for; planning has no task."""
+
+    subtask_id: str
+    project_id: str
+    task_id: str | None
+
+
+@dataclass(slots=True)
+class Recall:
+    """What one process has read before and what cannot have changed since.
+
+    Projects' choices, and outputs of subtasks that succeeded; both bounded.
+    """
+
+    projects: "OrderedDict[str, Chosen]" = field(default_factory=OrderedDict)
+    outputs: "OrderedDict[str, str]" = field(default_factory=OrderedDict)
+    characters: int = 0
+
+    def keep_project(self, project_id: str, chosen: Chosen) -> None:
+        """Remember a project's choices, forgetting the oldest."""
+        self.projects[project_id] = chosen
+        while len(self.projects) > RECALLED_PROJECTS:
+            self.projects.popitem(last=False)
+
+    def keep_outputs(self, outputs: Mapping[str, str]) -> None:
+        """Remember committed outputs, forgetting the oldest."""
+        for subtask_id, output in outputs.items():
+            if len(output) <= RECALLED_CHARACTERS // 32 and subtask_id not in self.outputs:
+                self.outputs[subtask_id] = output
+                self.characters += len(output) + len(subtask_id)
+        while self.characters > RECALLED_CHARACTERS:
+            subtask_id, output = self.outputs.popitem(last=False)
+            self.characters -= len(output) + len(subtask_id)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A task's side of the material; `sources` are (node, key, subtask) of what feeds it."""
+
+    brief: TaskBrief
+    instructions: str
+    acceptance: tuple[str, ...]
+    sources: tuple[tuple[int, str, str], ...]
+
+
+def gather(
+    wanted: Sequence[Wanted], recall: Recall, outputs: Mapping[str, str]
+) -> Transaction[dict[str, Material]]:
+    """Read the material of claimed subtasks by subtask id.
 
     Args:
-        claims: rows as `transitions.claim_subtasks` returns them; those without a project
-            are passed over.
+        outputs: of subtasks that this very transaction settles.
     """
-    ours = [row for row in claims if row[4]]
-    if not ours:
+    if not wanted:
         return {}
-    projects = yield from _projects(sorted({row[4] for row in ours}))
-    task_ids = [row[5] for row in ours if row[5]]
-    tasks = (yield from _tasks(task_ids)) if task_ids else {}
-    inputs = (yield from _inputs(task_ids)) if task_ids else {}
+    projects = yield from _projects({one.project_id for one in wanted}, recall)
+    tasks = yield from _tasks([one.task_id for one in wanted if one.task_id])
+    sources = {source for row in tasks.values() for _, _, source in row.sources}
+    known = yield from _outputs(sources, recall, outputs)
+    documents = yield from _documents_of(projects)
     found: dict[str, Material] = {}
-    for row in ours:
-        chosen = projects[row[4]]
-        if row[7] == SubtaskKind.PLAN:
-            brief = Brief(chosen.goal, PLANNING, chosen.goal)
-        else:
-            key, title, agent, instructions, acceptance = tasks[row[5]]
-            brief = Brief(
-                chosen.goal,
-                TaskBrief(key, title, agent),
-                instructions,
-                tuple(json.loads(acceptance)),
-                inputs.get(row[5], {}),
-            )
-        found[row[0]] = Material(brief, chosen.model, chosen.document_ids, chosen.documents)
+    for one in wanted:
+        chosen = projects[one.project_id]
+        brief = Brief(chosen.goal, PLANNING, chosen.goal)
+        if one.task_id:
+            row = tasks[one.task_id]
+            inputs = {key: known.get(source, "") for _, key, source in row.sources}
+            brief = Brief(chosen.goal, row.brief, row.instructions, row.acceptance, inputs)
+        found[one.subtask_id] = Material(
+            brief, chosen.model, chosen.document_ids, documents[one.project_id]
+        )
     return found
 
 
-def _projects(project_ids: list[str]) -> Transaction[dict[str, Chosen]]:
-    rows = yield Query(
-        "SELECT id, goal, model, document_ids, workspace FROM projects WHERE id IN EACH($1)",
-        (project_ids,),
-    )
-    found: dict[str, Chosen] = {}
-    for project_id, goal, model, chosen, workspace in rows:
-        ids = None if chosen is None else tuple(json.loads(chosen))
-        documents = yield from _documents(workspace, ids)
-        found[project_id] = Chosen(goal, model, ids, documents)
+def _projects(project_ids: Set[str], recall: Recall) -> Transaction[dict[str, Chosen]]:
+    found = {one: recall.projects[one] for one in project_ids if one in recall.projects}
+    missing = sorted(project_ids - found.keys())
+    if missing:
+        rows = yield Query(
+            "SELECT id, workspace, goal, model, document_ids FROM projects WHERE id IN EACH($1)",
+            (missing,),
+        )
+        for project_id, workspace, goal, model, chosen in rows:
+            ids = None if chosen is None else tuple(json.loads(chosen))
+            found[project_id] = Chosen(workspace, goal, model, ids)
+            recall.keep_project(project_id, found[project_id])
+    return found
+
+
+def _documents_of(
+    projects: Mapping[str, Chosen],
+) -> Transaction[dict[str, tuple[DocumentAtHand, ...]]]:
+    found: dict[str, tuple[DocumentAtHand, ...]] = {}
+    read: dict[tuple[str, tuple[str, ...] | None], tuple[DocumentAtHand, ...]] = {}
+    for project_id, chosen in sorted(projects.items()):
+        asked = (chosen.workspace, chosen.document_ids)
+        if asked not in read:
+            read[asked] = yield from _documents(*asked)
+        found[project_id] = read[asked]
     return found
 
 
@@ -114,25 +183,30 @@ def _documents(
     return tuple(DocumentAtHand(*row) for row in reversed(rows))
 
 
-def _tasks(task_ids: list[str]) -> Transaction[dict[str, tuple[str, ...]]]:
-    rows = yield Query(
-        "SELECT id, key, title, agent, instructions, acceptance FROM tasks WHERE id IN EACH($1)",
-        (task_ids,),
-    )
-    return {row[0]: tuple(row)[1:] for row in rows}
+def _tasks(task_ids: list[str]) -> Transaction[dict[str, TaskRow]]:
+    if not task_ids:
+        return {}
+    rows = yield Query(TASKS, (task_ids,))
+    return {
+        row[0]: TaskRow(
+            TaskBrief(row[1], row[2], row[3]),
+            row[4],
+            tuple(json.loads(row[5])),
+            tuple(sorted((node, key, source) for node, key, source in json.loads(row[6] or "[]"))),
+        )
+        for row in rows
+    }
 
 
-def _inputs(task_ids: list[str]) -> Transaction[dict[str, dict[str, str]]]:
-    """Read the outputs these tasks receive: by task id, then by the key of the task they come from."""
-    rows = yield Query(
-        "SELECT t.id, source.key, s.output FROM tasks t "
-        "JOIN edges e ON e.project_id = t.project_id AND e.target = t.node AND e.data = 1 "
-        "JOIN tasks source ON source.project_id = t.project_id AND source.node = e.source "
-        "JOIN subtasks s ON s.id = source.subtask_id "
-        "WHERE t.id IN EACH($1) ORDER BY source.node",
-        (task_ids,),
-    )
-    found: dict[str, dict[str, str]] = {}
-    for task_id, key, output in rows:
-        found.setdefault(task_id, {})[key] = output or ""
+def _outputs(
+    subtask_ids: Set[str], recall: Recall, own: Mapping[str, str]
+) -> Transaction[dict[str, str]]:
+    found = {one: own[one] for one in subtask_ids if one in own}
+    found |= {one: recall.outputs[one] for one in subtask_ids if one in recall.outputs}
+    missing = sorted(subtask_ids - found.keys())
+    if missing:
+        rows = yield Query("SELECT id, output FROM subtasks WHERE id IN EACH($1)", (missing,))
+        read = {row[0]: row[1] or "" for row in rows}
+        recall.keep_outputs(read)
+        found |= read
     return found

@@ -36,7 +36,7 @@ from nexus.orchestrator.membership import (
 from nexus.orchestrator.queue import Queue
 from nexus.orchestrator.reconciler import give_back, reconcile, return_claim
 from nexus.orchestrator.rhythm import Rhythm
-from nexus.orchestrator.transitions import Held
+from nexus.orchestrator.transitions.subtasks import Held
 
 TICK_SECONDS: Final = 1.0
 ORPHAN_SECONDS: Final = 2.0

@@ -16,7 +16,11 @@ from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.judging import LOST, time_over
 from nexus.orchestrator.queueing import announce_project, announce_subtasks
 from nexus.orchestrator.settling import fail_what_hangs_on, settle_problem
-from nexus.orchestrator.transitions import Held, fail_queued_subtask, release_subtask
+from nexus.orchestrator.transitions.subtasks import (
+    Held,
+    fail_queued_subtask,
+    release_subtask,
+)
 from nexus.orchestrator.turn import Turn, lock_projects, lock_projects_of
 
 BATCH: Final = 200
@@ -126,7 +130,7 @@ def _end_overdue(turn: Turn, overdue: Overdue) -> Transaction[None]:
     error = problem.error(rows[0][0])
     row: Row | None = yield from fail_queued_subtask(turn, subtask_id, error)
     if row is not None:
-        yield from fail_what_hangs_on(turn, subtask_id, row, error)
+        yield from fail_what_hangs_on(turn, row, error)
 
 
 def _unannounced() -> Transaction[tuple[list[str], list[str]]]:

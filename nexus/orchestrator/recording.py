@@ -7,7 +7,7 @@ from nexus.domain.seam import Call, CallKind, Json, Recorded
 from nexus.domain.text import clean, dumps
 from nexus.errors import Fenced
 from nexus.models.writing import Query, Row, Transaction
-from nexus.orchestrator.transitions import Held
+from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.turn import Subject, Turn, lock_projects_of
 
 

@@ -22,7 +22,8 @@ from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.journal import JournalSeam, read_journal
 from nexus.orchestrator.judging import STRAY_CANCEL, judge, time_over
-from nexus.orchestrator.settling import Outcome, Problem, Settled, Share, settle
+from nexus.orchestrator.queueing import Share
+from nexus.orchestrator.settling import Outcome, Problem, Settled, settle
 from nexus.tools.scope import Equipment, ToolScope
 
 T = TypeVar("T")

@@ -1,7 +1,8 @@
 """Settle: record an outcome and advance the graph, one transaction, once."""
 
 import random
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from nexus.domain.graph import Graph
@@ -12,16 +13,18 @@ from nexus.domain.text import clean, dumps
 from nexus.errors import Fenced
 from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.advancing import advance, advance_past_failure
-from nexus.orchestrator.claiming import Claimed, claim
+from nexus.orchestrator.claiming import Claimed, claim_taken
+from nexus.orchestrator.material import Recall
 from nexus.orchestrator.planting import plant_plan, ready_tasks
-from nexus.orchestrator.queueing import announce_project, queue_tasks
-from nexus.orchestrator.transitions import (
+from nexus.orchestrator.queueing import NO_SHARE, Queued, Share, queue_tasks
+from nexus.orchestrator.transitions.projects import move_project
+from nexus.orchestrator.transitions.subtasks import (
     Held,
-    finish_subtask,
-    finish_task,
-    move_project,
+    finish_subtasks,
     requeue_subtask,
+    subject_of,
 )
+from nexus.orchestrator.transitions.tasks import finish_tasks
 from nexus.orchestrator.turn import Subject, Turn, lock_projects_of
 
 BACKOFF_FIRST_SECONDS: Final = 1.0
@@ -61,26 +64,17 @@ class Outcome:
     problem: Problem | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What the settling worker may take over of the work it frees."""
-
-    free_slots: int = 0
-    live_workers: int = 1
-
-    def of(self, freed: int) -> int:
-        """Its fair share: freed work over live workers, rounded up, at most its free slots."""
-        return min(self.free_slots, -(-freed // max(1, self.live_workers)))
-
-
 @dataclass(slots=True)
 class Settled:
-    """What settling led to; `taken` subtasks are claimed by the settling worker already."""
+    """What settling led to: claims that were not held any more, and work taken over."""
 
+    fenced: set[str] = field(default_factory=set)
     taken: list[Claimed] = field(default_factory=list)
 
 
-def settle(turn: Turn, held: Held, outcome: Outcome, share: Share) -> Transaction[Settled]:
+def settle(
+    turn: Turn, held: Held, outcome: Outcome, share: Share, recall: Recall | None = None
+) -> Transaction[Settled]:
     """Record the outcome of a claim and move everything on that waited for it.
 
     Raises:
@@ -90,25 +84,51 @@ def settle(turn: Turn, held: Held, outcome: Outcome, share: Share) -> Transactio
     if outcome.problem:
         yield from settle_problem(turn, held, outcome.problem)
         return Settled()
-    row = yield from finish_subtask(
-        turn, held, SubtaskState.SUCCEEDED, output=clean(outcome.output or "")
-    )
-    if row is None:
+    mine = replace(share, worker_id=held.owner)
+    settled = yield from settle_well(turn, [(held, outcome)], mine, recall or Recall())
+    if settled.fenced:
         raise Fenced(f"the claim on {held.subtask_id} is not held any more")
-    queued: list[str] = []
-    if row[4] == SubtaskKind.INGEST:
-        yield from _finish_document(row[5], passages=outcome.passages or 0)
-    elif outcome.plan and outcome.graph:
-        queued = yield from _accept_plan(turn, _subject(held, row), outcome.plan, outcome.graph)
-    elif row[2]:
-        queued = yield from _finish_work(turn, _subject(held, row))
-    taken: list[Claimed] = []
-    if queued and share.of(len(queued)):
-        mine = queued[: share.of(len(queued))]
-        taken = yield from claim(turn, held.owner, mine, locked=True)
-        claimed = {one.held.subtask_id for one in taken}
-        turn.announcements = [a for a in turn.announcements if a.subtask_id not in claimed]
-    return Settled(taken)
+    return settled
+
+
+def settle_well(
+    turn: Turn, outcomes: Sequence[tuple[Held, Outcome]], share: Share, recall: Recall
+) -> Transaction[Settled]:
+    """Record what one worker's claims came to when all went well; projects are locked already.
+
+    The cost is that of a handful of statements, however many outcomes there are.
+    """
+    by_id = {held.subtask_id: (held, outcome) for held, outcome in outcomes}
+    outputs = {key: clean(outcome.output or "") for key, (_, outcome) in by_id.items()}
+    rows = yield from finish_subtasks(
+        turn, [(held, outputs[key]) for key, (held, _) in by_id.items()], SubtaskState.SUCCEEDED
+    )
+    settled = Settled(fenced=by_id.keys() - {row[0] for row in rows})
+    for row in rows:
+        if row[5] == SubtaskKind.INGEST:
+            yield from _finish_document(row[6], passages=by_id[row[0]][1].passages or 0)
+    queued = yield from _free(turn, rows, by_id, share)
+    if queued.taken:
+        settled.taken = yield from claim_taken(queued.taken, recall, outputs)
+    return settled
+
+
+def _free(
+    turn: Turn, rows: Sequence[Row], outcomes: Mapping[str, tuple[Held, Outcome]], share: Share
+) -> Transaction[Queued]:
+    """Move on what waited for settled plans and tasks."""
+    queued = Queued()
+    for row in rows:
+        plan, graph = outcomes[row[0]][1].plan, outcomes[row[0]][1].graph
+        if plan and graph:
+            more = yield from _accept_plan(turn, subject_of(row), plan, graph, share)
+            queued, share = queued + more, share.without(len(more.taken))
+    subjects = [subject_of(row) for row in rows if row[3]]
+    if subjects:
+        ended = yield from finish_tasks(turn, subjects, TaskState.SUCCEEDED)
+        places = [(row[1], row[2]) for row in ended]
+        queued = queued + (yield from advance(turn, places, share))
+    return queued
 
 
 def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None]:
@@ -138,9 +158,8 @@ def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None
         )
         return
     error = problem.error(task_id)
-    row = yield from finish_subtask(turn, held, SubtaskState.FAILED, error=error)
-    if row is not None:
-        yield from fail_what_hangs_on(turn, held.subtask_id, row, error)
+    for row in (yield from finish_subtasks(turn, [(held, None)], SubtaskState.FAILED, error)):
+        yield from fail_what_hangs_on(turn, row, error)
 
 
 def _is_out_of_calls(held: Held, problem: Problem, most: int) -> Transaction[bool]:
@@ -160,45 +179,18 @@ def _pause_seconds(attempt: int, problem: Problem) -> float:
     return max(jitter, problem.retry_after_seconds or 0.0)
 
 
-def fail_what_hangs_on(
-    turn: Turn, subtask_id: str, row: Row, error: dict[str, Json]
-) -> Transaction[None]:
-    """Fail the task, document or project whose subtask has failed for good."""
-    project_id, workspace, task_id, attempt, kind, document_id = row
-    if kind == SubtaskKind.INGEST:
-        yield from _finish_document(document_id, error=error)
+def fail_what_hangs_on(turn: Turn, row: Row, error: dict[str, Json]) -> Transaction[None]:
+    """Fail the task, document or project whose subtask (a row of `finish_subtasks`) has failed."""
+    if row[5] == SubtaskKind.INGEST:
+        yield from _finish_document(row[6], error=error)
         return
-    subject = Subject(project_id, workspace, task_id, subtask_id, attempt)
-    if not task_id:
-        yield from move_project(
-            turn, Subject(project_id, workspace), ProjectState.FAILED, "project.failed", error=error
-        )
-        return
-    key = yield from finish_task(turn, subject, TaskState.FAILED, error)
-    if key is None:
-        return
-    project = Subject(project_id, workspace)
-    node = yield from _node_of(task_id)
-    yield from advance_past_failure(turn, project, node, key)
-
-
-def _subject(held: Held, row: Row) -> Subject:
-    return Subject(row[0], row[1], row[2], held.subtask_id, row[3])
-
-
-def _node_of(task_id: str) -> Transaction[int]:
-    rows = yield Query("SELECT node FROM tasks WHERE id = $1", (task_id,))
-    node: int = rows[0][0]
-    return node
-
-
-def _finish_work(turn: Turn, subject: Subject) -> Transaction[list[str]]:
-    key = yield from finish_task(turn, subject, TaskState.SUCCEEDED)
-    if key is None:
-        return []
-    node = yield from _node_of(subject.task_id or "")
+    subject = subject_of(row)
     project = Subject(subject.project_id, subject.workspace)
-    return (yield from advance(turn, project, [node], succeeded=1))
+    if not subject.task_id:
+        yield from move_project(turn, project, ProjectState.FAILED, "project.failed", error=error)
+        return
+    for _, _, node, key in (yield from finish_tasks(turn, [subject], TaskState.FAILED, error)):
+        yield from advance_past_failure(turn, project, node, key)
 
 
 def _finish_document(
@@ -216,7 +208,9 @@ def _finish_document(
     )
 
 
-def _accept_plan(turn: Turn, subject: Subject, plan: Plan, graph: Graph) -> Transaction[list[str]]:
+def _accept_plan(
+    turn: Turn, subject: Subject, plan: Plan, graph: Graph, share: Share
+) -> Transaction[Queued]:
     """Store the plan the ManagerAgent wrote; start it at once where the project asked for it."""
     project = Subject(subject.project_id, subject.workspace)
     version = yield from plant_plan(project, plan, graph, "manager")
@@ -230,14 +224,12 @@ def _accept_plan(turn: Turn, subject: Subject, plan: Plan, graph: Graph) -> Tran
     )
     rows = yield Query("SELECT auto_execute FROM projects WHERE id = $1", (project.project_id,))
     if not (moved and rows[0][0]):
-        return []
-    return (yield from start(turn, project))
+        return Queued()
+    return (yield from start(turn, project, share))
 
 
-def start(turn: Turn, project: Subject) -> Transaction[list[str]]:
-    """Move a planned project to running and queue what is ready; return the queued subtasks."""
+def start(turn: Turn, project: Subject, share: Share = NO_SHARE) -> Transaction[Queued]:
+    """Move a planned project to running and queue what is ready."""
     yield from move_project(turn, project, ProjectState.RUNNING, "project.started")
     ready = yield from ready_tasks(project.project_id)
-    queued = yield from queue_tasks(turn, project, ready)
-    yield from announce_project(turn, project.project_id)
-    return queued
+    return (yield from queue_tasks(turn, ready, share))

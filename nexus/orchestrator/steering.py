@@ -11,7 +11,9 @@ from nexus.orchestrator.creating import lock_project
 from nexus.orchestrator.planting import ready_tasks
 from nexus.orchestrator.queueing import announce_project, queue_planning, queue_tasks
 from nexus.orchestrator.settling import start
-from nexus.orchestrator.transitions import cancel_open_work, move_project, reset_tasks
+from nexus.orchestrator.transitions.projects import move_project
+from nexus.orchestrator.transitions.subtasks import cancel_subtasks
+from nexus.orchestrator.transitions.tasks import cancel_tasks, reset_tasks
 from nexus.orchestrator.turn import Subject, Turn
 
 
@@ -29,7 +31,7 @@ def execute(turn: Turn, workspace: str, project_id: str) -> Transaction[int]:
             hint="execute starts a planned project; POST /projects/{id}/retry runs a failed one again",
         )
     queued = yield from start(turn, Subject(project_id, workspace))
-    return len(queued)
+    return len(queued.waiting)
 
 
 def cancel(turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
@@ -41,10 +43,8 @@ def cancel(turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
     status, *_ = yield from lock_project(workspace, project_id)
     check_project_move(ProjectState(status), ProjectState.CANCELLED, "cancel")
     project = Subject(project_id, workspace)
-    cancelled = yield from cancel_open_work(turn, project)
-    yield Query(
-        "UPDATE projects SET tasks_open = tasks_open - $2 WHERE id = $1", (project_id, cancelled)
-    )
+    yield from cancel_subtasks(turn, project)
+    yield from cancel_tasks(turn, project)
     yield from move_project(turn, project, ProjectState.CANCELLED, "project.cancelled")
 
 
@@ -66,9 +66,9 @@ def retry(turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectSta
     if then is ProjectState.PLANNING:
         yield from move_project(turn, project, then, "project.retried", tasks=0)
         yield from queue_planning(turn, project)
+        yield from announce_project(turn, project_id)
     else:
         yield from _reopen(turn, project)
-    yield from announce_project(turn, project_id)
     return then
 
 
@@ -85,7 +85,7 @@ def _reopen(turn: Turn, project: Subject) -> Transaction[None]:
     )
     yield from recount(project.project_id)
     ready = yield from ready_tasks(project.project_id)
-    yield from queue_tasks(turn, project, ready)
+    yield from queue_tasks(turn, ready)
 
 
 def recount(project_id: str) -> Transaction[None]:

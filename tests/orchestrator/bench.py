@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from nexus.models.database import open_database
 from nexus.models.sqlite import connect, drive
 from nexus.models.writing import Transaction
+from nexus.orchestrator.advancing import close
 from nexus.orchestrator.turn import Turn
 from nexus.settings import read_settings
 
@@ -46,7 +47,7 @@ class Ledger:
 
         def whole() -> Transaction[T]:
             result = yield from act(turn)
-            yield from turn.write_events()
+            yield from close(turn)
             return result
 
         self._connection.execute("BEGIN IMMEDIATE")

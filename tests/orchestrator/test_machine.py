@@ -27,9 +27,10 @@ from nexus.orchestrator import creating, reconciler, steering
 from nexus.orchestrator.claiming import Claimed, claim, due_subtasks, release_all
 from nexus.orchestrator.creating import NewProject
 from nexus.orchestrator.membership import beat, declare_gone
+from nexus.orchestrator.queueing import Share
 from nexus.orchestrator.recording import Intent, begin, record
-from nexus.orchestrator.settling import Outcome, Problem, Share, settle
-from nexus.orchestrator.transitions import Held
+from nexus.orchestrator.settling import Outcome, Problem, settle
+from nexus.orchestrator.transitions.subtasks import Held
 from tests.domain.plans import AGENTS, plan_documents
 from tests.orchestrator.bench import Ledger, empty_database
 from tests.orchestrator.folding import check_project

@@ -1,0 +1,40 @@
+"""Moves of projects."""
+
+from nexus.domain.seam import Json
+from nexus.domain.states import (
+    PROJECT_MOVES,
+    PROJECT_TERMINAL,
+    ProjectState,
+)
+from nexus.domain.text import dumps
+from nexus.models.writing import Query, Transaction
+from nexus.orchestrator.turn import Subject, Turn
+
+
+def sources_of(then: ProjectState) -> list[str]:
+    """List the states from which a project may become `then`."""
+    return [now.value for now, moves in PROJECT_MOVES.items() if then in moves]
+
+
+def move_project(
+    turn: Turn, subject: Subject, then: ProjectState, event: str, **data: Json
+) -> Transaction[bool]:
+    """Move a project to `then` from any state that allows it; tell `event` if it moved."""
+    error = data.get("error")
+    rows = yield Query(
+        "UPDATE projects SET status = $2, error = $3, "
+        "started_at = CASE WHEN $4 = 1 THEN COALESCE(started_at, NOW_US()) ELSE started_at END, "
+        "finished_at = CASE WHEN $5 = 1 THEN NOW_US() ELSE NULL END "
+        "WHERE id = $1 AND status IN EACH($6) RETURNING id",
+        (
+            subject.project_id,
+            then.value,
+            None if error is None else dumps(error),
+            int(then is ProjectState.RUNNING),
+            int(then in PROJECT_TERMINAL),
+            sources_of(then),
+        ),
+    )
+    if rows:
+        turn.tell(subject, event, **data)
+    return bool(rows)

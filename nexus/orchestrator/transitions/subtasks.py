@@ -1,0 +1,161 @@
+"""Moves of subtasks: they are claimed, end, go back to the queue and are cancelled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from nexus.domain.seam import Json
+from nexus.domain.states import (
+    SUBTASK_MOVES,
+    SubtaskState,
+)
+from nexus.domain.text import dumps
+from nexus.models.writing import Query, Row, Transaction
+from nexus.orchestrator.turn import Subject, Turn
+
+OPEN_SUBTASKS: Final = tuple(
+    s.value for s in SubtaskState if SubtaskState.CANCELLED in SUBTASK_MOVES[s]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A claim somebody holds on a running subtask: what every write of theirs must match."""
+
+    subtask_id: str
+    claim: int
+    owner: str
+
+
+def claim_subtasks(
+    turn: Turn, worker_id: str, subtask_ids: Sequence[str]
+) -> Transaction[list[Row]]:
+    """Move queued, due subtasks to running under `worker_id`; rows are (id, attempt, …).
+
+    The attempt is counted here, before anything runs, so that one that kills its worker
+    is counted too. A worker whose lease is over gets nothing.
+    """
+    rows = yield Query(
+        "UPDATE subtasks SET status = 'running', owner = $2, claim = claim + 1, "
+        "attempt = attempt + 1 - attempt_open, attempt_open = 1, "
+        "started_at = COALESCE(started_at, NOW_US()), announced_at = NULL, "
+        "deadline_at = COALESCE(deadline_at, "
+        "NOW_US() + CAST(timeout_seconds * 1000000 AS BIGINT)) "
+        "WHERE id IN EACH($1) AND status = 'queued' AND run_at <= NOW_US() "
+        "AND EXISTS (SELECT 1 FROM workers w WHERE w.id = $2 AND w.lease_until > NOW_US()) "
+        "AND (project_id IS NULL OR EXISTS (SELECT 1 FROM projects p "
+        "WHERE p.id = subtasks.project_id AND p.status IN ('running', 'planning'))) "
+        "RETURNING id, attempt, claim, workspace, project_id, task_id, document_id, kind, agent, "
+        "max_attempts, generation, max_model_calls, timeout_seconds, deadline_at - NOW_US(), "
+        "supersedes",
+        (list(subtask_ids), worker_id),
+    )
+    for row in rows:
+        if row[4]:
+            subject = Subject(row[4], row[3], row[5], row[0], row[1])
+            turn.tell(subject, "subtask.started", kind=row[7], worker=worker_id)
+    return rows
+
+
+def finish_subtasks(
+    turn: Turn, outputs: Sequence[tuple[Held, str | None]], then: SubtaskState, error: Json = None
+) -> Transaction[list[Row]]:
+    """Move running subtasks of one worker to a terminal state, each with its output.
+
+    Returns:
+        (id, project_id, workspace, task_id, attempt, kind, document_id) of those whose
+        claim is still held, in the order given.
+    """
+    rows = yield Query(
+        "UPDATE subtasks SET status = $3, output = j.result, error = $4, finished_at = NOW_US(), "
+        "owner = NULL FROM EACH OF $1 (subtask TEXT, number BIGINT, result TEXT) AS j "
+        "WHERE subtasks.id = j.subtask AND claim = j.number AND owner = $2 AND status = 'running' "
+        "RETURNING id, project_id, workspace, task_id, attempt, kind, document_id",
+        (
+            [(held.subtask_id, held.claim, output) for held, output in outputs],
+            outputs[0][0].owner,
+            then.value,
+            None if error is None else dumps(error),
+        ),
+    )
+    told: dict[str, Json] = {"error": error} if then is SubtaskState.FAILED else {}
+    moved = {row[0]: row for row in rows}
+    ordered = [moved[held.subtask_id] for held, _ in outputs if held.subtask_id in moved]
+    for row in ordered:
+        if row[1]:
+            turn.tell(subject_of(row), f"subtask.{then.value}", **told)
+    return ordered
+
+
+def subject_of(row: Row) -> Subject:
+    """Name whom a row of `finish_subtasks` is about."""
+    return Subject(row[1], row[2], row[3], row[0], row[4])
+
+
+def requeue_subtask(
+    turn: Turn, held: Held, *, delay_us: int, error: Json, new_generation: bool
+) -> Transaction[bool]:
+    """Put a running subtask back for another attempt, not before `delay_us` from now."""
+    rows = yield Query(
+        "UPDATE subtasks SET status = 'queued', owner = NULL, claim = claim + 1, "
+        "attempt_open = 0, announced_at = NULL, run_at = NOW_US() + $4, error = $5, "
+        "generation = generation + $6 "
+        "WHERE id = $1 AND claim = $2 AND owner = $3 AND status = 'running' "
+        "RETURNING project_id, workspace, task_id, attempt, run_at",
+        (held.subtask_id, held.claim, held.owner, delay_us, dumps(error), int(new_generation)),
+    )
+    if rows and rows[0][0]:
+        subject = Subject(rows[0][0], rows[0][1], rows[0][2], held.subtask_id, rows[0][3])
+        turn.tell(subject, "subtask.retrying", error=error, run_at=rows[0][4])
+    return bool(rows)
+
+
+def release_subtask(turn: Turn, held: Held, reason: str) -> Transaction[bool]:
+    """Put a running subtask back with its attempt still open: nothing is counted against it."""
+    rows = yield Query(
+        "UPDATE subtasks SET status = 'queued', owner = NULL, claim = claim + 1, "
+        "announced_at = NULL "
+        "WHERE id = $1 AND claim = $2 AND owner = $3 AND status = 'running' "
+        "RETURNING project_id, workspace, task_id, attempt",
+        (held.subtask_id, held.claim, held.owner),
+    )
+    if rows and rows[0][0]:
+        subject = Subject(rows[0][0], rows[0][1], rows[0][2], held.subtask_id, rows[0][3])
+        turn.tell(subject, "subtask.released", reason=reason)
+    return bool(rows)
+
+
+def fail_queued_subtask(turn: Turn, subtask_id: str, error: Json) -> Transaction[Row | None]:
+    """Fail a subtask whose time is over while it waited in the queue; rows as `finish_subtasks`."""
+    rows = yield Query(
+        "UPDATE subtasks SET status = 'failed', error = $2, finished_at = NOW_US() "
+        "WHERE id = $1 AND status = 'queued' AND deadline_at < NOW_US() "
+        "RETURNING id, project_id, workspace, task_id, attempt, kind, document_id",
+        (subtask_id, dumps(error)),
+    )
+    if not rows:
+        return None
+    if rows[0][1]:
+        turn.tell(subject_of(rows[0]), "subtask.failed", error=error)
+    return rows[0]
+
+
+def cancel_ingestion(document_id: str) -> Transaction[None]:
+    """Cancel what is being done for a document that is going away."""
+    yield Query(
+        "UPDATE subtasks SET status = 'cancelled', finished_at = NOW_US(), owner = NULL "
+        "WHERE document_id = $1 AND status IN EACH($2)",
+        (document_id, list(OPEN_SUBTASKS)),
+    )
+
+
+def cancel_subtasks(turn: Turn, project: Subject) -> Transaction[None]:
+    """Cancel every subtask of a project that is not over."""
+    rows = yield Query(
+        "UPDATE subtasks SET status = 'cancelled', finished_at = NOW_US(), owner = NULL "
+        "WHERE project_id = $1 AND status IN EACH($2) RETURNING id, task_id, attempt",
+        (project.project_id, list(OPEN_SUBTASKS)),
+    )
+    for subtask_id, task_id, attempt in sorted(map(tuple, rows)):
+        subject = Subject(project.project_id, project.workspace, task_id, subtask_id, attempt)
+        turn.tell(subject, "subtask.cancelled")

@@ -1,0 +1,148 @@
+"""Moves of tasks: they start, end, are skipped, cancelled and reopened."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from nexus.domain.seam import Json
+from nexus.domain.states import (
+    TASK_MOVES,
+    TaskState,
+)
+from nexus.domain.text import dumps
+from nexus.models.writing import Query, Row, Transaction
+from nexus.orchestrator.turn import Subject, Turn
+
+OPEN_TASKS: Final = tuple(s.value for s in TaskState if TaskState.CANCELLED in TASK_MOVES[s])
+
+
+def _first(row: Row) -> int | str:
+    first: int | str = row[0]
+    return first
+
+
+def start_tasks(turn: Turn, subtasks: Sequence[Row]) -> Transaction[None]:
+    """Move the pending tasks of just-claimed subtasks to running; rows are (id, attempt, …)."""
+    ids = [row[0] for row in subtasks]
+    rows = yield Query(
+        "UPDATE tasks SET status = 'running', started_at = COALESCE(started_at, NOW_US()) "
+        "WHERE subtask_id IN EACH($1) AND status IN ('pending', 'waiting') "
+        "RETURNING id, project_id, workspace, key, agent, subtask_id",
+        (ids,),
+    )
+    attempts = {row[0]: row[1] for row in subtasks}
+    for task_id, project_id, workspace, key, agent, subtask_id in rows:
+        subject = Subject(project_id, workspace, task_id, subtask_id, attempts[subtask_id])
+        turn.tell(subject, "task.started", key=key, agent=agent)
+
+
+@dataclass(frozen=True, slots=True)
+class Gift:
+    """A new `work` subtask for a pending task; with an `owner` it runs already."""
+
+    subject: Subject
+    key: str
+    agent: str
+    owner: str | None
+
+
+def give_subtasks(turn: Turn, gifts: Sequence[Gift]) -> Transaction[None]:
+    """Make new subtasks the current ones of their pending tasks, which start with those that run."""
+    yield Query(
+        "UPDATE tasks SET subtask_id = j.subtask, "
+        "status = CASE WHEN j.runs = 1 THEN 'running' ELSE status END, "
+        "started_at = CASE WHEN j.runs = 1 THEN COALESCE(started_at, NOW_US()) "
+        "ELSE started_at END FROM EACH OF $1 (task TEXT, subtask TEXT, runs BIGINT) AS j "
+        "WHERE tasks.id = j.task AND status = 'pending'",
+        (
+            [
+                (one.subject.task_id, one.subject.subtask_id, int(one.owner is not None))
+                for one in gifts
+            ],
+        ),
+    )
+    for one in gifts:
+        turn.tell(one.subject, "subtask.queued", kind="work")
+        if one.owner:
+            begun = replace(one.subject, attempt=1)
+            turn.tell(begun, "subtask.started", kind="work", worker=one.owner)
+            turn.tell(begun, "task.started", key=one.key, agent=one.agent)
+
+
+def finish_tasks(
+    turn: Turn, subjects: Sequence[Subject], then: TaskState, error: Json = None
+) -> Transaction[list[Row]]:
+    """Move tasks to a terminal state; return (id, project_id, node, key) of those that moved."""
+    sources = [now.value for now, moves in TASK_MOVES.items() if then in moves]
+    rows = yield Query(
+        "UPDATE tasks SET status = $2, error = $3, finished_at = NOW_US() "
+        "WHERE id IN EACH($1) AND status IN EACH($4) RETURNING id, project_id, node, key",
+        (
+            [one.task_id or "" for one in subjects],
+            then.value,
+            None if error is None else dumps(error),
+            sources,
+        ),
+    )
+    told: dict[str, Json] = {"error": error} if then is TaskState.FAILED else {}
+    moved = {row[0]: row for row in rows}
+    for subject in subjects:
+        if subject.task_id in moved:
+            turn.tell(subject, f"task.{then.value}", key=moved[subject.task_id][3], **told)
+            tally = turn.tally(subject.project_id)
+            tally.ended += 1
+            tally.well += then is TaskState.SUCCEEDED
+    return [moved[one.task_id] for one in subjects if one.task_id in moved]
+
+
+def skip_tasks(
+    turn: Turn, project: Subject, task_ids: Sequence[str], because_of: str
+) -> Transaction[list[int]]:
+    """Skip pending tasks; return their nodes."""
+    error = {
+        "code": "dependency_failed",
+        "message": f"skipped because the task {because_of} did not succeed",
+        "task_id": None,
+        "hint": f"mend what made {because_of} fail, then retry the project",
+    }
+    rows = yield Query(
+        "UPDATE tasks SET status = 'skipped', error = $2, finished_at = NOW_US() "
+        "WHERE id IN EACH($1) AND status = 'pending' RETURNING node, id, key",
+        (list(task_ids), dumps(error)),
+    )
+    for _, task_id, key in sorted(rows, key=_first):
+        subject = Subject(project.project_id, project.workspace, task_id)
+        turn.tell(subject, "task.skipped", key=key, because_of=because_of)
+    turn.tally(project.project_id).ended += len(rows)
+    return [row[0] for row in rows]
+
+
+def cancel_tasks(turn: Turn, project: Subject) -> Transaction[None]:
+    """Cancel every task of a project that is not over."""
+    rows = yield Query(
+        "UPDATE tasks SET status = 'cancelled', finished_at = NOW_US() "
+        "WHERE project_id = $1 AND status IN EACH($2) RETURNING node, id, key",
+        (project.project_id, list(OPEN_TASKS)),
+    )
+    for _, task_id, key in sorted(rows, key=_first):
+        turn.tell(
+            Subject(project.project_id, project.workspace, task_id), "task.cancelled", key=key
+        )
+    turn.tally(project.project_id).ended += len(rows)
+
+
+def reset_tasks(turn: Turn, project: Subject) -> Transaction[list[str]]:
+    """Reopen failed, skipped and cancelled tasks for a retry; return their ids in plan order.
+
+    They let go of the subtask they had: a pending task that has one is queued.
+    """
+    sources = [now.value for now, moves in TASK_MOVES.items() if TaskState.PENDING in moves]
+    rows = yield Query(
+        "UPDATE tasks SET status = 'pending', error = NULL, finished_at = NULL, "
+        "earlier_subtask_id = COALESCE(subtask_id, earlier_subtask_id), subtask_id = NULL "
+        "WHERE project_id = $1 AND status IN EACH($2) RETURNING node, id, key",
+        (project.project_id, sources),
+    )
+    for _, task_id, key in sorted(rows, key=_first):
+        turn.tell(Subject(project.project_id, project.workspace, task_id), "task.reset", key=key)
+    return [row[1] for row in sorted(rows, key=_first)]
