@@ -10,11 +10,11 @@ import random
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import httpx2
 from sqlalchemy import text
@@ -32,6 +32,7 @@ from tests.support.history import Row
 from tests.support.places import ROOT, free_port
 from tests.support.valkey import run_valkey
 
+T = TypeVar("T")
 PLUGINS: Final = ("tests.support.sample_agents", "tests.chaos.agents")
 RUN: Final = "CHAOS_RUN"
 LEASE_SECONDS: Final = 1.0
@@ -126,6 +127,10 @@ class Installation:
             plugins=PLUGINS,
             model="offline",
         )
+
+    async def keep(self, opened: AbstractAsyncContextManager[T]) -> T:
+        """Enter something that must last until every process of this world has ended."""
+        return await self._opened.enter_async_context(opened)
 
     # Services
 
