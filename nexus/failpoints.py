@@ -76,7 +76,21 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
-_armed: Final = read_failpoints(os.environ.get(VARIABLE, ""))
+_armed: Final[dict[str, Armed]] = {}
+
+
+def arm(text: str) -> None:
+    """Arm what `text` names and nothing else.
+
+    Raises:
+        Misconfigured: it cannot be read.
+    """
+    armed = read_failpoints(text)
+    _armed.clear()
+    _armed.update(armed)
+
+
+arm(os.environ.get(VARIABLE, ""))
 
 
 def failpoint(name: str) -> None:

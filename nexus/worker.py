@@ -19,7 +19,8 @@ from nexus.llm.book import ModelBook
 from nexus.locks import FileLock
 from nexus.logs import configure_logs
 from nexus.orchestrator.briefing import Folders
-from nexus.orchestrator.consumer import Consumer, Hand
+from nexus.orchestrator.consumer import Consumer
+from nexus.orchestrator.hand import Hand
 from nexus.orchestrator.membership import join, leave, new_worker
 from nexus.orchestrator.pulse import Pulse, PulseSettings
 from nexus.orchestrator.runner import Bench

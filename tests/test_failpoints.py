@@ -3,12 +3,12 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
-from nexus import failpoints
 from nexus.errors import Misconfigured, ServiceMissing
-from nexus.failpoints import POINTS, failpoint, read_failpoints
+from nexus.failpoints import POINTS, arm, failpoint, read_failpoints
 from tests.support.places import ROOT
 
 PASS_THREE = """
@@ -32,8 +32,16 @@ def test_what_cannot_be_read_is_refused_by_its_name(text: str) -> None:
         read_failpoints(text)
 
 
-def test_a_point_strikes_once_at_its_passing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(failpoints, "_armed", read_failpoints("ack.done=drop@2, ring.done=kill"))
+@pytest.fixture
+def disarmed() -> Iterator[None]:
+    """Leave nothing armed behind."""
+    yield
+    arm("")
+
+
+@pytest.mark.usefixtures("disarmed")
+def test_a_point_strikes_once_at_its_passing() -> None:
+    arm("ack.done=drop@2, ring.done=kill")
     failpoint("ack.done")
     with pytest.raises(ServiceMissing, match=r"ack\.done"):
         failpoint("ack.done")

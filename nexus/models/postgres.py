@@ -46,6 +46,7 @@ class PostgresWriter:
             command_timeout=COMMAND_SECONDS,
             timeout=5.0,
             server_settings={"application_name": "nexus"},
+            reset=_keep_session,
         )
         # Waiting for a connection is not a failure of the database: first come, first served.
         self._places = asyncio.Semaphore(pool_size)
@@ -103,6 +104,10 @@ class PostgresWriter:
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
+
+
+async def _keep_session(connection: Any) -> None:
+    """Spare the round trip of a reset: transactions here change nothing of their session."""
 
 
 async def drive(connection: Any, transaction: Transaction[T]) -> T:

@@ -120,7 +120,7 @@ class Edge(Table):
 
     __tablename__ = "edges"
     __table_args__ = (
-        Index("ix_edges_project_target", "project_id", "target"),
+        Index("ix_edges_project_target", "project_id", "target", "data"),
         {"sqlite_with_rowid": False},
     )
 

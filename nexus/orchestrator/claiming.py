@@ -1,6 +1,6 @@
 """Claims: the only gate between a queued subtask and its execution."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from nexus.domain.states import SubtaskKind
@@ -103,6 +103,20 @@ def _claimed(worker_id: str, row: Row, material: Material | None) -> Claimed:
         has_history=row[2] > 1 or row[14] is not None,
         material=material,
     )
+
+
+def claims_of(worker_id: str, known: Set[str]) -> Transaction[list[Claimed]]:
+    """Describe what the database has under a worker, apart from the subtasks in `known`."""
+    rows = yield Query(
+        "SELECT id, attempt, claim, workspace, project_id, task_id, document_id, kind, agent, "
+        "max_attempts, generation, max_model_calls, timeout_seconds, deadline_at - NOW_US(), "
+        "supersedes FROM subtasks WHERE owner = $1 AND status = 'running'",
+        (worker_id,),
+    )
+    rows = [row for row in rows if row[0] not in known]
+    wanted = [Wanted(row[0], row[4], row[5]) for row in rows if row[4]]
+    materials = yield from gather(wanted, Recall(), {})
+    return [_claimed(worker_id, row, materials.get(row[0])) for row in rows]
 
 
 def release_all(turn: Turn, worker_id: str, reason: str) -> Transaction[int]:

@@ -8,37 +8,26 @@ import asyncio
 import itertools
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from nexus.errors import Fenced, ServiceMissing
 from nexus.failpoints import failpoint
-from nexus.orchestrator.claiming import Claimed, claim, due_subtasks, release_all
+from nexus.orchestrator.claiming import Claimed, due_subtasks, release_all
+from nexus.orchestrator.desk import Desk
+from nexus.orchestrator.hand import Hand
 from nexus.orchestrator.queue import Message, Queue
 from nexus.orchestrator.queueing import Share
-from nexus.orchestrator.runner import Bench, attempt, conclude
+from nexus.orchestrator.runner import Bench, attempt
 
 BATCH: Final = 100
 ASK_SECONDS: Final = 0.5
 SWEEP_SECONDS: Final = 5.0
 FULL_SECONDS: Final = 0.5
 CANCEL_SECONDS: Final = 10.0
-TAKEN_IN_A_ROW: Final = 32
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Hand:
-    """What one worker process holds, shared with the pulse's thread."""
-
-    worker_id: str
-    held: dict[str, int] = field(default_factory=dict)  # subtask id -> claim
-    begun: set[tuple[str, int]] = field(default_factory=set)  # (subtask id, claim), not settled yet
-    live_workers: int = 1
-    is_draining: bool = False  # claims without a run are about to be given back
 
 
 class Consumer:
@@ -56,24 +45,31 @@ class Consumer:
         self._freed = asyncio.Event()
         self._swept_at = 0.0
         self._stopping = False
-        self._draining = False
         self._settling: set[str] = set()
+        self._desk = Desk(bench.engine, hand, self._room, self._start)
 
     async def work(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then drain: nothing new is claimed, what runs may end."""
         stopping = asyncio.ensure_future(stop.wait())
         stopping.add_done_callback(lambda _: self._note_stop())
         try:
-            while not stop.is_set():
-                feeding = asyncio.ensure_future(self._feed_once())
-                await asyncio.wait({feeding, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if not feeding.done():
-                    # A claim under way is waited for: cancelling would lose track of it.
-                    await asyncio.wait({feeding})
-                feeding.result()
+            async with self._desk:
+                while not stop.is_set():
+                    await self._feed_until(stopping)
+                await self._let_end()
         finally:
             stopping.cancel()
-        await self._drain()
+        # What the runs recorded is written: now their claims may go.
+        await self._release()
+
+    async def _feed_until(self, stopping: "asyncio.Future[Any]") -> None:
+        feeding = asyncio.ensure_future(self._feed_once())
+        ends: set[asyncio.Future[Any]] = {feeding, stopping, *self._desk.loops}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if self._desk.check() and not feeding.done():
+            # A claim under way is waited for: cancelling would lose track of it.
+            await asyncio.wait({feeding})
+        feeding.result()
 
     def abandon(self, subtask_id: str, claim_number: int) -> None:
         """Stop a run whose claim is not ours any more; called on the loop's thread."""
@@ -135,9 +131,7 @@ class Consumer:
         wanted = [one for one in dict.fromkeys(ids) if one not in self._runs]
         while wanted:
             try:
-                claimed = await self._bench.engine.run(
-                    lambda turn: claim(turn, self._hand.worker_id, wanted), "claim"
-                )
+                claimed = await self._desk.claim(wanted)
             except ServiceMissing:
                 if self._stopping:
                     return None
@@ -175,10 +169,10 @@ class Consumer:
         begun = (subtask_id, claimed.held.claim)
         self._hand.begun.add(begun)
         try:
-            outcome = await attempt(self._bench, claimed)
+            outcome = await attempt(self._bench, self._desk, claimed)
             # From here the claim may vanish from the database because of us.
             self._settling.add(subtask_id)
-            taken = (await conclude(self._bench, claimed, outcome, self._share(in_a_row))).taken
+            taken = await self._desk.settle(claimed.held, outcome, in_a_row)
             self._hand.begun.discard(begun)
             return taken
         except Fenced:
@@ -189,10 +183,12 @@ class Consumer:
             self._settling.discard(subtask_id)
             self._let_go(claimed)
 
-    def _share(self, in_a_row: int) -> Share:
-        if self._draining or in_a_row >= TAKEN_IN_A_ROW:
-            return Share()
-        return Share(1 + max(0, self._slots - len(self._runs)), self._hand.live_workers)
+    def _room(self) -> Share | None:
+        """What may be taken over now; what settles in the same commit comes on top."""
+        if self._stopping:
+            return None
+        free = max(0, self._slots - len(self._runs))
+        return Share(free, self._hand.live_workers, self._hand.worker_id)
 
     def _let_go(self, claimed: Claimed) -> None:
         subtask_id = claimed.held.subtask_id
@@ -202,15 +198,11 @@ class Consumer:
             del self._runs[subtask_id]
         self._freed.set()
 
-    async def _drain(self) -> None:
-        """Let running subtasks end for a while, then give the rest back, attempts uncounted.
+    async def _release(self) -> None:
+        """Give back, attempts uncounted, whatever the database has under this worker.
 
-        Everything the database has under this worker is given back: also what was claimed
-        by a commit whose answer never came.
+        Also what was claimed by a commit whose answer never came.
         """
-        self._draining = True
-        self._hand.is_draining = True
-        await self._let_end()
         worker_id = self._hand.worker_id
         try:
             await self._bench.engine.run(
@@ -220,6 +212,8 @@ class Consumer:
             log.warning("database.missing", hint="what this worker held comes back by its lease")
 
     async def _let_end(self) -> None:
+        """Let running subtasks end for a while, then cancel the rest."""
+        self._hand.is_draining = True
         runs = set(self._runs.values())
         if not runs:
             return

@@ -5,7 +5,7 @@ The API and the workers share it; it runs no agents.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, TypeVar
 
@@ -48,11 +48,17 @@ class WorkflowEngine:
         self._untold: list[Turn] = []
         self._telling = asyncio.Lock()
 
-    async def run(self, act: Callable[[Turn], Transaction[T]], point: str = "") -> T:
+    async def run(self, act: Callable[[Turn], Transaction[T]], *points: str) -> T:
         """Run one act as one transaction; return after its commit and its announcements.
 
-        `point` names the failpoints right before and after the commit.
+        `points` name the failpoints right before and after the commit.
         """
+        result, turn = await self.commit(act, *points)
+        await self.tell(turn)
+        return result
+
+    async def commit(self, act: Callable[[Turn], Transaction[T]], *points: str) -> tuple[T, Turn]:
+        """Run one act as one transaction; return after its commit with what is to be told."""
         turns: list[Turn] = []
 
         def begin() -> Transaction[T]:
@@ -60,15 +66,16 @@ class WorkflowEngine:
             turns.append(turn)
             result = yield from act(turn)
             yield from close(turn)
-            failpoint(f"{point}.before_commit")
+            for point in points:
+                failpoint(f"{point}.before_commit")
             return result
 
         result = await self._database.run(begin)
-        failpoint(f"{point}.committed")
-        await self.tell(turns[-1])
-        return result
+        for point in points:
+            failpoint(f"{point}.committed")
+        return result, turns[-1]
 
-    async def persist(self, act: Callable[[Turn], Transaction[T]], point: str = "") -> T:
+    async def persist(self, act: Callable[[Turn], Transaction[T]]) -> T:
         """Run an act that must not be lost: while the database is away, keep it and try again.
 
         Only for acts that a repetition cannot harm, because the outcome of a lost commit
@@ -76,7 +83,7 @@ class WorkflowEngine:
         """
         while True:
             try:
-                return await self.run(act, point)
+                return await self.run(act)
             except ServiceMissing:
                 await asyncio.sleep(AGAIN_SECONDS)
 
@@ -92,11 +99,19 @@ class WorkflowEngine:
             turns, self._untold = self._untold, []
             if not turns:
                 return  # told along with an earlier one
-            with suppress(ServiceMissing):
-                await self._queue.announce([one for turn in turns for one in turn.announcements])
-            failpoint("announce.done")
-            await self._bell.ring({project for turn in turns for project in turn.touched})
-            failpoint("ring.done")
+            await self.announce(turns)
+            await self.ring({project for turn in turns for project in turn.touched})
+
+    async def announce(self, turns: Sequence[Turn]) -> None:
+        """Put the subtasks that committed turns queued on the queue."""
+        with suppress(ServiceMissing):
+            await self._queue.announce([one for turn in turns for one in turn.announcements])
+        failpoint("announce.done")
+
+    async def ring(self, project_ids: Collection[str]) -> None:
+        """Wake whoever watches these projects."""
+        await self._bell.ring(project_ids)
+        failpoint("ring.done")
 
     async def backlog(self) -> int:
         """Count what the queue holds, announced and not acknowledged.

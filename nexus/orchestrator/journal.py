@@ -19,8 +19,9 @@ from nexus.failpoints import failpoint
 from nexus.models.database import Database
 from nexus.models.work import JournalRecord
 from nexus.orchestrator.claiming import Claimed
+from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
-from nexus.orchestrator.recording import Intent, begin, record, supersede
+from nexus.orchestrator.recording import Intent, supersede
 
 Slot = tuple[str, int, str, str]
 RECORDED: Final = "recorded"
@@ -100,8 +101,11 @@ async def read_journal(database: Database, claimed: Claimed) -> Journal:
 class JournalSeam:
     """Implements `Seam` for one claim."""
 
-    def __init__(self, engine: WorkflowEngine, claimed: Claimed, journal: Journal) -> None:
+    def __init__(
+        self, engine: WorkflowEngine, desk: Desk, claimed: Claimed, journal: Journal
+    ) -> None:
         self._engine = engine
+        self._desk = desk
         self._claimed = claimed
         self._journal = journal
 
@@ -122,7 +126,7 @@ class JournalSeam:
             )
         number = found.number if found else self._next_number()
         intent = Intent(call, number, occurrence, generation)
-        await self._engine.persist(lambda turn: begin(self._claimed.held, intent), "begin")
+        await self._desk.begin(self._claimed.held, intent)
         return await self._make(intent, effect)
 
     async def _make(self, intent: Intent, effect: Callable[[str], Awaitable[Recorded]]) -> Json:
@@ -132,18 +136,18 @@ class JournalSeam:
             raise
         except NexusError as wrong:
             failed = Recorded({"error": wrong.reason, "message": wrong.message}, Usage(1), "failed")
-            await self._record(intent, failed)
+            await self._desk.record(self._claimed.held, intent, failed)
             raise
         failpoint("effect.done")
         # Replay gives back what was stored; the first run must see the very same.
         stored: Json = json.loads(dumps(recorded.value))
-        await self._record(intent, replace(recorded, value=stored))
+        kept = replace(recorded, value=stored)
+        if intent.call.kind is CallKind.STEP:
+            # What follows a step is anybody's code: it goes on only after the commit.
+            await self._desk.record(self._claimed.held, intent, kept)
+        else:
+            self._desk.record_soon(self._claimed.held, intent, kept)
         return stored
-
-    async def _record(self, intent: Intent, recorded: Recorded) -> None:
-        await self._engine.persist(
-            lambda turn: record(turn, self._claimed.held, intent, recorded), "record"
-        )
 
     async def _prepare_model_call(self, generation: int, *, met_before: bool) -> None:
         """Cut a tail that no longer matches, and keep to the cap; an interrupted call was counted."""

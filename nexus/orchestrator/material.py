@@ -5,6 +5,8 @@ transaction of its own before its agent starts.
 """
 
 import json
+import math
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -15,13 +17,14 @@ from nexus.models.writing import Query, Transaction
 
 MAX_DOCUMENTS: Final = 100
 RECALLED_PROJECTS: Final = 256
+DOCUMENTS_SECONDS: Final = 1.0
 RECALLED_CHARACTERS: Final = 16 * 1024**2
 
 TASKS: Final = (
     "SELECT t.id, t.key, t.title, t.agent, t.instructions, t.acceptance, "
     "(SELECT JSON_ROWS(source.node, source.key, source.subtask_id) FROM edges e "
-    "JOIN tasks source ON source.project_id = e.project_id AND source.node = e.source "
-    "WHERE e.project_id = t.project_id AND e.target = t.node AND e.data = 1) "
+    "CROSS JOIN tasks source WHERE e.project_id = t.project_id AND e.target = t.node "
+    "AND e.data = 1 AND source.project_id = e.project_id AND source.node = e.source) "
     "FROM tasks t WHERE t.id IN EACH($1)"
 )
 PLANNING: Final = TaskBrief("plan", "Plan the project", "manager")
@@ -71,10 +74,12 @@ class Wanted:
 class Recall:
     """What one process has read before and what cannot have changed since.
 
-    Projects' choices, and outputs of subtasks that succeeded; both bounded.
+    Projects' choices, and outputs of subtasks that succeeded; both bounded. Which documents
+    a project has at hand is asked again after a second.
     """
 
     projects: "OrderedDict[str, Chosen]" = field(default_factory=OrderedDict)
+    documents: dict[str, tuple[float, tuple[DocumentAtHand, ...]]] = field(default_factory=dict)
     outputs: "OrderedDict[str, str]" = field(default_factory=OrderedDict)
     characters: int = 0
 
@@ -82,7 +87,8 @@ class Recall:
         """Remember a project's choices, forgetting the oldest."""
         self.projects[project_id] = chosen
         while len(self.projects) > RECALLED_PROJECTS:
-            self.projects.popitem(last=False)
+            oldest, _ = self.projects.popitem(last=False)
+            self.documents.pop(oldest, None)
 
     def keep_outputs(self, outputs: Mapping[str, str]) -> None:
         """Remember committed outputs, forgetting the oldest."""
@@ -119,7 +125,7 @@ def gather(
     tasks = yield from _tasks([one.task_id for one in wanted if one.task_id])
     sources = {source for row in tasks.values() for _, _, source in row.sources}
     known = yield from _outputs(sources, recall, outputs)
-    documents = yield from _documents_of(projects)
+    documents = yield from _documents_of(projects, recall)
     found: dict[str, Material] = {}
     for one in wanted:
         chosen = projects[one.project_id]
@@ -150,15 +156,16 @@ def _projects(project_ids: Set[str], recall: Recall) -> Transaction[dict[str, Ch
 
 
 def _documents_of(
-    projects: Mapping[str, Chosen],
+    projects: Mapping[str, Chosen], recall: Recall
 ) -> Transaction[dict[str, tuple[DocumentAtHand, ...]]]:
+    now = time.monotonic()
     found: dict[str, tuple[DocumentAtHand, ...]] = {}
-    read: dict[tuple[str, tuple[str, ...] | None], tuple[DocumentAtHand, ...]] = {}
     for project_id, chosen in sorted(projects.items()):
-        asked = (chosen.workspace, chosen.document_ids)
-        if asked not in read:
-            read[asked] = yield from _documents(*asked)
-        found[project_id] = read[asked]
+        asked_at, documents = recall.documents.get(project_id, (-math.inf, ()))
+        if now - asked_at > DOCUMENTS_SECONDS:
+            documents = yield from _documents(chosen.workspace, chosen.document_ids)
+            recall.documents[project_id] = (now, documents)
+        found[project_id] = documents
     return found
 
 

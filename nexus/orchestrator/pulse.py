@@ -23,8 +23,8 @@ from nexus.events.redis_link import RedisLink
 from nexus.models.address import Address
 from nexus.models.database import open_writer
 from nexus.models.writing import Writer
-from nexus.orchestrator.consumer import Hand
 from nexus.orchestrator.engine import WorkflowEngine
+from nexus.orchestrator.hand import Hand
 from nexus.orchestrator.membership import (
     beat,
     declare_gone,

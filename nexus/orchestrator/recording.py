@@ -1,14 +1,15 @@
 """Begin and record: the two commits around every effect, under subtask, claim, owner and running."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nexus.domain.money import to_usd
-from nexus.domain.seam import Call, CallKind, Json, Recorded
+from nexus.domain.seam import Call, CallKind, Json, Recorded, Usage
 from nexus.domain.text import clean, dumps
 from nexus.errors import Fenced
-from nexus.models.writing import Query, Row, Transaction
+from nexus.models.writing import Many, Query, Row, Transaction, Value
 from nexus.orchestrator.transitions.subtasks import Held
-from nexus.orchestrator.turn import Subject, Turn, lock_projects_of
+from nexus.orchestrator.turn import Subject, Tally, Turn, lock_projects_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,124 +22,155 @@ class Intent:
     generation: int
 
 
-def begin(held: Held, intent: Intent) -> Transaction[None]:
-    """Commit the intent of a call.
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A call that was made under a claim, and what it came to."""
 
-    Raises:
-        Fenced: the claim is not held any more; the call must not be made.
-    """
-    workspace = (yield from _still_held(held))[0]
-    call = intent.call
-    yield Query(
+    held: Held
+    intent: Intent
+    recorded: Recorded
+
+
+def still_held(claims: Sequence[Held]) -> Transaction[dict[Held, Row]]:
+    """Lock the rows of one worker's claims that still hold; by claim (id, workspace, project, task, attempt)."""
+    pairs: list[tuple[str, int]] = sorted({(one.subtask_id, one.claim) for one in claims})
+    rows = yield Query(
+        "SELECT s.id, s.workspace, s.project_id, s.task_id, s.attempt, s.claim "
+        "FROM EACH OF $1 (subtask TEXT, number BIGINT) AS j CROSS JOIN subtasks s "
+        "WHERE s.id = j.subtask AND s.claim = j.number AND s.owner = $2 AND s.status = 'running' "
+        "FOR UPDATE OF s",
+        (pairs, claims[0].owner),
+    )
+    return {Held(row[0], row[5], claims[0].owner): row for row in rows}
+
+
+def begin_calls(
+    begun: Sequence[tuple[Held, Intent]], holds: Mapping[Held, Row]
+) -> Transaction[None]:
+    """Commit the intents of calls whose claims hold; one met again is renewed."""
+    yield Many(
         "INSERT INTO journal (subtask_id, number, workspace, kind, name, key, occurrence, "
         "generation, fingerprint, effect, status, claim, request, input_tokens, output_tokens, "
         "begun_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'begun', $11, $12, 0, 0, "
         "NOW_US()) ON CONFLICT (subtask_id, number) DO UPDATE SET status = 'begun', "
         "claim = EXCLUDED.claim, begun_at = EXCLUDED.begun_at WHERE journal.status = 'begun'",
-        (
-            held.subtask_id,
-            intent.number,
-            workspace,
-            call.kind.value,
-            clean(call.name)[:200],
-            call.key,
-            intent.occurrence,
-            intent.generation,
-            call.fingerprint,
-            call.effect.value,
-            held.claim,
-            dumps(call.request),
-        ),
+        [_journal_row(held, intent, holds[held][1]) for held, intent in begun],
     )
 
 
-def record(turn: Turn, held: Held, intent: Intent, recorded: Recorded) -> Transaction[None]:
-    """Commit what a call came to, with its cost and its event.
+def _journal_row(held: Held, intent: Intent, workspace: str) -> tuple[Value, ...]:
+    call = intent.call
+    return (
+        held.subtask_id,
+        intent.number,
+        workspace,
+        call.kind.value,
+        clean(call.name)[:200],
+        call.key,
+        intent.occurrence,
+        intent.generation,
+        call.fingerprint,
+        call.effect.value,
+        held.claim,
+        dumps(call.request),
+    )
 
-    Raises:
-        Fenced: the claim is not held any more; nothing was written.
+
+def record_calls(turn: Turn, done: Sequence[Done], holds: Mapping[Held, Row]) -> Transaction[None]:
+    """Commit what calls came to, with their cost and events; their claims hold, projects are locked.
+
+    What is recorded already is passed over: the answer to the first commit was lost on its way.
     """
-    yield from lock_projects_of([held.subtask_id])
-    row = yield from _still_held(held)
-    status = "failed" if recorded.outcome == "failed" else "recorded"
-    usage = recorded.usage
     written = yield Query(
-        "UPDATE journal SET status = $3, result = $4, outcome = $5, input_tokens = $6, "
-        "output_tokens = $7, cost_pico_usd = $8, recorded_at = NOW_US() "
-        "WHERE subtask_id = $1 AND number = $2 AND status = 'begun' "
-        "RETURNING recorded_at - begun_at",
-        (
-            held.subtask_id,
-            intent.number,
-            status,
-            dumps(recorded.value),
-            recorded.outcome,
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cost_pico_usd,
-        ),
+        "UPDATE journal SET status = j.state, result = j.value, outcome = j.how, "
+        "input_tokens = j.read, output_tokens = j.written, cost_pico_usd = j.cost, "
+        "recorded_at = NOW_US() FROM EACH OF $1 (subtask TEXT, place BIGINT, state TEXT, "
+        "value TEXT, how TEXT, read BIGINT, written BIGINT, cost BIGINT) AS j "
+        "WHERE journal.subtask_id = j.subtask AND journal.number = j.place "
+        "AND journal.status = 'begun' "
+        "RETURNING subtask_id, journal.number, recorded_at - begun_at",
+        ([_result_row(one) for one in done],),
     )
-    if not written:
-        return  # recorded already: the answer to the first commit was lost on its way
-    if intent.call.kind is CallKind.MODEL:
-        yield from _charge(held, row[1], recorded)
-    _tell(turn, held, row, intent.call, recorded, written[0][0] / 1_000_000)
+    lasted = {(row[0], row[1]): row[2] / 1_000_000 for row in written}
+    fresh = [one for one in done if (one.held.subtask_id, one.intent.number) in lasted]
+    yield from _charge(turn, fresh, holds)
+    for one in fresh:
+        row = holds[one.held]
+        if row[2]:
+            seconds = lasted[one.held.subtask_id, one.intent.number]
+            _tell(turn, _subject(row), one.intent.call, one.recorded, seconds)
+
+
+def _result_row(done: Done) -> tuple[str | int | None, ...]:
+    recorded, usage = done.recorded, done.recorded.usage
+    return (
+        done.held.subtask_id,
+        done.intent.number,
+        "failed" if recorded.outcome == "failed" else "recorded",
+        dumps(recorded.value),
+        recorded.outcome,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cost_pico_usd,
+    )
 
 
 def supersede(turn: Turn, held: Held, numbers: list[int]) -> Transaction[None]:
-    """Cut the tail of a journal whose requests no longer match, and say so."""
+    """Cut the tail of a journal whose requests no longer match, and say so.
+
+    Raises:
+        Fenced: the claim is not held any more.
+    """
     yield from lock_projects_of([held.subtask_id])
-    row = yield from _still_held(held)
+    row = (yield from still_held([held])).get(held)
+    if row is None:
+        raise Fenced(f"the claim on {held.subtask_id} is not held any more")
     cut = yield Query(
         "UPDATE journal SET status = 'superseded' WHERE subtask_id = $1 AND number IN EACH($2) "
         "AND status = 'recorded' RETURNING number",
         (held.subtask_id, numbers),
     )
-    if cut and row[1]:
-        turn.tell(_subject(held, row), "subtask.superseded", by="changed request")
+    if cut and row[2]:
+        turn.tell(_subject(row), "subtask.superseded", by="changed request")
 
 
-def _still_held(held: Held) -> Transaction[Row]:
-    """Lock the subtask's row; return (workspace, project, task, attempt)."""
-    rows = yield Query(
-        "SELECT workspace, project_id, task_id, attempt FROM subtasks "
-        "WHERE id = $1 AND claim = $2 AND owner = $3 AND status = 'running' FOR UPDATE",
-        (held.subtask_id, held.claim, held.owner),
-    )
-    if not rows:
-        raise Fenced(f"the claim on {held.subtask_id} is not held any more")
-    return rows[0]
-
-
-def _charge(held: Held, project_id: str | None, recorded: Recorded) -> Transaction[None]:
-    usage = recorded.usage
-    values = (usage.requests, usage.input_tokens, usage.output_tokens, usage.cost_pico_usd or 0)
-    yield Query(
-        "UPDATE subtasks SET requests = requests + $2, input_tokens = input_tokens + $3, "
-        "output_tokens = output_tokens + $4, cost_pico_usd = cost_pico_usd + $5 WHERE id = $1",
-        (held.subtask_id, *values),
-    )
-    if project_id:
-        yield Query(
-            "UPDATE projects SET requests = requests + $2, input_tokens = input_tokens + $3, "
-            "output_tokens = output_tokens + $4, cost_pico_usd = cost_pico_usd + $5, "
-            "unpriced_requests = unpriced_requests + $6 WHERE id = $1",
-            (project_id, *values, int(usage.cost_pico_usd is None)),
+def _charge(turn: Turn, done: Sequence[Done], holds: Mapping[Held, Row]) -> Transaction[None]:
+    """Add what model calls cost to their subtasks and projects."""
+    spent: dict[str, Tally] = {}
+    for one in done:
+        if one.intent.call.kind is CallKind.MODEL:
+            _add(spent.setdefault(one.held.subtask_id, Tally()), one.recorded.usage)
+            if holds[one.held][2]:
+                _add(turn.tally(holds[one.held][2]), one.recorded.usage)
+    if spent:
+        yield Many(
+            "UPDATE subtasks SET requests = requests + $2, input_tokens = input_tokens + $3, "
+            "output_tokens = output_tokens + $4, cost_pico_usd = cost_pico_usd + $5 WHERE id = $1",
+            [
+                (key, one.requests, one.input_tokens, one.output_tokens, one.cost_pico_usd)
+                for key, one in spent.items()
+            ],
         )
 
 
-def _subject(held: Held, row: Row) -> Subject:
-    return Subject(row[1], row[0], row[2], held.subtask_id, row[3])
+def _add(tally: Tally, usage: Usage) -> None:
+    tally.requests += usage.requests
+    tally.input_tokens += usage.input_tokens
+    tally.output_tokens += usage.output_tokens
+    tally.cost_pico_usd += usage.cost_pico_usd or 0
+    tally.unpriced_requests += usage.cost_pico_usd is None
 
 
-def _tell(turn: Turn, held: Held, row: Row, call: Call, recorded: Recorded, seconds: float) -> None:
-    if not row[1]:
-        return
+def _subject(row: Row) -> Subject:
+    return Subject(row[2], row[1], row[3], row[0], row[4])
+
+
+def _tell(turn: Turn, subject: Subject, call: Call, recorded: Recorded, seconds: float) -> None:
     usage = recorded.usage
     if call.kind is CallKind.MODEL:
         cost: Json = None if usage.cost_pico_usd is None else to_usd(usage.cost_pico_usd)
         turn.tell(
-            _subject(held, row),
+            subject,
             "model.called",
             model=call.name,
             input_tokens=usage.input_tokens,
@@ -149,7 +181,7 @@ def _tell(turn: Turn, held: Held, row: Row, call: Call, recorded: Recorded, seco
         )
     elif call.kind is CallKind.TOOL:
         turn.tell(
-            _subject(held, row),
+            subject,
             "tool.called",
             name=call.name,
             duration_seconds=seconds,

@@ -1,4 +1,4 @@
-"""Run one claimed subtask to its outcome, and settle it: the worker's boundary around agents."""
+"""Run one claimed subtask to its outcome: the worker's boundary around agents."""
 
 import asyncio
 import json
@@ -19,11 +19,11 @@ from nexus.memory.passages import SourceDocument
 from nexus.models.database import Database
 from nexus.orchestrator.briefing import Folders, brief_claimed, is_document, read_document
 from nexus.orchestrator.claiming import Claimed
+from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.journal import JournalSeam, read_journal
 from nexus.orchestrator.judging import STRAY_CANCEL, judge, time_over
-from nexus.orchestrator.queueing import Share
-from nexus.orchestrator.settling import Outcome, Problem, Settled, settle
+from nexus.orchestrator.settling import Outcome, Problem
 from nexus.tools.scope import Equipment, ToolScope
 
 T = TypeVar("T")
@@ -47,18 +47,7 @@ class Bench:
     folders: Folders
 
 
-async def conclude(bench: Bench, claimed: Claimed, outcome: Outcome, share: Share) -> Settled:
-    """Settle an outcome; while the database is away it is kept and tried again.
-
-    Raises:
-        Fenced: the claim is not held any more; the outcome is dropped.
-    """
-    return await bench.engine.persist(
-        lambda turn: settle(turn, claimed.held, outcome, share), "settle"
-    )
-
-
-async def attempt(bench: Bench, claimed: Claimed) -> Outcome:
+async def attempt(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
     """Run the agent of a claimed subtask once; every failure becomes a problem.
 
     Raises:
@@ -66,7 +55,7 @@ async def attempt(bench: Bench, claimed: Claimed) -> Outcome:
     """
     try:
         async with asyncio.timeout(max(0.0, claimed.seconds_left)) as limit:
-            return await _produce(bench, claimed)
+            return await _produce(bench, desk, claimed)
     except Fenced:
         raise
     except asyncio.CancelledError:
@@ -97,7 +86,7 @@ def _problem(claimed: Claimed, wrong: BaseException) -> Problem:
     return problem
 
 
-async def _produce(bench: Bench, claimed: Claimed) -> Outcome:
+async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
     if claimed.kind is SubtaskKind.INGEST:
         return await _ingest(bench, claimed)
     briefing = await _patiently(lambda: brief_claimed(bench.database, bench.folders, claimed))
@@ -116,7 +105,7 @@ async def _produce(bench: Bench, claimed: Claimed) -> Outcome:
         subtask_id=claimed.held.subtask_id,
         attempt=claimed.attempt,
         model=claimed.material.model if claimed.material else None,
-        seam=JournalSeam(bench.engine, claimed, journal),
+        seam=JournalSeam(bench.engine, desk, claimed, journal),
         scope=ToolScope(
             workspace=claimed.workspace,
             project_id=claimed.project_id or "",

@@ -24,6 +24,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=sorted(known), help="only this fault")
     parser.add_argument("--database", choices=DATABASES, help="only this database")
     parser.add_argument("--short", action="store_true", help="the sizes of the short tier")
+    parser.add_argument("--warm", action="store_true", help="fork processes: faster starts")
     parser.add_argument("--folder", type=Path, default=ROOT / ".chaos", help="where worlds live")
     parser.add_argument("--json", type=Path, help="where to write the results")
     return parser.parse_args()
@@ -44,7 +45,7 @@ def carry_out(options: argparse.Namespace) -> list[Result]:
     """Do the runs one after another, saying how each went."""
     results: list[Result] = []
     runs = list(planned(options))
-    with Ground(options.folder) as ground:
+    with Ground(options.folder, is_warm=options.warm) as ground:
         for number, (fault, database, seed) in enumerate(runs, 1):
             result = asyncio.run(try_fault(ground, fault, database, seed=seed, short=options.short))
             results.append(result)

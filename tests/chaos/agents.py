@@ -1,7 +1,7 @@
 """Agents and a tool whose every effect leaves a line in a file: loaded by the workers of a world.
 
-A line is JSON: the effect's idempotency key, what it was, when (microseconds) and in which
-process. Options of an agent are the JSON in its task's instructions.
+A line is JSON: the effect's idempotency key, what it was, when (microseconds of the machine's
+monotonic clock, which no test turns) and in which process. Options of an agent are the JSON in its task's instructions.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ EFFECTS = "CHAOS_EFFECTS"
 
 def write_effect(key: str, what: str) -> None:
     """Append a line whole: many processes write to the same file."""
-    line = {"key": key, "what": what, "at_us": time.time_ns() // 1_000, "pid": os.getpid()}
+    line = {"key": key, "what": what, "at_us": time.monotonic_ns() // 1_000, "pid": os.getpid()}
     descriptor = os.open(os.environ[EFFECTS], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         os.write(descriptor, json.dumps(line).encode() + b"\n")

@@ -17,6 +17,8 @@ from tests.scripted_model import Reply, Script, ScriptedModel, ToolCalls
 MARKS: Final = re.compile(r"marks: (\d+)")
 TASK: Final = re.compile(r'<task key="([^"]+)"')
 
+PROJECT: Final = re.compile(r"Project \d+")
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -50,6 +52,12 @@ def asked(model: ScriptedModel) -> list[Asked]:
     ]
 
 
+def project_of(request: dict[str, Any]) -> str:
+    """Name the project a request is about, as its world numbers them."""
+    found = PROJECT.search(str(request["messages"]))
+    return found.group(0) if found else ""
+
+
 def marking(seed: int, least_seconds: float, most_seconds: float) -> Script:
     """Make the script of a world: marks, then an answer, each after a moment."""
 
@@ -67,5 +75,5 @@ def reply_to(request: dict[str, Any]) -> Reply:
     wanted = MARKS.search(str(request["messages"]))
     done = sum(message["role"] == "tool" for message in request["messages"])
     if wanted and done < int(wanted.group(1)):
-        return ToolCalls((("leave_mark", {"text": f"{task} {done}"}),))
+        return ToolCalls((("leave_mark", {"text": f"{project_of(request)} {task} {done}"}),))
     return f"The answer to {task} is {task}-42."

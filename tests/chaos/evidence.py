@@ -1,6 +1,7 @@
 """What is left after a run, for the history checker to judge: rows, calls, effects, keys, strays."""
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -82,7 +83,8 @@ def read_effects(world: World) -> list[Done]:
     if not world.effects_file.exists():
         return []
     lines = [json.loads(line) for line in world.effects_file.read_text().splitlines()]
-    return [Done(line["key"], line["what"], line["at_us"]) for line in lines]
+    began_us = now_us() - time.monotonic_ns() // 1_000
+    return [Done(line["key"], line["what"], began_us + line["at_us"]) for line in lines]
 
 
 async def _histories(world: World) -> list[History]:

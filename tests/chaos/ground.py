@@ -8,20 +8,30 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.chaos.nursling import run_nursery
 from tests.support.postgres import Server, run_postgres
 
 
 class Ground:
-    """Used as a context manager; ends the server at its end."""
+    """Used as a context manager; ends the server at its end.
 
-    def __init__(self, folder: Path, *, server: Server | None = None) -> None:
+    `nursery` names the process that forks workers of a warm ground, "" where each starts cold.
+    """
+
+    def __init__(
+        self, folder: Path, *, server: Server | None = None, is_warm: bool = False
+    ) -> None:
         self.folder = folder
+        self.nursery = ""
+        self._is_warm = is_warm
         self._server = server
         self._numbers = itertools.count(1)
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self._is_warm:
+            self.nursery = self._opened.enter_context(run_nursery(self.folder))
         return self
 
     def __exit__(

@@ -26,7 +26,7 @@ from tests.chaos.agents import EFFECTS
 from tests.chaos.conversation import marking
 from tests.chaos.fault import Violation
 from tests.chaos.ground import Ground
-from tests.chaos.member import Member, start
+from tests.chaos.member import Member, fork, start
 from tests.scripted_model import ScriptedModel
 from tests.support.history import Row
 from tests.support.places import ROOT, free_port
@@ -49,6 +49,7 @@ def now_us() -> int:
 class Installation:
     """Used as an async context manager; ends every process it started.
 
+    `settings` are variables that a fault gives to every process it starts from then on;
     `interruptions` counts the times a running process was ended or cut off: each excuses one
     repetition of whatever was in flight.
     """
@@ -67,6 +68,7 @@ class Installation:
         self.marker = f"{os.getpid()}-{time.time_ns()}"
         self.lease_seconds = LEASE_SECONDS
         self.model = ScriptedModel(marking(seed, 0.02, 0.15))
+        self.settings: dict[str, str] = {}
         self.redis_port = free_port()
         self.api_port = free_port()
         self.database_url = ""
@@ -166,35 +168,39 @@ class Installation:
             "NEXUS_PLUGINS": ",".join(PLUGINS),
             "NEXUS_MODEL": "openai:scripted",
             "OPENAI_BASE_URL": self.model.base_url,
+            **self.settings,
             **changes,
         }
 
     def spawn(
-        self, name: str, command: Sequence[str], data: Path, changes: Mapping[str, str]
+        self, kind: str, command: Sequence[str], environment: Mapping[str, str], **options: Any
     ) -> Member:
-        """Start a process of this world; it is ended with the world if not before."""
-        environment = self.environment(data, changes)
-        name = f"{len(self.members):02d}-{name}"
-        member = start(name, command, environment, folder=self.folder, data=data)
+        """Start a process of this world; it is ended with the world if not before.
+
+        A warm world forks it, unless it must be started with libraries of its own.
+        """
+        name = f"{len(self.members):02d}-{kind}"
+        if self.ground.nursery and "LD_PRELOAD" not in environment:
+            wanted = {"kind": kind, "options": options}
+            member = fork(self.ground.nursery, name, wanted, environment, self.folder)
+        else:
+            member = start(name, command, environment, self.folder)
         self.members.append(member)
         return member
 
     def spawn_worker(self, *, elsewhere: bool = False, **changes: str) -> Member:
         """Start a worker without waiting; `elsewhere`: as if on a machine of its own."""
         data = self.folder / f"data-{len(self.members)}" if elsewhere else self.data
-        return self.spawn("worker", [sys.executable, str(ROOT / "worker.py")], data, changes)
+        command = [sys.executable, str(ROOT / "worker.py")]
+        return self.spawn("worker", command, self.environment(data, changes))
 
     async def start_worker(self, *, elsewhere: bool = False, **changes: str) -> Member:
         """Start a worker and wait until it has joined."""
         return (await self.joined([self.spawn_worker(elsewhere=elsewhere, **changes)]))[0]
 
-    async def start_workers(
-        self, count: int, *, elsewhere: bool = False, **changes: str
-    ) -> list[Member]:
+    async def start_workers(self, count: int, *, elsewhere: bool = False) -> list[Member]:
         """Start workers side by side and wait until they have joined."""
-        return await self.joined(
-            [self.spawn_worker(elsewhere=elsewhere, **changes) for _ in range(count)]
-        )
+        return await self.joined([self.spawn_worker(elsewhere=elsewhere) for _ in range(count)])
 
     async def joined(self, workers: list[Member]) -> list[Member]:
         """Wait until these workers are in the database; give each its id."""
@@ -216,9 +222,10 @@ class Installation:
 
     async def start_api(self, **changes: str) -> Member:
         """Start the API where it was before, and wait until it answers."""
-        options = ("--host", "127.0.0.1", "--port", str(self.api_port), "--no-access-log")
-        command = [sys.executable, "-m", "uvicorn", "nexus.main:app", *options]
-        api = self.spawn("api", command, self.data, changes)
+        where = ("--host", "127.0.0.1", "--port", str(self.api_port), "--no-access-log")
+        command = [sys.executable, "-m", "uvicorn", "nexus.main:app", *where]
+        environment = self.environment(self.data, changes)
+        api = self.spawn("api", command, environment, host="127.0.0.1", port=self.api_port)
         async with httpx2.AsyncClient(timeout=5) as http:
             await self.until(lambda: self._answers(api, http), within=START_SECONDS)
         return api

@@ -1,7 +1,8 @@
-"""Figures that several faults report, read from a world's events and calls."""
+"""What several faults look for and report: read from a world's rows, events and calls."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from tests.chaos.member import Member
 from tests.chaos.world import World
 
 
@@ -30,8 +31,36 @@ async def running_under(world: World, worker_id: str) -> list[str]:
     return [row["id"] for row in rows]
 
 
+async def most_loaded(world: World, workers: Sequence[Member]) -> Member:
+    """Wait until one of these workers has something in hand; return the one with most."""
+
+    async def has_any() -> Member | None:
+        loads = [(len(await running_under(world, one.id)), one) for one in workers]
+        most, found = max(loads, key=lambda load: load[0])
+        return found if most else None
+
+    found: Member = await world.until(has_any, what="a worker to have something in hand")
+    return found
+
+
+async def calls_in_flight(world: World, subtask_ids: Sequence[str]) -> int:
+    """Count the model calls of these subtasks that are begun and not recorded."""
+    rows = await world.rows(
+        "SELECT subtask_id FROM journal WHERE kind = 'model' AND status = 'begun'"
+    )
+    return sum(row["subtask_id"] in subtask_ids for row in rows)
+
+
 async def recorded_calls(world: World) -> int:
     """Count the model calls whose reply is recorded."""
     return await world.count(
         "SELECT count(*) FROM journal WHERE kind = 'model' AND status = 'recorded'"
+    )
+
+
+async def attempts_lost(world: World) -> int:
+    """Count how often a subtask was taken from a worker that was held to be dead."""
+    return await world.count(
+        "SELECT count(*) FROM events WHERE data LIKE '%worker_lost%' "
+        "AND type IN ('subtask.retrying', 'subtask.failed')"
     )

@@ -7,9 +7,23 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
+
+from tests.chaos.nursling import Nursling
 
 END_SECONDS: Final = 30.0
+
+
+class Process(Protocol):
+    """What `subprocess.Popen` and a child of the nursery have in common."""
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def kill(self) -> None: ...
+    def terminate(self) -> None: ...
 
 
 @dataclass
@@ -17,7 +31,7 @@ class Member:
     """A worker or an API; `id` is a worker's id in the database, empty until it is known."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: Process
     log_file: Path
     data: Path
     started_us: int
@@ -40,7 +54,8 @@ class Member:
     def kill(self) -> int:
         """Kill -9 and reap; return when, in microseconds."""
         at_us = time.time_ns() // 1_000
-        self.process.kill()
+        if self.is_alive:
+            self.process.kill()
         self.process.wait(END_SECONDS)
         return at_us
 
@@ -84,7 +99,7 @@ class Member:
 
 
 def start(
-    name: str, command: Sequence[str], environment: Mapping[str, str], *, folder: Path, data: Path
+    name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path
 ) -> Member:
     """Start a process in `folder`, with a log named after it."""
     log_file = folder / f"{name}.log"
@@ -93,4 +108,16 @@ def start(
         process = subprocess.Popen(
             list(command), cwd=folder, env=dict(environment), stdout=log, stderr=log
         )
-    return Member(name, process, log_file, data, started_us)
+    return Member(name, process, log_file, Path(environment["NEXUS_DATA_DIR"]), started_us)
+
+
+def fork(
+    nursery: str, name: str, wanted: Mapping[str, Any], environment: Mapping[str, str], folder: Path
+) -> Member:
+    """Have the nursery make a process; `wanted` is its kind and its options."""
+    log_file = folder / f"{name}.log"
+    log_file.touch()
+    started_us = time.time_ns() // 1_000
+    told = {"environment": dict(environment), "folder": str(folder), "log": str(log_file)}
+    process = Nursling(nursery, {**wanted, **told})
+    return Member(name, process, log_file, Path(environment["NEXUS_DATA_DIR"]), started_us)

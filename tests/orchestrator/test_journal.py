@@ -1,5 +1,7 @@
 """Replay over the journal: what is counted, found again, and kept."""
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import pytest
@@ -7,6 +9,8 @@ import pytest
 from nexus.domain.seam import Call, CallKind, Json, Recorded, Usage
 from nexus.errors import LimitReached, TransientFailure
 from nexus.orchestrator.claiming import Claimed, claim, release_all
+from nexus.orchestrator.desk import Desk
+from nexus.orchestrator.hand import Hand
 from nexus.orchestrator.journal import JournalSeam, read_journal
 from nexus.orchestrator.membership import join
 from tests.support.rig import Rig, plan, task
@@ -19,6 +23,7 @@ class Run:
 
     def __init__(self, rig: Rig, most_model_calls: int) -> None:
         self._rig = rig
+        self._desks = AsyncExitStack()
         self._most = most_model_calls
         self._seam: JournalSeam
         self.made: list[str] = []
@@ -26,13 +31,20 @@ class Run:
     async def claim(self) -> None:
         """Lose whatever is held and begin anew from the journal."""
         engine = self._rig.parts.engine
+        await self.end()
+        desk = Desk(engine, Hand(WORKER), lambda: None, lambda claimed: None)
+        await self._desks.enter_async_context(desk)
         await engine.run(lambda turn: join(WORKER, 1, 60.0))
         await engine.run(lambda turn: release_all(turn, WORKER, "a test"))
         (subtask,) = await self._rig.subtasks(self._project)
         (claimed,) = await engine.run(lambda turn: claim(turn, WORKER, [subtask.id]))
         capped: Claimed = replace(claimed, max_model_calls=self._most)
         journal = await read_journal(self._rig.parts.database, capped)
-        self._seam = JournalSeam(engine, capped, journal)
+        self._seam = JournalSeam(engine, desk, capped, journal)
+
+    async def end(self) -> None:
+        """Write what is still to be written, as a worker does when it ends."""
+        await self._desks.aclose()
 
     async def start(self) -> None:
         self._project = await self._rig.start(plan(task("one", "quick")))
@@ -60,10 +72,11 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-async def run(rig: Rig) -> Run:
+async def run(rig: Rig) -> AsyncIterator[Run]:
     made = Run(rig, most_model_calls=2)
     await made.start()
-    return made
+    yield made
+    await made.end()
 
 
 async def test_an_interrupted_last_call_is_made_again(run: Run) -> None:

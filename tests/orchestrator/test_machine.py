@@ -24,11 +24,21 @@ from nexus.domain.seam import Call, CallKind, Recorded, Usage
 from nexus.domain.states import SubtaskKind
 from nexus.errors import Conflict, Fenced
 from nexus.orchestrator import creating, reconciler, steering
+from nexus.orchestrator.batch import (
+    TAKEN_IN_A_ROW,
+    Answer,
+    Begin,
+    Claim,
+    Settle,
+    Wish,
+    write_batch,
+)
 from nexus.orchestrator.claiming import Claimed, claim, due_subtasks, release_all
 from nexus.orchestrator.creating import NewProject
+from nexus.orchestrator.material import Recall
 from nexus.orchestrator.membership import beat, declare_gone
 from nexus.orchestrator.queueing import Share
-from nexus.orchestrator.recording import Intent, begin, record
+from nexus.orchestrator.recording import Done, Intent
 from nexus.orchestrator.settling import Outcome, Problem, settle
 from nexus.orchestrator.transitions.subtasks import Held
 from tests.domain.plans import AGENTS, plan_documents
@@ -55,6 +65,7 @@ class Engine(RuleBasedStateMachine):
         self.claims: list[Claimed] = []
         self.projects: list[str] = []
         self.numbers: dict[str, int] = {}
+        self.recall = Recall()
         for worker in WORKERS:
             self.beat(worker)
 
@@ -141,17 +152,32 @@ class Engine(RuleBasedStateMachine):
         held, number = claimed.held, self.numbers.get(claimed.held.subtask_id, 0)
         intent = Intent(Call(CallKind.MODEL, "offline", "", "f" * 64), number, 0, 0)
         is_held = self.is_held(held)
-        try:
-            self.ledger.run(lambda turn: begin(held, intent))
-            if not interrupted:
-                done = Recorded("reply", Usage(1, 10, 5, 7))
-                self.ledger.run(lambda turn: record(turn, held, intent, done))
-                self.ledger.run(lambda turn: record(turn, held, intent, done))
-                self.numbers[held.subtask_id] = number + 1
-        except Fenced:
-            assert not is_held
+        done = Done(held, intent, Recorded("reply", Usage(1, 10, 5, 7)))
+        wishes: list[list[Wish]] = [[Begin(held, intent)]]
+        if not interrupted:
+            wishes += [[done], [done]]
+            self.numbers[held.subtask_id] = number + is_held
+        for wish in wishes:
+            (answer,) = self.write(held.owner, wish, None)
+            assert is_held != isinstance(answer, Fenced)
+
+    @precondition(lambda self: self.claims)
+    @rule(worker=st.sampled_from(WORKERS), free=st.integers(0, 3), tired=st.booleans())
+    def settle_all_at_once(self, worker: str, free: int, tired: bool) -> None:
+        """Everything a worker holds ends in one batch, zombies' claims among it."""
+        mine = [one for one in self.claims if one.held.owner == worker]
+        if not mine:
             return
-        assert is_held
+        self.claims = [one for one in self.claims if one.held.owner != worker]
+        is_held = [self.is_held(one.held) for one in mine]
+        wishes: list[Wish] = [
+            Settle(one.held, _ending(at, one), TAKEN_IN_A_ROW - 1 if tired else 0)
+            for at, one in enumerate(mine)
+        ]
+        answers = self.write(worker, [*wishes, Claim(())], Share(free, 1, worker))
+        for holds, answer in zip(is_held, answers, strict=False):
+            assert holds != isinstance(answer, Fenced)
+            self.claims += [] if isinstance(answer, Fenced) else answer
 
     @rule(worker=st.sampled_from(WORKERS))
     def die(self, worker: str) -> None:
@@ -195,6 +221,9 @@ class Engine(RuleBasedStateMachine):
     def holds(self) -> None:
         for project_id in getattr(self, "projects", ()):
             check_project(self.ledger, project_id)
+
+    def write(self, worker: str, wishes: list[Wish], share: Share | None) -> list[Answer]:
+        return self.ledger.run(lambda turn: write_batch(turn, worker, wishes, share, self.recall))
 
     def settle(self, claimed: Claimed, outcome: Outcome, share: Share) -> None:
         is_held = self.is_held(claimed.held)
@@ -246,6 +275,11 @@ def _good(claimed: Claimed) -> Outcome:
     if claimed.kind is SubtaskKind.PLAN:
         return Outcome("{}", SMALL_PLAN, compile_plan(SMALL_PLAN, AGENTS))
     return Outcome("done")
+
+
+def _ending(at: int, claimed: Claimed) -> Outcome:
+    """Every third ends badly."""
+    return Outcome(problem=Problem("odd", "it failed")) if at % 3 == 2 else _good(claimed)
 
 
 @pytest.fixture(scope="module")

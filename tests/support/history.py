@@ -67,6 +67,7 @@ def differences(history: History) -> Iterator[str]:
     yield from differences_of_events(history)
     yield from differences_of_counters(history)
     yield from differences_of_subtasks(history)
+    yield from differences_of_current(history)
     if history.tasks and history.project["status"] == "running":
         yield from differences_of_graph(history)
 
@@ -125,6 +126,20 @@ def differences_of_subtasks(history: History) -> Iterator[str]:
     yield from _differences_of_open_work(history)
     if sum(one["requests"] for one in history.subtasks) != history.project["requests"]:
         yield "the requests of the subtasks do not add up to the project's"
+
+
+def differences_of_current(history: History) -> Iterator[str]:
+    """A pending task has a subtask if and only if that is queued."""
+    owners = {one["id"]: one for one in history.subtasks}
+    for task in history.tasks:
+        current = owners.get(task["subtask_id"])
+        if current and task["status"] == "pending" and current["status"] != "queued":
+            yield f"task {task['key']} is pending and its subtask {current['status']}"
+        if not current and task["status"] in ("running", "waiting", "succeeded", "failed"):
+            yield f"task {task['key']} is {task['status']} and has no subtask"
+        for subtask_id in (task["subtask_id"], task["earlier_subtask_id"]):
+            if subtask_id and owners[subtask_id]["task_id"] != task["id"]:
+                yield f"task {task['key']} has the subtask of another"
 
 
 def _differences_of_open_work(history: History) -> Iterator[str]:

@@ -69,7 +69,8 @@ def finish_subtasks(
     rows = yield Query(
         "UPDATE subtasks SET status = $3, output = j.result, error = $4, finished_at = NOW_US(), "
         "owner = NULL FROM EACH OF $1 (subtask TEXT, number BIGINT, result TEXT) AS j "
-        "WHERE subtasks.id = j.subtask AND claim = j.number AND owner = $2 AND status = 'running' "
+        "WHERE subtasks.id = j.subtask AND claim = j.number AND COALESCE(owner, '') = $2 "
+        "AND status = 'running' "
         "RETURNING id, project_id, workspace, task_id, attempt, kind, document_id",
         (
             [(held.subtask_id, held.claim, output) for held, output in outputs],

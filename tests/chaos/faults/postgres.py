@@ -96,9 +96,10 @@ class Scene:
 async def _work_goes_on(world: World) -> AsyncIterator[Scene]:
     """Set the scene; its client posts as long as the context lasts."""
     proxy = await world.keep(Proxy(world.ground.server.port))
-    url = world.database_url.replace(f":{world.ground.server.port}/", f":{proxy.port}/")
-    await world.start_api(NEXUS_DATABASE_URL=url)
-    await world.start_workers(2, NEXUS_DATABASE_URL=url)
+    through = world.database_url.replace(f":{world.ground.server.port}/", f":{proxy.port}/")
+    world.settings["NEXUS_DATABASE_URL"] = through
+    await world.start_api()
+    await world.start_workers(2)
     async with Posting(world, POSTED) as posting:
         scene = Scene(world, proxy, posting)
         await scene.until_posted(1)

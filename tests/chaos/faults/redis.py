@@ -120,9 +120,9 @@ async def redis_away(world: World) -> Figures:
 async def redis_answers_lost(world: World) -> Figures:
     projects, width, depth = 3, 10, 3
     proxy = await world.keep(Proxy(world.redis_port))
-    through = f"redis://127.0.0.1:{proxy.port}/0"
-    await world.start_api(NEXUS_REDIS_URL=through)
-    await world.start_workers(2, NEXUS_REDIS_URL=through)
+    world.settings["NEXUS_REDIS_URL"] = f"redis://127.0.0.1:{proxy.port}/0"
+    await world.start_api()
+    await world.start_workers(2)
     proxy.lose_answers(lambda data: world.random.random() < 0.1)
     layers = plan(
         *(

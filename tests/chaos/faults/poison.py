@@ -1,0 +1,56 @@
+"""A subtask that kills its worker each time: it runs out of attempts, its neighbours do not."""
+
+import json
+from typing import Final
+
+from tests.chaos.fault import Figures, fault, require
+from tests.chaos.world import World
+from tests.support.rig import plan, task
+
+OTHERS: Final = 20
+ATTEMPTS: Final = 2
+LIMIT_SECONDS: Final = 60.0
+
+
+@fault(
+    "poison",
+    row="a subtask that kills its worker: dead after max_attempts, the other 20 done",
+    runs=10,
+)
+async def poison(world: World) -> Figures:
+    options = [world.random.uniform(0.0, 0.1) for _ in range(OTHERS)]
+    others = [
+        task(f"t{n}", "walker", instructions=json.dumps({"steps": 3, "rest_seconds": rest}))
+        for n, rest in enumerate(options)
+    ]
+    bad = task("bad", "poison", max_attempts=ATTEMPTS)
+    at = world.random.randrange(OTHERS)
+    worker, spare = await world.start_workers(2)
+    project = await world.submit(plan(*others[:at], bad, *others[at:]))
+    deaths, slowest = 0, 0.0
+    alive = [worker, spare]
+
+    async def is_over_or_dead() -> bool:
+        states = await world.rows("SELECT status FROM projects WHERE id = :one", one=project)
+        return states[0]["status"] != "running" or any(not one.is_alive for one in alive)
+
+    while True:
+        await world.until(is_over_or_dead, within=LIMIT_SECONDS, what="the poison to act")
+        dead = [one for one in alive if not one.is_alive]
+        if not dead:
+            break
+        for one in dead:
+            deaths += 1
+            world.interruptions += 1
+            alive.remove(one)
+            alive += await world.start_workers(1)
+    states = await world.end([project])
+    require(states[project] == "failed", f"the project {states[project]}")
+    tasks = await world.rows("SELECT key, status, error FROM tasks")
+    done = sum(row["status"] == "succeeded" for row in tasks)
+    [ended] = [row for row in tasks if row["key"] == "bad"]
+    require(done == OTHERS, f"{done} of the other {OTHERS} were done")
+    require(ended["status"] == "failed", f"the poison is {ended['status']}")
+    require(json.loads(ended["error"])["code"] == "worker_lost", f"it failed of {ended['error']}")
+    require(deaths == ATTEMPTS, f"{deaths} workers died of {ATTEMPTS} attempts")
+    return {"deaths": deaths, "others done": done, "slot back s": slowest}
