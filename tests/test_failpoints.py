@@ -1,5 +1,6 @@
 """Failpoints do what they are told at the passing they are told, and nothing otherwise."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -57,3 +58,13 @@ def test_a_process_dies_where_it_is_told_to() -> None:
         timeout=30,
     )
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, b"0\n1\n")
+
+
+def test_the_page_names_every_point() -> None:
+    page = (ROOT / "docs" / "guides" / "chaos.md").read_text()
+    named = {name.removesuffix("…") for name in re.findall(r"`([a-z]+\.(?:…|[a-z]+))`", page)}
+    short = {
+        f"{name.split('.')[0]}." if name.endswith(("before_commit", "committed")) else name
+        for name in POINTS
+    }
+    assert short <= named

@@ -158,7 +158,7 @@ class Pulse:
     async def _mend(self, engine: WorkflowEngine, queue: Queue) -> None:
         await self._bury_dead(engine)
         await self._return_orphans(engine)
-        await reconcile(engine, judging=self._rhythm.may_judge())
+        await reconcile(engine, self._hand.worker_id, judging=self._rhythm.may_judge())
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = time.monotonic()
             alive = await engine.run(lambda turn: other_workers(self._hand.worker_id))

@@ -30,14 +30,14 @@ REANNOUNCE_US: Final = 2_000_000
 log = structlog.get_logger()
 
 
-async def reconcile(engine: WorkflowEngine, *, judging: bool = True) -> None:
-    """Make one pass: lost leases, overdue tasks, rows the queue does not know.
+async def reconcile(engine: WorkflowEngine, worker_id: str, *, judging: bool = True) -> None:
+    """Make one pass for a worker: others' lost leases, overdue tasks, rows the queue does not know.
 
     Args:
         judging: a lease that is over means a dead worker; otherwise only one that was found
             dead, or is unknown, loses what it holds.
     """
-    for held in await engine.run(lambda turn: _lost_claims(judging)):
+    for held in await engine.run(lambda turn: _lost_claims(worker_id, judging)):
         await engine.run(partial(_return_lost, held=held), "return")
     for overdue in await engine.run(lambda turn: _overdue()):
         await engine.run(partial(_end_overdue, overdue=overdue))
@@ -64,13 +64,17 @@ def _give_back(turn: Turn, held: Held) -> Transaction[None]:
         yield from announce_subtasks(turn, [held.subtask_id])
 
 
-def _lost_claims(judging: bool = True) -> Transaction[list[Held]]:
-    """List running subtasks whose worker is dead or unknown."""
+def _lost_claims(but_of: str = "", judging: bool = True) -> Transaction[list[Held]]:
+    """List running subtasks whose worker is dead or unknown.
+
+    `but_of` is who asks: a worker that was late, or slept with its machine, is alive all the
+    same, renews its lease in a moment and goes on with what nobody else took.
+    """
     rows = yield Query(
         "SELECT s.id, s.claim, s.owner FROM subtasks s LEFT JOIN workers w ON w.id = s.owner "
         "WHERE s.status = 'running' AND (w.id IS NULL OR w.status = 'gone' "
-        "OR ($2 = 1 AND w.lease_until < NOW_US())) LIMIT $1",
-        (BATCH, int(judging)),
+        "OR ($3 = 1 AND w.lease_until < NOW_US())) AND s.owner <> $2 LIMIT $1",
+        (BATCH, but_of, int(judging)),
     )
     return [Held(row[0], row[1], row[2]) for row in rows]
 

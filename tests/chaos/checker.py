@@ -9,9 +9,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from nexus.domain.states import PROJECT_TERMINAL, TASK_TERMINAL
+from nexus.domain.states import PROJECT_TERMINAL
 from tests.chaos.evidence import Evidence
-from tests.support.history import TASK_FOLDS, History, Row, differences, graph_of
+from tests.chaos.order import early_starts
+from tests.support.history import History, Row, differences
 
 EXPLAINED: Final = ("planned", "waiting", "paused")
 CLOCK_GRAIN_US: Final = 2_000
@@ -45,7 +46,23 @@ def one_claim_at_a_time(evidence: Evidence) -> Iterator[str]:
         subtask = known.get(record["subtask_id"])
         if subtask and record["claim"] > subtask["claim"]:
             yield f"journal {record['subtask_id']}:{record['number']} is of a claim never made"
+    yield from _stale_records(evidence)
     yield from _dead_leases(evidence)
+
+
+def _stale_records(evidence: Evidence) -> Iterator[str]:
+    """What is recorded under a claim was asked under it: an answer to an earlier one is refused."""
+    starts: dict[str, list[int]] = defaultdict(list)
+    for history in evidence.histories:
+        for event in history.events:
+            if event["type"] == "subtask.started":
+                starts[event["subtask_id"]].append(event["at"])
+    numbers = {call.number: call for call in evidence.calls}
+    for record in evidence.journal:
+        call = numbers.get(_number_of(record["result"])) if record["kind"] == "model" else None
+        began = [at for at in starts[record["subtask_id"]] if at <= (record["recorded_at"] or 0)]
+        if call and began and call.at_us < max(began) - CLOCK_GRAIN_US:
+            yield f"{record['subtask_id']} recorded call {call.number} of an earlier claim"
 
 
 def _one_claim(history: History, event: Row, running: dict[str, str]) -> Iterator[str]:
@@ -140,50 +157,10 @@ def _key_of(record: Row) -> str:
     return f"{record['subtask_id']}{':' if record['kind'] == 'tool' else '/'}{last}"
 
 
-class Order:
-    """What holds a task back, as its project's history goes on; `open` are barriers passed."""
-
-    def __init__(self, history: History) -> None:
-        self.states: dict[int, str] = {}
-        self.open: set[int] = set()
-        self._tasks = len(history.tasks)
-        self._order: dict[int, list[int]] = defaultdict(list)
-        self._data: dict[int, list[int]] = defaultdict(list)
-        for edge in graph_of(history).edges:
-            (self._data if edge.data else self._order)[edge.target].append(edge.source)
-
-    def missing(self, node: int) -> list[int]:
-        """List the nodes that should have ended, and well where they feed this one, and did not."""
-        unfed = [one for one in self._data[node] if self.states.get(one) != "succeeded"]
-        return unfed + [one for one in self._order[node] if not self._is_over(one)]
-
-    def _is_over(self, node: int) -> bool:
-        if node < self._tasks:
-            return self.states.get(node) in TASK_TERMINAL
-        if node not in self.open and all(map(self._is_over, self._order[node])):
-            self.open.add(node)
-        return node in self.open
-
-
 def tasks_wait_for_what_they_depend_on(evidence: Evidence) -> Iterator[str]:
     """I4: by the order of the events."""
     for history in evidence.histories:
-        yield from _early_starts(history)
-
-
-def _early_starts(history: History) -> Iterator[str]:
-    order = Order(history)
-    nodes = {task["id"]: task["node"] for task in history.tasks}
-    for event in history.events:
-        what, _, how = event["type"].partition(".")
-        if what == "project" and how == "retried":
-            order.open.clear()
-        if what != "task":
-            continue
-        node = nodes[event["task_id"]]
-        order.states[node] = TASK_FOLDS.get(how, how)
-        if how == "started" and (early := order.missing(node)):
-            yield f"{history.id} seq {event['seq']}: {event['task_id']} started before {early}"
+        yield from early_starts(history)
 
 
 def spend_adds_up(evidence: Evidence) -> Iterator[str]:

@@ -13,7 +13,7 @@ from tests.chaos.conversation import Asked, asked
 from tests.chaos.installation import RUN, now_us
 from tests.chaos.world import World
 from tests.support.history import History, Row
-from tests.support.processes import marked
+from tests.support.processes import kill, marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,9 @@ async def gather(world: World) -> Evidence:
     gathered_us = now_us()
     workers = await world.rows("SELECT * FROM workers")
     await world.end_members()
+    strays = marked(f"{RUN}={world.marker}")
+    for stray in strays:
+        kill(stray)
     return Evidence(
         installation_id=world.database.installation_id,
         histories=await _histories(world),
@@ -71,7 +74,7 @@ async def gather(world: World) -> Evidence:
         accepted=frozenset(world.accepted),
         cancelled=dict(world.cancelled),
         interruptions=world.interruptions,
-        strays=[f"{one.pid} {one.command}" for one in marked(f"{RUN}={world.marker}")],
+        strays=[f"{one.pid} {one.command}" for one in strays],
         temporaries=sorted(path.name for path in world.temporary.iterdir()),
         gathered_us=gathered_us,
         lease_seconds=world.lease_seconds,

@@ -1,5 +1,6 @@
 """What the worlds of one session stand on: a folder, and one PostgreSQL server started when needed."""
 
+import asyncio
 import itertools
 import shutil
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from tests.support.postgres import Server, run_postgres
 class Ground:
     """Used as a context manager; ends the server at its end.
 
+    `opening` is held while a database is migrated, which one process does one at a time;
     `nursery` names the process that forks workers of a warm ground, "" where each starts cold.
     """
 
@@ -23,6 +25,7 @@ class Ground:
     ) -> None:
         self.folder = folder
         self.nursery = ""
+        self.opening = asyncio.Lock()
         self._is_warm = is_warm
         self._server = server
         self._numbers = itertools.count(1)

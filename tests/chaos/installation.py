@@ -31,11 +31,15 @@ from tests.scripted_model import ScriptedModel
 from tests.support.history import Row
 from tests.support.places import ROOT, free_port
 from tests.support.valkey import run_valkey
+from tests.support.variables import VARIABLES
 
 T = TypeVar("T")
 PLUGINS: Final = ("tests.support.sample_agents", "tests.chaos.agents")
 RUN: Final = "CHAOS_RUN"
 LEASE_SECONDS: Final = 1.0
+SHORT_LEASE_SECONDS: Final = 2.0
+SHORT_SLACK_SECONDS: Final = 8.0
+"""The short tier runs beside other tests: it judges what happens, hardly how fast."""
 GRAIN_SECONDS: Final = 0.03
 START_SECONDS: Final = 60.0
 PATIENCE_SECONDS: Final = 60.0
@@ -66,7 +70,8 @@ class Installation:
         self.members: list[Member] = []
         self.interruptions = 0
         self.marker = f"{os.getpid()}-{time.time_ns()}"
-        self.lease_seconds = LEASE_SECONDS
+        self.lease_seconds = SHORT_LEASE_SECONDS if short else LEASE_SECONDS
+        self.slack_seconds = SHORT_SLACK_SECONDS if short else 0.0
         self.model = ScriptedModel(marking(seed, 0.02, 0.15))
         self.settings: dict[str, str] = {}
         self.redis_port = free_port()
@@ -99,7 +104,8 @@ class Installation:
         self._opened.callback(self.stop_valkey)
         self.start_valkey()
         await self._opened.enter_async_context(self.model)
-        self.parts = await self._opened.enter_async_context(open_engine(self._own_settings()))
+        async with self.ground.opening:
+            self.parts = await self._opened.enter_async_context(open_engine(self._own_settings()))
         self._opened.push_async_callback(self.end_members)
 
     @property
@@ -152,7 +158,7 @@ class Installation:
 
     def environment(self, data: Path, changes: Mapping[str, str]) -> dict[str, str]:
         """What a process of this world is told; nothing of the settings of whoever runs it."""
-        kept = {name: value for name, value in os.environ.items() if name not in _VARIABLES}
+        kept = {name: value for name, value in os.environ.items() if name not in VARIABLES}
         return {
             **kept,
             "PYTHONPATH": str(ROOT),
@@ -290,14 +296,3 @@ class Installation:
             if time.monotonic() > over:
                 raise Violation(f"waited {within:g} s in vain for {what or condition}")
             await asyncio.sleep(GRAIN_SECONDS)
-
-
-def _variables() -> frozenset[str]:
-    names = Settings.model_fields.items()
-    aliases = (field.validation_alias for _, field in names)
-    return frozenset(alias for alias in aliases if isinstance(alias, str)) | {
-        f"NEXUS_{name.upper()}" for name, _ in names
-    }
-
-
-_VARIABLES: Final = _variables()

@@ -45,8 +45,12 @@ def find_libfaketime() -> Path:
     limit_seconds=180,
 )
 async def clock(world: World) -> Figures:
-    wrong = {"LD_PRELOAD": str(find_libfaketime()), "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    world.settings = {"NEXUS_LEASE_SECONDS": "5"}
+    wrong = {
+        "LD_PRELOAD": str(find_libfaketime()),
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "NEXUS_SANDBOX": "monty",  # a fork under libfaketime may hang before its exec
+    }
+    world.settings = {"NEXUS_LEASE_SECONDS": "15"}
     workers = [
         world.spawn_worker(elsewhere=True, **wrong, FAKETIME=f"+{SKEW}"),
         world.spawn_worker(elsewhere=True, **wrong, FAKETIME=f"-{SKEW}"),

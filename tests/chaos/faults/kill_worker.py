@@ -2,6 +2,7 @@
 
 from tests.chaos.fault import Figures, fault, require
 from tests.chaos.measures import (
+    attempts_lost,
     calls_in_flight,
     most_loaded,
     recorded_calls,
@@ -35,14 +36,17 @@ async def _kill_in_mid_call(world: World, *, workers: int) -> Figures:
     require(states[project] == "succeeded", f"the project {states[project]}")
     back = await seconds_to_last(world, "subtask.retrying", caught, since_us)
     resumed = await seconds_to_last(world, "subtask.started", caught, since_us)
-    limit = SLACK_SECONDS + (world.lease_seconds if workers > 1 else 0)
+    slack = SLACK_SECONDS + world.slack_seconds
+    limit = slack + (world.lease_seconds if workers > 1 else 0)
     require(0 <= back <= limit, f"its leases were taken back after {back} s, {limit} s allowed")
-    limit = SLACK_SECONDS + world.lease_seconds
+    limit = slack + world.lease_seconds
     require(0 <= resumed <= limit, f"its work went on after {resumed} s, {limit} s allowed")
     recorded = await recorded_calls(world)
     repeated = world.model.calls - recorded
     require(recorded == CALLS, f"{recorded} calls recorded, {CALLS} needed")
-    require(repeated <= in_flight, f"{repeated} calls repeated with {in_flight} in flight")
+    # On a machine that is too busy a living worker may lose a lease too: one call each.
+    excused = in_flight + await attempts_lost(world) - len(caught)
+    require(repeated <= excused, f"{repeated} calls repeated with {excused} in flight")
     return {
         "taken back s": back,
         "resumed s": resumed,

@@ -1,9 +1,13 @@
 """A subtask that kills its worker each time: it runs out of attempts, its neighbours do not."""
 
 import json
+import time
+from functools import partial
 from typing import Final
 
 from tests.chaos.fault import Figures, fault, require
+from tests.chaos.measures import running_under
+from tests.chaos.member import Member
 from tests.chaos.world import World
 from tests.support.rig import plan, task
 
@@ -40,9 +44,12 @@ async def poison(world: World) -> Figures:
         if not dead:
             break
         for one in dead:
+            began = time.monotonic()
             deaths += 1
             world.interruptions += 1
             alive.remove(one)
+            await world.until(partial(_is_free, world, one), what="a dead worker's slots")
+            slowest = max(slowest, time.monotonic() - began)
             alive += await world.start_workers(1)
     states = await world.end([project])
     require(states[project] == "failed", f"the project {states[project]}")
@@ -53,4 +60,10 @@ async def poison(world: World) -> Figures:
     require(ended["status"] == "failed", f"the poison is {ended['status']}")
     require(json.loads(ended["error"])["code"] == "worker_lost", f"it failed of {ended['error']}")
     require(deaths == ATTEMPTS, f"{deaths} workers died of {ATTEMPTS} attempts")
-    return {"deaths": deaths, "others done": done, "slot back s": slowest}
+    limit = world.lease_seconds + world.slack_seconds
+    require(slowest <= limit, f"slots came back after {slowest:.2f} s, {limit:g} s allowed")
+    return {"deaths": deaths, "others done": done, "slot back s": round(slowest, 2)}
+
+
+async def _is_free(world: World, worker: Member) -> bool:
+    return not await running_under(world, worker.id)
