@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, overload
 
 from nexus.agents.canonical import as_json, fingerprint
-from nexus.domain.seam import Call, CallKind, Recorded, Seam
+from nexus.domain.seam import Call, CallKind, Json, Recorded, Seam
+from nexus.errors import PermanentFailure
 
 if TYPE_CHECKING:
     from nexus.llm.book import ModelBook
@@ -68,6 +69,30 @@ class Context:
 
         call = Call(CallKind.STEP, name, name, fingerprint(given), request=given)
         return await self.seam.call(call, run)
+
+    async def call_tool(self, tool: str, /, **arguments: Json) -> Json:
+        """Call a tool once and for ever, as a model-driven agent would; later attempts get its result.
+
+        It is known by its name, its arguments and how often the two were met before; what
+        becomes of an interrupted call is for the effect that the tool declares.
+
+        Returns:
+            The tool's value, or `{"error": reason}` where the tool refuses.
+
+        Raises:
+            PermanentFailure: there is no such tool, or an interrupted call may not be made again.
+        """
+        from nexus.agents.tool_call import call_tool
+        from nexus.tools.registry import tools
+
+        spec = tools().get(tool)
+        if spec is None:
+            raise PermanentFailure(
+                f"there is no tool named {tool!r}",
+                code="unknown_tool",
+                hint="load the plugin that registers it",
+            )
+        return await call_tool(spec, arguments, spec.name, self.seam, self.scope)
 
 
 async def _run(function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> object:

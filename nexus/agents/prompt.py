@@ -22,6 +22,8 @@ TAGS: Final = (
     "passage",
     "agents",
 )
+MOST_INPUT: Final = 300_000
+"""Characters of one input; the output it is of may have sixteen million."""
 FORGED: Final = re.compile(rf"<(?=\s*/?\s*(?:{'|'.join(TAGS)})\b)", re.IGNORECASE)
 
 
@@ -85,9 +87,16 @@ def _section(tag: str, inside: str) -> str:
 
 def _inputs(inputs: Mapping[str, str]) -> str:
     return "\n".join(
-        f'<input task="{attribute(key)}">\n{content(output)}\n</input>'
+        f'<input task="{attribute(key)}">\n{content(_bounded(output))}\n</input>'
         for key, output in inputs.items()
     )
+
+
+def _bounded(output: str) -> str:
+    """Cut what no model could read in one request, and say so."""
+    if len(output) <= MOST_INPUT:
+        return output
+    return f"{output[:MOST_INPUT]}\n[cut: the first {MOST_INPUT:,} of {len(output):,} characters]"
 
 
 def _documents(documents: Iterable[DocumentNote]) -> str:

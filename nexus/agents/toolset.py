@@ -12,10 +12,10 @@ from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets.abstract import AbstractToolset, ToolsetTool
 from pydantic_core import SchemaValidator, core_schema
 
-from nexus.agents.canonical import as_json, fingerprint
 from nexus.agents.context import Context
-from nexus.domain.seam import Call, CallKind, Json, Recorded
-from nexus.errors import Misconfigured, PermanentFailure, ServiceMissing, ToolRefused
+from nexus.agents.tool_call import call_tool, readable
+from nexus.domain.seam import Json
+from nexus.errors import Misconfigured, ToolRefused
 
 if TYPE_CHECKING:
     from nexus.tools.registry import ToolSpec
@@ -72,35 +72,5 @@ class GrantedTools(AbstractToolset[Context]):
         """Carry a call out once and return what the model reads of it."""
         if ctx.tool_call_id is None or name not in self._specs:
             raise ToolRefused(f"the tool {name!r} is not granted to this agent")
-        return await call_tool(self._specs[name], tool_args, ctx.tool_call_id, ctx.deps)
-
-
-async def call_tool(spec: "ToolSpec", arguments: object, call_id: str, context: Context) -> Json:
-    """Pass one tool call through the seam.
-
-    Returns:
-        The tool's value, or `{"error": reason}`.
-    """
-    try:
-        given = as_json(arguments, f"an argument of the tool {spec.name!r}")
-    except PermanentFailure:
-        given = None  # NaN and the like: refused below, in the journal
-
-    async def carry_out(key: str) -> Recorded:
-        try:
-            if not isinstance(given, dict):
-                raise ToolRefused(f"{spec.name} takes a JSON object of arguments")
-            value = await spec.call(context.scope, given, key)
-        except (ToolRefused, ServiceMissing) as refusal:
-            return Recorded({"error": refusal.message}, outcome="refused")
-        return Recorded(as_json(value, f"the result of the tool {spec.name!r}"))
-
-    call = Call(
-        CallKind.TOOL,
-        spec.name,
-        call_id,
-        fingerprint([spec.name, given]),
-        spec.effect,
-        request=given,
-    )
-    return await context.seam.call(call, carry_out)
+        place = (ctx.deps.seam, ctx.deps.scope)
+        return readable(await call_tool(self._specs[name], tool_args, ctx.tool_call_id, *place))

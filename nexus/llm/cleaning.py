@@ -9,7 +9,11 @@ from nexus.domain.seam import Json
 
 def clean_text(text: str) -> str:
     """Drop NUL and replace lone surrogates by a question mark."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-8", "replace").decode()
+    return text.replace("\0", "")
 
 
 def clean(value: Json) -> Json:

@@ -32,6 +32,8 @@ MaybeText = Annotated[str | None, mapped_column(Text)]
 Json = Annotated[Any, mapped_column(JsonText, nullable=True)]
 TimeUs = Annotated[int, mapped_column(BigInteger)]
 MaybeTimeUs = Annotated[int | None, mapped_column(BigInteger)]
+MaybeDigest = Annotated[str | None, mapped_column(String(64))]
+MaybeSize = Annotated[int | None, mapped_column(BigInteger)]
 Count = Annotated[int, mapped_column(BigInteger, default=0, server_default="0")]
 Pico = Annotated[int, mapped_column(BigInteger, default=0, server_default="0")]
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import asyncpg
 
 from nexus.errors import ServiceMissing, StatementRefused, StorageFull
-from nexus.models.writing import Begin, Many, Row, Statement, T, Transaction, Value
+from nexus.models.writing import Begin, Fused, Many, Row, Statement, T, Transaction, Value
 
 TRIES: Final = 8
 PAUSE_SECONDS: Final = 0.1
@@ -46,6 +46,7 @@ class PostgresWriter:
             command_timeout=COMMAND_SECONDS,
             timeout=5.0,
             server_settings={"application_name": "nexus"},
+            init=_plan_by_index,
             reset=_keep_session,
         )
         # Waiting for a connection is not a failure of the database: first come, first served.
@@ -106,6 +107,17 @@ class PostgresWriter:
             self._pool.terminate()
 
 
+PLANNING: Final = (
+    "SET jit = off; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
+)
+"""Every hot statement goes from few keys to their rows. Without this a plan that was made
+while a table was small reads all of it for as long as its connection lives."""
+
+
+async def _plan_by_index(connection: Any) -> None:
+    await connection.execute(PLANNING)
+
+
 async def _keep_session(connection: Any) -> None:
     """Spare the round trip of a reset: transactions here change nothing of their session."""
 
@@ -126,6 +138,9 @@ async def _execute(connection: Any, statement: Statement) -> list[Row]:
     if isinstance(statement, Many):
         await connection.executemany(sql, statement.rows)
         return []
+    if isinstance(statement, Fused):
+        (row,) = await connection.fetch(sql, *map(_as_json, statement.values))
+        return [json.loads(table) if table else [] for table in row]
     rows: list[Row] = await connection.fetch(sql, *map(_native_value, statement.values))
     return rows
 
@@ -133,7 +148,7 @@ async def _execute(connection: Any, statement: Statement) -> list[Row]:
 @cache
 def _native(sql: str) -> str:
     """Write the shared form of a statement the way PostgreSQL wants it."""
-    sql = re.sub(r"JSON_ROWS\(([^)]*)\)", r"json_agg(json_build_array(\1))", sql)
+    sql = sql.replace("JSON_LIST(", "json_agg(").replace("JSON_ROW(", "json_build_array(")
     sql = re.sub(r"EACH OF \$(\d+) \(([^)]*)\)", _unpacked, sql)
     return re.sub(r"IN EACH\(\$(\d+)\)", r"= ANY($\1)", sql)
 
@@ -145,6 +160,10 @@ def _unpacked(found: re.Match[str]) -> str:
     )
     rows = f"json_array_elements(CAST(${found[1]} AS JSON)) AS e(value)"
     return " ".join(("(SELECT", columns, "FROM", rows, ")"))
+
+
+def _as_json(value: Value) -> Any:
+    return json.dumps(value) if isinstance(value, list | tuple) else value
 
 
 def _native_value(value: Value) -> Any:

@@ -148,6 +148,16 @@ class Event(Table):
     data: Mapped[Json]
 
 
+class DeletedProject(Table):
+    """A project that was deleted: its folders may still be on some machine."""
+
+    __tablename__ = "deleted_projects"
+
+    id: Mapped[Id]
+    workspace: Mapped[Workspace]
+    deleted_at: Mapped[TimeUs]
+
+
 class Approval(Table):
     """A question to a person."""
 

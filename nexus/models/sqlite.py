@@ -21,7 +21,18 @@ from types import TracebackType
 from typing import Any, Final
 
 from nexus.errors import ServiceMissing, StatementRefused, StorageFull
-from nexus.models.writing import Begin, Lock, Many, Row, Scalar, Statement, T, Transaction, Value
+from nexus.models.writing import (
+    Begin,
+    Fused,
+    Lock,
+    Many,
+    Row,
+    Scalar,
+    Statement,
+    T,
+    Transaction,
+    Value,
+)
 
 GROUP_LIMIT: Final = 256
 BUSY_MS: Final = 30_000
@@ -197,6 +208,8 @@ def drive(connection: sqlite3.Connection, transaction: Transaction[T]) -> T:
 def _execute(connection: sqlite3.Connection, statement: Statement) -> list[Row]:
     if isinstance(statement, Lock):
         return []
+    if isinstance(statement, Fused):
+        return drive(connection, statement.steps())
     sql = _numbered(statement.sql)
     if isinstance(statement, Many):
         connection.executemany(sql, statement.rows)
@@ -209,7 +222,7 @@ def _execute(connection: sqlite3.Connection, statement: Statement) -> list[Row]:
 def _numbered(sql: str) -> str:
     """Write the shared form of a statement the way SQLite wants it."""
     sql = re.sub(r"IN EACH\(\$(\d+)\)", r"IN (SELECT value FROM json_each(?\1))", sql)
-    sql = re.sub(r"JSON_ROWS\(([^)]*)\)", r"json_group_array(json_array(\1))", sql)
+    sql = sql.replace("JSON_LIST(", "json_group_array(").replace("JSON_ROW(", "json_array(")
     sql = re.sub(r"EACH OF \$(\d+) \(([^)]*)\)", _unpacked, sql)
     sql = re.sub(r" FOR UPDATE(?: OF \w+)?", "", sql)
     return re.sub(r"\$(\d+)", r"?\1", sql)

@@ -8,7 +8,9 @@ from nexus.models.columns import (
     Id,
     Json,
     LongText,
+    MaybeDigest,
     MaybeRef,
+    MaybeSize,
     MaybeText,
     MaybeTimeUs,
     Name,
@@ -101,7 +103,10 @@ class Subtask(Table):
 
 
 class JournalRecord(Table):
-    """One call of a subtask: intended (`begun`), then `recorded` or `failed`."""
+    """One call of a subtask: intended (`begun`), then `recorded` or `failed`.
+
+    With a digest, the request or result is in a file and its column has only the beginning.
+    """
 
     __tablename__ = "journal"
 
@@ -118,7 +123,11 @@ class JournalRecord(Table):
     status: Mapped[Word]
     claim: Mapped[int]
     request: Mapped[Json]
+    request_sha256: Mapped[MaybeDigest]
+    request_bytes: Mapped[MaybeSize]
     result: Mapped[Json]
+    result_sha256: Mapped[MaybeDigest]
+    result_bytes: Mapped[MaybeSize]
     outcome: Mapped[MaybeText]
     input_tokens: Mapped[Count]
     output_tokens: Mapped[Count]

@@ -7,15 +7,16 @@ connection: the same code, no second copy for the other database.
 Statements are written once for both: numbered parameters `$1`, `NOW_US()` for the
 database's clock in microseconds, `IN EACH($1)` for membership in a list parameter, and
 `EACH OF $1 (id TEXT, claim BIGINT) AS j` for a list of tuples read as a table,
-`JSON_ROWS(a, b)` for an aggregate of rows as JSON (nothing: null or an empty list).
+`JSON_LIST(JSON_ROW(a, b))` for an aggregate of JSON lists (of nothing: null or empty).
 """
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-Scalar = str | int | float | bytes | None
-Value = Scalar | Sequence[str] | Sequence[int] | Sequence[Sequence[str | int | float | None]]
+Cell = str | int | float | None
+Scalar = Cell | bytes
+Value = Scalar | Sequence[str] | Sequence[int] | Sequence[Sequence[Cell]]
 Row = Sequence[Any]
 T = TypeVar("T")
 
@@ -47,7 +48,20 @@ class Lock:
     values: tuple[Value, ...] = ()
 
 
-Statement = Query | Many | Lock
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """Several statements of which PostgreSQL makes one, to spare their round trips.
+
+    `sql` gives one row of JSON arrays, each a table; `steps` is a transaction that gives the
+    same tables one after another, for SQLite. Lists in `values` are read with EACH OF.
+    """
+
+    sql: str
+    values: tuple[Value, ...]
+    steps: Callable[[], "Transaction[list[Row]]"]
+
+
+Statement = Query | Many | Lock | Fused
 Transaction = Generator[Statement, list[Row], T]
 """A generator of statements that returns a T; raising undoes everything it did."""
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import re
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 import structlog
 from sqlalchemy import select
@@ -15,8 +17,11 @@ from nexus.models.database import Database
 from nexus.models.work import Document, DocumentContent
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.material import DocumentAtHand
+from nexus.orchestrator.value_files import folder_of_values
 from nexus.tools.sandbox import tree
 from nexus.tools.shelf import FOLDER, Shelf
+
+REMEMBERED: Final = 1_000
 
 log = structlog.get_logger()
 
@@ -34,12 +39,23 @@ class Folders:
     """The workspace folders of one process: where they are, and which it has made."""
 
     data: Path
-    known: set[Path] = field(default_factory=set)
+    made: "OrderedDict[str, Path]" = field(default_factory=OrderedDict)  # by project id
     shelf: Shelf = field(default_factory=Shelf)
 
-    def of(self, workspace: str, project_id: str) -> Path:
-        """Say where a project's folder is, whether it is there or not."""
-        return folder_of(self.data, workspace, project_id)
+    async def of(self, workspace: str, project_id: str) -> Path:
+        """Say where a project's folder is, and see that it is there."""
+        folder = self.made.get(project_id)
+        if folder is None:
+            folder = folder_of(self.data, workspace, project_id)
+            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+            self.made[project_id] = folder
+            if len(self.made) > REMEMBERED:
+                self.made.popitem(last=False)
+        return folder
+
+    def values_of(self, workspace: str, project_id: str) -> Path:
+        """Say where the large values of a project's journal are."""
+        return folder_of_values(self.data, workspace, project_id)
 
 
 def folder_of(data: Path, workspace: str, project_id: str) -> Path:
@@ -47,12 +63,16 @@ def folder_of(data: Path, workspace: str, project_id: str) -> Path:
     return data / "workspaces" / workspace / project_id
 
 
-async def remove_folder(data: Path, workspace: str, project_id: str) -> None:
-    """Delete the workspace folder of a project that is gone, as far as it is on this machine."""
-    try:
-        await asyncio.to_thread(tree.remove, folder_of(data, workspace, project_id))
-    except OSError as wrong:
-        log.warning("folder.left", project_id=project_id, error=f"{wrong}"[:300])
+async def remove_folders(data: Path, workspace: str, project_id: str) -> None:
+    """Delete the folders of a project that is gone, as far as they are on this machine."""
+    for folder in (
+        folder_of(data, workspace, project_id),
+        folder_of_values(data, workspace, project_id),
+    ):
+        try:
+            await asyncio.to_thread(tree.remove, folder)
+        except OSError as wrong:
+            log.warning("folder.left", project_id=project_id, error=f"{wrong}"[:300])
 
 
 async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) -> Briefing:
@@ -64,16 +84,14 @@ async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) 
     """
     if claimed.material is None or claimed.project_id is None:
         raise Fenced(f"the project of {claimed.held.subtask_id} is gone")
-    folder = folders.of(claimed.workspace, claimed.project_id)
+    folder = await folders.of(claimed.workspace, claimed.project_id)
     documents = claimed.material.documents
     notes = tuple(_note(one, documents) for one in documents)
-    if folder not in folders.known:
-        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-        folders.known.add(folder)
     if notes:
         digests = [one.sha256 for one in documents]
         await _provide(database, folders.shelf, folder, list(zip(notes, digests, strict=True)))
-    return Briefing(replace(claimed.material.brief, documents=notes), folder)
+        return Briefing(replace(claimed.material.brief, documents=notes), folder)
+    return Briefing(claimed.material.brief, folder)
 
 
 def _note(row: DocumentAtHand, among: Sequence[DocumentAtHand]) -> DocumentNote:

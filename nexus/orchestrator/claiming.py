@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from nexus.domain.states import SubtaskKind
 from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.material import Material, Recall, Wanted, gather
-from nexus.orchestrator.queueing import NewSubtask, announce_projects
+from nexus.orchestrator.newborn import NewSubtask
+from nexus.orchestrator.queueing import announce_projects
 from nexus.orchestrator.transitions.subtasks import Held, claim_subtasks, release_subtask
 from nexus.orchestrator.transitions.tasks import start_tasks
 from nexus.orchestrator.turn import Turn, lock_projects_of
@@ -58,11 +59,14 @@ def claim_locked(
 
 
 def claim_taken(
-    taken: Sequence[NewSubtask], recall: Recall, outputs: Mapping[str, str]
+    taken: Sequence[NewSubtask],
+    recall: Recall,
+    outputs: Mapping[str, str],
+    briefs: Sequence[Row] = (),
 ) -> Transaction[list[Claimed]]:
-    """Describe subtasks that were born in a worker's hands; `outputs` are of this transaction."""
+    """Describe subtasks that were born in a worker's hands (see `gather`)."""
     wanted = [Wanted(one.id, one.project_id or "", one.task_id) for one in taken]
-    materials = yield from gather(wanted, recall, outputs)
+    materials = yield from gather(wanted, recall, outputs, briefs)
     return [
         Claimed(
             held=Held(one.id, 1, one.owner or ""),

@@ -82,7 +82,7 @@ class Consumer:
 
     async def _feed_once(self) -> None:
         free = self._slots - len(self._runs)
-        if free <= 0:
+        if free <= 0 or self._hand.is_lagging:
             self._freed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(FULL_SECONDS):
@@ -149,6 +149,7 @@ class Consumer:
 
     def _hold(self, claimed: Claimed, run: asyncio.Task[None] | None) -> None:
         if run is not None:
+            run.set_name(claimed.held.subtask_id)
             self._hand.held[claimed.held.subtask_id] = claimed.held.claim
             self._runs[claimed.held.subtask_id] = run
 

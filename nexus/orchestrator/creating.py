@@ -157,6 +157,8 @@ def delete_project(workspace: str, project_id: str) -> Transaction[None]:
 
 
 DELETE_PROJECT: Final = (
+    "INSERT INTO deleted_projects (id, workspace, deleted_at) "
+    "SELECT id, workspace, NOW_US() FROM projects WHERE id = $1",
     "DELETE FROM journal WHERE subtask_id IN (SELECT id FROM subtasks WHERE project_id = $1)",
     "DELETE FROM reservations WHERE project_id = $1",
     "DELETE FROM approvals WHERE project_id = $1",

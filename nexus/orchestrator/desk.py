@@ -14,7 +14,6 @@ from typing import Final, Self
 
 import structlog
 
-from nexus.domain.seam import Recorded
 from nexus.domain.text import clean
 from nexus.errors import Fenced, ServiceMissing
 from nexus.orchestrator.batch import Answer, Begin, Claim, Settle, Wish, write_batch
@@ -73,6 +72,7 @@ class Desk:
         self._news = asyncio.Event()
         self.loops: list[asyncio.Task[None]] = []
         self._is_closing = False
+        self._is_ringing_soon = False
         self._is_unsure = False  # whether a commit was lost that may have claimed something
 
     async def __aenter__(self) -> Self:
@@ -120,20 +120,20 @@ class Desk:
         """
         await self._ask(Begin(held, intent))
 
-    async def record(self, held: Held, intent: Intent, recorded: Recorded) -> None:
+    async def record(self, done: Done) -> None:
         """Commit what a call came to.
 
         Raises:
             Fenced: the claim is not held any more; nothing was written.
         """
-        await self._ask(Done(held, intent, recorded))
+        await self._ask(done)
 
-    def record_soon(self, held: Held, intent: Intent, recorded: Recorded) -> None:
+    def record_soon(self, done: Done) -> None:
         """Commit what a call came to together with whatever is written next, or in a moment.
 
         Nothing that this worker begins or settles afterwards is committed before it.
         """
-        answer = self._put(Done(held, intent, recorded))
+        answer = self._put(done)
         answer.add_done_callback(_report)
         asyncio.get_running_loop().call_later(LINGER_SECONDS, self._wake.set)
 
@@ -194,7 +194,8 @@ class Desk:
             *sorted({POINTS[type(wish)] for wish in wishes}),
         )
         self._untold.append(turn)
-        self._news.set()
+        if turn.announcements or not self._is_ringing_soon:
+            self._news.set()
         return answers
 
     def _deliver(self, batch: list[Waiting], answers: list[Answer]) -> None:
@@ -232,10 +233,12 @@ class Desk:
             await self._news.wait()
             self._news.clear()
             turns, self._untold = self._untold, []
-            await self._engine.announce(turns)
+            if any(turn.announcements for turn in turns):
+                await self._engine.announce(turns)
             touched.update(one for turn in turns for one in turn.touched)
             early = rung_at + RING_SECONDS - loop.time()
-            if touched and early > 0 and not self._is_closing:
+            self._is_ringing_soon = early > 0 and not self._is_closing
+            if self._is_ringing_soon:
                 loop.call_later(early, self._news.set)
             elif touched:
                 ringing, touched, rung_at = touched, set[str](), loop.time()

@@ -10,34 +10,38 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Final
 
+import structlog
 from sqlalchemy import select
 
 from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded, Usage
-from nexus.domain.text import clean, dumps
-from nexus.errors import Fenced, LimitReached, NexusError, PermanentFailure
+from nexus.domain.text import clean
+from nexus.errors import Fenced, LimitReached, NexusError, PermanentFailure, TransientFailure
 from nexus.failpoints import failpoint
 from nexus.models.database import Database
 from nexus.models.work import JournalRecord
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
-from nexus.orchestrator.recording import Intent, supersede
+from nexus.orchestrator.recording import Done, Intent, reopen, supersede
+from nexus.orchestrator.value_files import ValueFiles
 
 Slot = tuple[str, int, str, str]
 RECORDED: Final = "recorded"
 BEGUN: Final = "begun"
-FAILED: Final = "failed"
 KEY_LENGTH: Final = 200
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class Entry:
-    """A journal record as replay needs it."""
+    """A journal record as replay needs it; with a digest, its value is in a file."""
 
     number: int
     slot: Slot
     status: str
     value: Json
+    digest: str | None = None
     used: bool = False
 
 
@@ -47,7 +51,6 @@ class Journal:
 
     entries: list[Entry] = field(default_factory=list)
     met: dict[Slot, int] = field(default_factory=dict)
-    failed: set[Slot] = field(default_factory=set)  # asked for before, in vain
     numbers: int = 0
     model_calls: int = 0
 
@@ -61,7 +64,7 @@ class Journal:
             found.used = True
         return occurrence, found
 
-    def tail(self, generation: int) -> list[int]:
+    def unmet(self, generation: int) -> list[int]:
         """List recorded model calls of this generation that this run has not come to."""
         return [
             one.number
@@ -71,9 +74,17 @@ class Journal:
             and not one.used
         ]
 
-    def forget(self, numbers: list[int]) -> None:
-        """Drop superseded records."""
-        self.entries = [one for one in self.entries if one.number not in numbers]
+
+COLUMNS: Final = (
+    JournalRecord.number,
+    JournalRecord.kind,
+    JournalRecord.generation,
+    JournalRecord.key,
+    JournalRecord.fingerprint,
+    JournalRecord.status,
+    JournalRecord.result,
+    JournalRecord.result_sha256,
+)
 
 
 async def read_journal(database: Database, claimed: Claimed) -> Journal:
@@ -83,31 +94,36 @@ async def read_journal(database: Database, claimed: Claimed) -> Journal:
         return journal
     async with database.read() as session:
         rows = await session.execute(
-            select(JournalRecord)
+            select(*COLUMNS)
             .where(JournalRecord.subtask_id == claimed.held.subtask_id)
             .order_by(JournalRecord.number)
         )
-        for row in rows.scalars():
-            journal.numbers = row.number + 1
-            journal.model_calls += row.kind == CallKind.MODEL.value
-            slot = (row.kind, row.generation, row.key, row.fingerprint)
-            if row.status == FAILED:
-                journal.failed.add(slot)
-            if row.status in (RECORDED, BEGUN):
-                journal.entries.append(Entry(row.number, slot, row.status, row.result))
+        for number, *slot_of, status, value, digest in rows:
+            kind, generation, key, fingerprint = slot_of
+            journal.numbers = number + 1
+            journal.model_calls += kind == CallKind.MODEL.value
+            slot = (kind, generation, key, fingerprint)
+            if status in (RECORDED, BEGUN):
+                journal.entries.append(Entry(number, slot, status, value, digest))
     return journal
 
 
 class JournalSeam:
-    """Implements `Seam` for one claim."""
+    """Implements `Seam` for one claim; `files` holds the large values of its project."""
 
     def __init__(
-        self, engine: WorkflowEngine, desk: Desk, claimed: Claimed, journal: Journal
+        self,
+        engine: WorkflowEngine,
+        desk: Desk,
+        claimed: Claimed,
+        journal: Journal,
+        files: ValueFiles,
     ) -> None:
         self._engine = engine
         self._desk = desk
         self._claimed = claimed
         self._journal = journal
+        self._files = files
 
     async def call(self, call: Call, effect: Callable[[str], Awaitable[Recorded]]) -> Json:
         generation = self._claimed.generation if call.kind is CallKind.MODEL else 0
@@ -115,46 +131,90 @@ class JournalSeam:
         slot = (call.kind.value, generation, call.key, call.fingerprint)
         occurrence, found = self._journal.find(slot)
         if found and found.status == RECORDED:
-            return found.value
-        if call.kind is CallKind.MODEL and not found:
-            await self._prepare_model_call(generation, met_before=slot in self._journal.failed)
+            if found.digest is None:
+                return found.value
+            content = await self._files.read(found.digest)
+            if content is not None:
+                return _parsed(content)
+            await self._reopen(found, call)
         if found and call.effect is Effect.UNSAFE:
             raise PermanentFailure(
                 f"{call.name} was interrupted and may have taken effect; it is not made again",
                 code="interrupted_unsafe_call",
                 hint="see what it did, then retry the project",
             )
+        if call.kind is CallKind.MODEL and not found:
+            self._count_model_call()
         number = found.number if found else self._next_number()
-        intent = Intent(call, number, occurrence, generation)
+        request = await self._files.keep(call.request, f"the request to {call.name}")
+        intent = Intent(call, number, occurrence, generation, request)
         await self._desk.begin(self._claimed.held, intent)
-        return await self._make(intent, effect)
+        return await self._record_value(intent, await self._carry_out(intent, effect))
 
-    async def _make(self, intent: Intent, effect: Callable[[str], Awaitable[Recorded]]) -> Json:
+    async def close(self) -> None:
+        """Cut what earlier runs recorded and this one, which is over now, never asked for.
+
+        Not sooner: of calls made side by side, a recorded one may come after a new one.
+        """
+        unmet = self._journal.unmet(self._claimed.generation)
+        if unmet:
+            await self._engine.persist(lambda turn: supersede(turn, self._claimed.held, unmet))
+
+    async def _reopen(self, found: Entry, call: Call) -> None:
+        """Take a record whose file is not on this machine for a call that was interrupted."""
+        log.warning(
+            "journal.value_lost",
+            subtask_id=self._claimed.held.subtask_id,
+            call=call.name,
+            hint="machines that share no data directory make calls with large results again",
+        )
+        await self._engine.persist(lambda turn: reopen(self._claimed.held, found.number))
+
+    async def _carry_out(
+        self, intent: Intent, effect: Callable[[str], Awaitable[Recorded]]
+    ) -> Recorded:
         try:
             recorded = await effect(f"{self._claimed.held.subtask_id}:{intent.number}")
         except Fenced:
             raise
         except NexusError as wrong:
-            failed = Recorded({"error": wrong.reason, "message": wrong.message}, Usage(1), "failed")
-            await self._desk.record(self._claimed.held, intent, failed)
+            await self._record_failure(intent, Usage(1), wrong)
             raise
         failpoint("effect.done")
-        # Replay gives back what was stored; the first run must see the very same.
-        stored: Json = json.loads(dumps(recorded.value))
-        kept = replace(recorded, value=stored)
+        return recorded
+
+    async def _record_value(self, intent: Intent, recorded: Recorded) -> Json:
+        """Record what an effect came to.
+
+        Replay gives back what was stored; the first run must see the very same.
+        """
+        try:
+            kept = await self._files.keep(recorded.value, f"the result of {intent.call.name}")
+        except PermanentFailure as too_large:
+            await self._record_failure(intent, recorded.usage, too_large)
+            raise
+        done = Done(self._claimed.held, intent, replace(recorded, value=None), kept)
+        del recorded  # a large value is not held twice
         if intent.call.kind is CallKind.STEP:
             # What follows a step is anybody's code: it goes on only after the commit.
-            await self._desk.record(self._claimed.held, intent, kept)
+            await self._desk.record(done)
         else:
-            self._desk.record_soon(self._claimed.held, intent, kept)
-        return stored
+            self._desk.record_soon(done)
+        content = kept.text if kept.digest is None else await self._files.read(kept.digest)
+        if content is None:
+            raise TransientFailure(
+                f"the result of {intent.call.name} was stored and is not there any more",
+                hint="see who else writes to the data directory",
+            )
+        return _parsed(content)
 
-    async def _prepare_model_call(self, generation: int, *, met_before: bool) -> None:
-        """Cut a tail that no longer matches, and keep to the cap; an interrupted call was counted."""
-        tail = [] if met_before else self._journal.tail(generation)
-        if tail:
-            await self._engine.persist(lambda turn: supersede(turn, self._claimed.held, tail))
-            self._journal.forget(tail)
+    async def _record_failure(self, intent: Intent, usage: Usage, wrong: NexusError) -> None:
+        kept = await self._files.keep({"error": wrong.reason, "message": wrong.message}, "an error")
+        recorded = Recorded(None, usage, "failed")
+        await self._desk.record(Done(self._claimed.held, intent, recorded, kept))
+
+    def _count_model_call(self) -> None:
+        """Keep to the cap; a call that was interrupted was counted before."""
         if self._journal.model_calls >= self._claimed.max_model_calls:
             raise LimitReached(
                 f"stopped after {self._journal.model_calls} model calls, the most a subtask may make",
@@ -175,3 +235,8 @@ def _storable(key: str) -> str:
     if len(cleaned) <= KEY_LENGTH:
         return cleaned
     return f"{cleaned[:120]}:{sha256(cleaned.encode()).hexdigest()}"
+
+
+def _parsed(text: str | bytes) -> Json:
+    value: Json = json.loads(text)
+    return value

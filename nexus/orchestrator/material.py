@@ -13,20 +13,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from nexus.domain.work import Brief, TaskBrief
-from nexus.models.writing import Query, Transaction
+from nexus.models.writing import Query, Row, Transaction
+from nexus.orchestrator.transitions.ending import read_briefs
 
 MAX_DOCUMENTS: Final = 100
 RECALLED_PROJECTS: Final = 256
 DOCUMENTS_SECONDS: Final = 1.0
 RECALLED_CHARACTERS: Final = 16 * 1024**2
 
-TASKS: Final = (
-    "SELECT t.id, t.key, t.title, t.agent, t.instructions, t.acceptance, "
-    "(SELECT JSON_ROWS(source.node, source.key, source.subtask_id) FROM edges e "
-    "CROSS JOIN tasks source WHERE e.project_id = t.project_id AND e.target = t.node "
-    "AND e.data = 1 AND source.project_id = e.project_id AND source.node = e.source) "
-    "FROM tasks t WHERE t.id IN EACH($1)"
-)
 PLANNING: Final = TaskBrief("plan", "Plan the project", "manager")
 
 
@@ -112,17 +106,24 @@ class TaskRow:
 
 
 def gather(
-    wanted: Sequence[Wanted], recall: Recall, outputs: Mapping[str, str]
+    wanted: Sequence[Wanted],
+    recall: Recall,
+    outputs: Mapping[str, str],
+    briefs: Sequence[Row] = (),
 ) -> Transaction[dict[str, Material]]:
     """Read the material of claimed subtasks by subtask id.
 
     Args:
         outputs: of subtasks that this very transaction settles.
+        briefs: rows of BRIEFS that were read before, of at least the tasks wanted; else
+            they are read here.
     """
     if not wanted:
         return {}
     projects = yield from _projects({one.project_id for one in wanted}, recall)
-    tasks = yield from _tasks([one.task_id for one in wanted if one.task_id])
+    if not briefs:
+        briefs = yield from read_briefs([one.task_id for one in wanted if one.task_id])
+    tasks = {row[0]: _task(row) for row in briefs}
     sources = {source for row in tasks.values() for _, _, source in row.sources}
     known = yield from _outputs(sources, recall, outputs)
     documents = yield from _documents_of(projects, recall)
@@ -190,19 +191,10 @@ def _documents(
     return tuple(DocumentAtHand(*row) for row in reversed(rows))
 
 
-def _tasks(task_ids: list[str]) -> Transaction[dict[str, TaskRow]]:
-    if not task_ids:
-        return {}
-    rows = yield Query(TASKS, (task_ids,))
-    return {
-        row[0]: TaskRow(
-            TaskBrief(row[1], row[2], row[3]),
-            row[4],
-            tuple(json.loads(row[5])),
-            tuple(sorted((node, key, source) for node, key, source in json.loads(row[6] or "[]"))),
-        )
-        for row in rows
-    }
+def _task(row: Row) -> TaskRow:
+    sources = sorted((node, key, source) for node, key, source in json.loads(row[6] or "[]"))
+    acceptance = tuple(json.loads(row[5]))
+    return TaskRow(TaskBrief(row[1], row[2], row[3]), row[4], acceptance, tuple(sources))
 
 
 def _outputs(

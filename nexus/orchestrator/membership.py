@@ -8,11 +8,12 @@ from pathlib import Path
 from nexus.domain.ids import new_id
 from nexus.locks import FileLock
 from nexus.models.writing import Query, Transaction
+from nexus.orchestrator.heartbeat import WORKERS
 
 
 def lock_file(data: Path, worker_id: str) -> Path:
     """The file a worker holds locked for its life."""
-    return data / "workers" / f"{worker_id}.lock"
+    return data / WORKERS / f"{worker_id}.lock"
 
 
 def join(worker_id: str, concurrency: int, lease_seconds: float) -> Transaction[None]:
@@ -27,11 +28,12 @@ def join(worker_id: str, concurrency: int, lease_seconds: float) -> Transaction[
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
-    """What a look at the database learns: the claims the database has under this worker, and its peers."""
+class Known:
+    """What the database has of a worker: its claims, and its peers, those with a lease counted."""
 
     claims: dict[str, int]
     live_workers: int
+    others: list[str]
 
 
 def beat(worker_id: str, concurrency: int, lease_seconds: float) -> Transaction[None]:
@@ -39,26 +41,25 @@ def beat(worker_id: str, concurrency: int, lease_seconds: float) -> Transaction[
     yield from join(worker_id, concurrency, lease_seconds)
 
 
-def look(worker_id: str) -> Transaction[Beat]:
+def look(worker_id: str) -> Transaction[Known]:
     """Read what the database has under a worker, renewing nothing."""
     rows = yield Query(
         "SELECT id, claim FROM subtasks WHERE owner = $1 AND status = 'running'", (worker_id,)
     )
-    live = yield Query(
-        "SELECT count(*) FROM workers WHERE status = 'active' AND lease_until > NOW_US()"
+    workers = yield Query(
+        "SELECT id, status = 'active' AND lease_until > NOW_US() FROM workers "
+        "WHERE status <> 'gone'"
     )
-    return Beat({row[0]: row[1] for row in rows}, live[0][0])
+    return Known(
+        {row[0]: row[1] for row in rows},
+        sum(1 for worker in workers if worker[1]),
+        [worker[0] for worker in workers if worker[0] != worker_id],
+    )
 
 
 def leave(worker_id: str) -> Transaction[None]:
     """Take a worker off the list."""
     yield Query("DELETE FROM workers WHERE id = $1", (worker_id,))
-
-
-def other_workers(worker_id: str) -> Transaction[list[str]]:
-    """List the other workers whose lease has not been given up."""
-    rows = yield Query("SELECT id FROM workers WHERE id <> $1 AND status <> 'gone'", (worker_id,))
-    return [row[0] for row in rows]
 
 
 def declare_gone(worker_ids: list[str]) -> Transaction[None]:

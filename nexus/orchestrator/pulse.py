@@ -5,7 +5,6 @@ with what the database says it holds, gives dead neighbours' subtasks back, and 
 """
 
 import asyncio
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,19 +22,23 @@ from nexus.events.redis_link import RedisLink
 from nexus.models.address import Address
 from nexus.models.database import open_writer
 from nexus.models.writing import Writer
+from nexus.orchestrator import heartbeat
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.hand import Hand
+from nexus.orchestrator.heartbeat import sign
+from nexus.orchestrator.lag import Lag
 from nexus.orchestrator.membership import (
     beat,
     declare_gone,
     find_dead,
     forget_gone,
+    lock_file,
     look,
-    other_workers,
 )
 from nexus.orchestrator.queue import Queue
 from nexus.orchestrator.reconciler import give_back, reconcile, return_claim
 from nexus.orchestrator.rhythm import Rhythm
+from nexus.orchestrator.sweeping import Sweep
 from nexus.orchestrator.transitions.subtasks import Held
 
 TICK_SECONDS: Final = 1.0
@@ -67,22 +70,33 @@ class Pulse:
         self._settings = settings
         self._hand = hand
         self._abandon = abandon
-        self._stop = threading.Event()
+        self._lock = lock_file(settings.data, hand.worker_id)
         self._rhythm = Rhythm(settings.lease_seconds)
         self._seen: dict[tuple[str, int], float] = {}
+        self._others: list[str] = []
         self._swept_at = time.monotonic()
+        self._sweep = Sweep(settings.data)
+        self._lag: Lag | None = None
         # A pool of one: its thread is nobody else's, and how it ends is the future's answer.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pulse")
         self._beating: asyncio.Future[None] | None = None
+        self._is_stopped = False
+        self._ended = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> "asyncio.Future[None]":
         """Begin to beat; the future ends when the pulse does, with an error if it was not asked to."""
-        self._beating = asyncio.get_running_loop().run_in_executor(self._thread, self._main)
+        loop = asyncio.get_running_loop()
+        self._lag = Lag(loop, self._hand)
+        self._beating = loop.run_in_executor(self._thread, self._main)
         return self._beating
 
     async def stop(self) -> None:
         """End the pulse; raise what it ended of, if it had ended by itself."""
-        self._stop.set()
+        self._is_stopped = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended already
+                self._loop.call_soon_threadsafe(self._ended.set)
         try:
             if self._beating is not None:
                 await self._beating
@@ -93,6 +107,17 @@ class Pulse:
         asyncio.run(self._beat_until_stopped())
 
     async def _beat_until_stopped(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        if self._is_stopped:
+            return
+        await asyncio.to_thread(sign, self._lock)
+        # Side by side: nothing that mends, and no Redis that hangs, may delay the lease.
+        async with asyncio.TaskGroup() as beating:
+            beating.create_task(self._repeat(self._show_life, self._tick_every))
+            beating.create_task(self._tend())
+
+    async def _tend(self) -> None:
+        """Do what needs the database, as soon as there is one."""
         writer = await self._open_writer()
         if writer is None:
             return
@@ -101,11 +126,10 @@ class Pulse:
         bell = Bell(redis, self._settings.installation_id)
         engine = WorkflowEngine(writer, queue, bell, frozenset)
         try:
-            # Side by side: nothing that mends, and no Redis that hangs, may delay the lease.
-            async with asyncio.TaskGroup() as beating:
-                beating.create_task(self._repeat(partial(self._renew, engine), self._beat_every))
-                beating.create_task(self._repeat(partial(self._watch, engine), self._tick_every))
-                beating.create_task(
+            async with asyncio.TaskGroup() as tending:
+                tending.create_task(self._repeat(partial(self._renew, engine), self._beat_every))
+                tending.create_task(self._repeat(partial(self._watch, engine), self._tick_every))
+                tending.create_task(
                     self._repeat(partial(self._mend, engine, queue), self._tick_every)
                 )
         finally:
@@ -122,24 +146,34 @@ class Pulse:
 
     async def _open_writer(self) -> Writer | None:
         """Open a connection of the pulse's own, however long the database is away."""
-        while not self._stop.is_set():
+        while not self._ended.is_set():
             try:
                 return await open_writer(self._settings.address, pool_size=3)
             except ServiceMissing:
                 log.warning("pulse.database_missing")
-                await asyncio.to_thread(self._stop.wait, self._tick_every)
+                await self._rest(self._tick_every)
         return None
 
     async def _repeat(self, act: Callable[[], Awaitable[None]], pause: float) -> None:
         """Repeat an act until stopped; no error of the database, of Redis or of files ends it."""
-        while not self._stop.is_set():
+        while not self._ended.is_set():
             try:
                 await act()
             except ServiceMissing:
                 log.warning("pulse.database_missing")
             except (NexusError, OSError) as wrong:
                 log.error("pulse.failed", error=f"{type(wrong).__name__}: {wrong}"[:500])
-            await asyncio.to_thread(self._stop.wait, pause)
+            await self._rest(pause)
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+
+    async def _show_life(self) -> None:
+        heartbeat.beat(self._lock)
+        if self._lag is not None:
+            self._lag.look()
 
     async def _renew(self, engine: WorkflowEngine) -> None:
         given, worker_id = self._settings, self._hand.worker_id
@@ -147,35 +181,25 @@ class Pulse:
         self._rhythm.renewed()
 
     async def _watch(self, engine: WorkflowEngine) -> None:
-        """Tell the worker of claims it holds that the database gave to nobody or somebody else."""
+        """Compare the hand with the database: stop what is not ours, give back what nobody holds."""
         held = dict(self._hand.held)  # before the look: a claim made meanwhile is not lost
         known = await engine.run(lambda turn: look(self._hand.worker_id))
         self._hand.live_workers = max(1, known.live_workers)
+        self._others = known.others
         for subtask_id, number in held.items():
             if known.claims.get(subtask_id) != number:
                 self._abandon(subtask_id, number)
+        if not self._hand.is_draining:
+            await self._return_orphans(engine, known.claims)
 
-    async def _mend(self, engine: WorkflowEngine, queue: Queue) -> None:
-        await self._bury_dead(engine)
-        await self._return_orphans(engine)
-        await reconcile(engine, self._hand.worker_id, judging=self._rhythm.may_judge())
-        if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
-            self._swept_at = time.monotonic()
-            alive = await engine.run(lambda turn: other_workers(self._hand.worker_id))
-            with suppress(ServiceMissing):
-                await queue.forget_consumers({*alive, self._hand.worker_id})
-
-    async def _return_orphans(self, engine: WorkflowEngine) -> None:
+    async def _return_orphans(self, engine: WorkflowEngine, claims: dict[str, int]) -> None:
         """Give back claims of this worker that nothing here holds.
 
         One that never began here came of a commit whose answer was lost: it counts no attempt.
         """
-        if self._hand.is_draining:
-            return
-        known = await engine.run(lambda turn: look(self._hand.worker_id))
-        held = dict(self._hand.held)
+        held = dict(self._hand.held)  # after the look: what was held then and is not now has ended
         now = time.monotonic()
-        orphans = {pair for pair in known.claims.items() if held.get(pair[0]) != pair[1]}
+        orphans = {pair for pair in claims.items() if held.get(pair[0]) != pair[1]}
         self._seen = {pair: self._seen.get(pair, now) for pair in orphans}
         for subtask_id, number in orphans:
             if now - self._seen[subtask_id, number] < ORPHAN_SECONDS:
@@ -187,11 +211,20 @@ class Pulse:
             else:
                 await give_back(engine, orphan)
 
+    async def _mend(self, engine: WorkflowEngine, queue: Queue) -> None:
+        if self._others:
+            await self._bury_dead(engine)
+        await reconcile(engine, self._hand.worker_id, judging=self._rhythm.may_judge())
+        if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
+            self._swept_at = time.monotonic()
+            await engine.run(lambda turn: forget_gone(FORGET_US))
+            with suppress(ServiceMissing):
+                await queue.forget_consumers({*self._others, self._hand.worker_id})
+            await self._sweep.go_on(engine)
+
     async def _bury_dead(self, engine: WorkflowEngine) -> None:
         """Whoever obtains a dead worker's file lock ends its leases at once."""
-        others = await engine.run(lambda turn: other_workers(self._hand.worker_id))
-        dead = await asyncio.to_thread(find_dead, self._settings.data, others)
+        dead = await asyncio.to_thread(find_dead, self._settings.data, self._others)
         if dead:
             log.warning("worker.found_dead", workers=dead)
             await engine.run(lambda turn: declare_gone(dead))
-        await engine.run(lambda turn: forget_gone(FORGET_US))

@@ -5,86 +5,22 @@ claimed, so no project can fill the queue.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
-from nexus.domain.ids import new_id
 from nexus.domain.states import QUICK_KINDS, ProjectState, SubtaskKind
-from nexus.models.writing import Many, Query, Row, Transaction, Value
-from nexus.orchestrator.transitions.tasks import Gift, give_subtasks
+from nexus.models.writing import Many, Query, Row, Transaction
+from nexus.orchestrator.newborn import (
+    INGEST_ATTEMPTS,
+    INGEST_TIMEOUT_SECONDS,
+    MAX_PLAN_CALLS,
+    NewSubtask,
+)
+from nexus.orchestrator.transitions.closing import INSERT_SUBTASK, give_subtask
+from nexus.orchestrator.transitions.ending import read_ready
 from nexus.orchestrator.turn import Announcement, Subject, Turn
 
 WINDOW: Final = 256
-MAX_MODEL_CALLS: Final = 50
-MAX_PLAN_CALLS: Final = 6
-PLAN_TIMEOUT_SECONDS: Final = 300.0
-PLAN_ATTEMPTS: Final = 3
-INGEST_ATTEMPTS: Final = 20
-"""A document waits about two minutes for a memory that is away."""
-INGEST_TIMEOUT_SECONDS: Final = 900.0
-
-INSERT_SUBTASK: Final = (
-    "INSERT INTO subtasks (id, workspace, project_id, task_id, document_id, supersedes, kind, agent, "
-    "priority, max_attempts, max_model_calls, timeout_seconds, status, owner, claim, attempt, "
-    "attempt_open, started_at, deadline_at, generation, run_at, announced_at, requests, "
-    "input_tokens, output_tokens, cost_pico_usd, created_at) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $15, "
-    "CASE WHEN CAST($15 AS BIGINT) = 1 THEN NOW_US() END, CASE WHEN CAST($15 AS BIGINT) = 1 "
-    "THEN NOW_US() + CAST(CAST($12 AS DOUBLE PRECISION) * 1000000 AS BIGINT) END, "
-    "0, NOW_US(), NULL, 0, 0, 0, 0, NOW_US())"
-)
-
-COPY_STEPS: Final = (
-    "INSERT INTO journal (subtask_id, number, workspace, kind, name, key, occurrence, generation, "
-    "fingerprint, effect, status, claim, request, result, outcome, input_tokens, output_tokens, "
-    "cost_pico_usd, begun_at, recorded_at) "
-    "SELECT CAST($1 AS VARCHAR), number, workspace, kind, name, key, occurrence, 0, fingerprint, "
-    "effect, status, 0, request, result, outcome, 0, 0, 0, begun_at, recorded_at "
-    "FROM journal WHERE subtask_id = $2 AND kind = 'step' AND status = 'recorded'"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class NewSubtask:
-    """A subtask about to be queued or, with an `owner`, born in a worker's hands."""
-
-    kind: SubtaskKind
-    agent: str
-    workspace: str
-    project_id: str | None = None
-    task_id: str | None = None
-    document_id: str | None = None
-    supersedes: str | None = None
-    max_attempts: int = PLAN_ATTEMPTS
-    max_model_calls: int = MAX_MODEL_CALLS
-    timeout_seconds: float = PLAN_TIMEOUT_SECONDS
-    owner: str | None = None
-    id: str = field(default_factory=lambda: new_id("sub"))
-
-    def row(self) -> tuple[Value, ...]:
-        """Write it as INSERT_SUBTASK takes it."""
-        return (
-            self.id,
-            self.workspace,
-            self.project_id,
-            self.task_id,
-            self.document_id,
-            self.supersedes,
-            self.kind.value,
-            self.agent,
-            0 if self.kind in QUICK_KINDS else 1,
-            self.max_attempts,
-            self.max_model_calls,
-            self.timeout_seconds,
-            "running" if self.owner else "queued",
-            self.owner,
-            int(self.owner is not None),
-        )
-
-    @property
-    def subject(self) -> Subject:
-        """Whom its first event is about."""
-        return Subject(self.project_id or "", self.workspace, self.task_id, self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,44 +54,32 @@ class Queued:
         return Queued(self.waiting + other.waiting, self.taken + other.taken)
 
 
-READY: Final = (
-    "SELECT t.id, t.project_id, t.workspace, t.agent, t.max_attempts, t.timeout_seconds, "
-    "t.earlier_subtask_id, t.key, p.status, "
-    "(SELECT lease_until FROM workers WHERE id = $2) > NOW_US() "
-    "FROM tasks t JOIN projects p ON p.id = t.project_id "
-    "WHERE t.id IN EACH($1) AND t.status = 'pending' ORDER BY t.project_id, t.node"
-)
-
-
 def queue_tasks(
     turn: Turn, task_ids: Sequence[str], share: Share = NO_SHARE
 ) -> Transaction[Queued]:
-    """Create the `work` subtasks of tasks that are ready: a share is taken over, the rest queued.
+    """Queue the tasks that are ready; see `queue_ready`."""
+    rows = yield from read_ready(task_ids, share.worker_id)
+    return queue_ready(turn, rows, share)
 
-    A task that ran before (a retry) gets a new subtask that keeps the recorded steps.
+
+def queue_ready(turn: Turn, rows: Sequence[Row], share: Share) -> Queued:
+    """Make the `work` subtasks of ready tasks (rows of READY): a share is taken over, the rest queued.
+
+    They become rows when the turn is written. A task that ran before (a retry) gets a new
+    subtask that keeps the recorded steps.
     """
-    rows = yield Query(READY, (list(task_ids), share.worker_id))
-    if not rows:
-        return Queued()
-    may_take = sum(row[8] == ProjectState.RUNNING for row in rows) if rows[0][9] else 0
+    may_take = sum(row[8] == ProjectState.RUNNING and bool(row[9]) for row in rows)
     left = share.of(may_take)
     made: list[NewSubtask] = []
     for row in rows:
         takes = left > 0 and row[8] == ProjectState.RUNNING
         left -= takes
-        made.append(_work(row, share.worker_id if takes else None))
-    yield Many(INSERT_SUBTASK, [one.row() for one in made])
-    given = [
-        Gift(one.subject, row[7], one.agent, one.owner) for one, row in zip(made, rows, strict=True)
-    ]
-    yield from give_subtasks(turn, given)
-    retried = [(one.id, one.supersedes) for one in made if one.supersedes]
-    if retried:
-        yield Many(COPY_STEPS, retried)
-    waiting = tuple(one for one in made if not one.owner)
-    for project_id in sorted({one.project_id for one in waiting if one.project_id}):
-        yield from announce_project(turn, project_id)
-    return Queued(waiting, tuple(one for one in made if one.owner))
+        one = _work(row, share.worker_id if takes else None)
+        give_subtask(turn, one, row[7])
+        made.append(one)
+    return Queued(
+        tuple(one for one in made if not one.owner), tuple(one for one in made if one.owner)
+    )
 
 
 def _work(row: Row, owner: str | None) -> NewSubtask:
@@ -182,7 +106,7 @@ def queue_planning(turn: Turn, project: Subject) -> Transaction[str]:
         max_model_calls=MAX_PLAN_CALLS,
     )
     yield Many(INSERT_SUBTASK, [made.row()])
-    turn.tell(made.subject, "subtask.queued", kind=made.kind.value)
+    turn.tell(made.subject(None), "subtask.queued", kind=made.kind.value)
     return made.id
 
 

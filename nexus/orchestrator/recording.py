@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from nexus.domain.money import to_usd
 from nexus.domain.seam import Call, CallKind, Json, Recorded, Usage
-from nexus.domain.text import clean, dumps
+from nexus.domain.text import clean
 from nexus.errors import Fenced
 from nexus.models.writing import Many, Query, Row, Transaction, Value
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.turn import Subject, Tally, Turn, lock_projects_of
+from nexus.orchestrator.value_files import Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +21,17 @@ class Intent:
     number: int
     occurrence: int
     generation: int
+    request: Kept
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A call that was made under a claim, and what it came to."""
+    """A call that was made under a claim, and what it came to; `result` is its value as kept."""
 
     held: Held
     intent: Intent
     recorded: Recorded
+    result: Kept
 
 
 def still_held(claims: Sequence[Held]) -> Transaction[dict[Held, Row]]:
@@ -50,9 +53,9 @@ def begin_calls(
     """Commit the intents of calls whose claims hold; one met again is renewed."""
     yield Many(
         "INSERT INTO journal (subtask_id, number, workspace, kind, name, key, occurrence, "
-        "generation, fingerprint, effect, status, claim, request, input_tokens, output_tokens, "
-        "begun_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'begun', $11, $12, 0, 0, "
-        "NOW_US()) ON CONFLICT (subtask_id, number) DO UPDATE SET status = 'begun', "
+        "generation, fingerprint, effect, status, claim, request, request_sha256, request_bytes, "
+        "input_tokens, output_tokens, begun_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
+        "'begun', $11, $12, $13, $14, 0, 0, NOW_US()) ON CONFLICT (subtask_id, number) DO UPDATE SET status = 'begun', "
         "claim = EXCLUDED.claim, begun_at = EXCLUDED.begun_at WHERE journal.status = 'begun'",
         [_journal_row(held, intent, holds[held][1]) for held, intent in begun],
     )
@@ -72,7 +75,25 @@ def _journal_row(held: Held, intent: Intent, workspace: str) -> tuple[Value, ...
         call.fingerprint,
         call.effect.value,
         held.claim,
-        dumps(call.request),
+        intent.request.text,
+        intent.request.digest,
+        intent.request.size,
+    )
+
+
+def reopen(held: Held, number: int) -> Transaction[None]:
+    """Take a record whose file is lost for a call that was interrupted.
+
+    Raises:
+        Fenced: the claim is not held any more.
+    """
+    if held not in (yield from still_held([held])):
+        raise Fenced(f"the claim on {held.subtask_id} is not held any more")
+    yield Query(
+        "UPDATE journal SET status = 'begun', result = NULL, result_sha256 = NULL, "
+        "result_bytes = NULL, outcome = NULL, recorded_at = NULL "
+        "WHERE subtask_id = $1 AND number = $2 AND status = 'recorded'",
+        (held.subtask_id, number),
     )
 
 
@@ -84,8 +105,9 @@ def record_calls(turn: Turn, done: Sequence[Done], holds: Mapping[Held, Row]) ->
     written = yield Query(
         "UPDATE journal SET status = j.state, result = j.value, outcome = j.how, "
         "input_tokens = j.read, output_tokens = j.written, cost_pico_usd = j.cost, "
-        "recorded_at = NOW_US() FROM EACH OF $1 (subtask TEXT, place BIGINT, state TEXT, "
-        "value TEXT, how TEXT, read BIGINT, written BIGINT, cost BIGINT) AS j "
+        "result_sha256 = j.digest, result_bytes = j.size, recorded_at = NOW_US() "
+        "FROM EACH OF $1 (subtask TEXT, place BIGINT, state TEXT, value TEXT, how TEXT, "
+        "read BIGINT, written BIGINT, cost BIGINT, digest TEXT, size BIGINT) AS j "
         "WHERE journal.subtask_id = j.subtask AND journal.number = j.place "
         "AND journal.status = 'begun' "
         "RETURNING subtask_id, journal.number, recorded_at - begun_at",
@@ -107,11 +129,13 @@ def _result_row(done: Done) -> tuple[str | int | None, ...]:
         done.held.subtask_id,
         done.intent.number,
         "failed" if recorded.outcome == "failed" else "recorded",
-        dumps(recorded.value),
+        done.result.text,
         recorded.outcome,
         usage.input_tokens,
         usage.output_tokens,
         usage.cost_pico_usd,
+        done.result.digest,
+        done.result.size,
     )
 
 

@@ -24,6 +24,7 @@ from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.journal import JournalSeam, read_journal
 from nexus.orchestrator.judging import STRAY_CANCEL, judge, time_over
 from nexus.orchestrator.settling import Outcome, Problem
+from nexus.orchestrator.value_files import ValueFiles
 from nexus.tools.scope import Equipment, ToolScope
 
 T = TypeVar("T")
@@ -98,6 +99,8 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
             hint="give the worker the same NEXUS_PLUGINS as the API",
         )
     journal = await _patiently(lambda: read_journal(bench.database, claimed))
+    files = ValueFiles(bench.folders.values_of(claimed.workspace, claimed.project_id or ""))
+    seam = JournalSeam(bench.engine, desk, claimed, journal, files)
     context = Context(
         workspace=claimed.workspace,
         project_id=claimed.project_id or "",
@@ -105,7 +108,7 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
         subtask_id=claimed.held.subtask_id,
         attempt=claimed.attempt,
         model=claimed.material.model if claimed.material else None,
-        seam=JournalSeam(bench.engine, desk, claimed, journal),
+        seam=seam,
         scope=ToolScope(
             workspace=claimed.workspace,
             project_id=claimed.project_id or "",
@@ -116,6 +119,7 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
         models=bench.models,
     )
     output = await agent.run(briefing.brief, context)
+    await seam.close()
     if not isinstance(output, str):
         raise PermanentFailure(
             f"the agent {claimed.agent} returned {type(output).__name__}, not text",

@@ -1,7 +1,7 @@
 """Settle: record an outcome and advance the graph, one transaction, once."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -12,19 +12,21 @@ from nexus.domain.states import ProjectState, SubtaskKind, SubtaskState, TaskSta
 from nexus.domain.text import clean, dumps
 from nexus.errors import Fenced
 from nexus.models.writing import Query, Row, Transaction
-from nexus.orchestrator.advancing import advance, advance_past_failure
+from nexus.orchestrator.advancing import advance_past_failure
 from nexus.orchestrator.claiming import Claimed, claim_taken
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.planting import plant_plan, ready_tasks
-from nexus.orchestrator.queueing import NO_SHARE, Queued, Share, queue_tasks
+from nexus.orchestrator.queueing import NO_SHARE, Queued, Share, queue_ready, queue_tasks
+from nexus.orchestrator.transitions.ending import end_work
 from nexus.orchestrator.transitions.projects import move_project
 from nexus.orchestrator.transitions.subtasks import (
     Held,
     finish_subtasks,
     requeue_subtask,
     subject_of,
+    tell_finished_subtasks,
 )
-from nexus.orchestrator.transitions.tasks import finish_tasks
+from nexus.orchestrator.transitions.tasks import finish_tasks, tell_finished_tasks
 from nexus.orchestrator.turn import Subject, Turn, lock_projects_of
 
 BACKOFF_FIRST_SECONDS: Final = 1.0
@@ -94,41 +96,58 @@ def settle(
 def settle_well(
     turn: Turn, outcomes: Sequence[tuple[Held, Outcome]], share: Share, recall: Recall
 ) -> Transaction[Settled]:
-    """Record what one worker's claims came to when all went well; projects are locked already.
-
-    The cost is that of a handful of statements, however many outcomes there are.
-    """
-    by_id = {held.subtask_id: (held, outcome) for held, outcome in outcomes}
-    outputs = {key: clean(outcome.output or "") for key, (_, outcome) in by_id.items()}
-    rows = yield from finish_subtasks(
-        turn, [(held, outputs[key]) for key, (held, _) in by_id.items()], SubtaskState.SUCCEEDED
-    )
-    settled = Settled(fenced=by_id.keys() - {row[0] for row in rows})
-    for row in rows:
-        if row[5] == SubtaskKind.INGEST:
-            yield from _finish_document(row[6], passages=by_id[row[0]][1].passages or 0)
-    queued = yield from _free(turn, rows, by_id, share)
-    if queued.taken:
-        settled.taken = yield from claim_taken(queued.taken, recall, outputs)
+    """Record what one worker's claims came to when all went well; projects are locked already."""
+    settled = Settled()
+    work: list[tuple[Held, str]] = []
+    for held, outcome in outcomes:
+        if outcome.graph is None and outcome.passages is None:
+            work.append((held, clean(outcome.output or "")))
+            continue
+        queued = yield from _settle_rare(turn, held, outcome, share)
+        if queued is None:
+            settled.fenced.add(held.subtask_id)
+            continue
+        share = share.without(len(queued.taken))
+        settled.taken += yield from claim_taken(queued.taken, recall, {})
+    if work:
+        yield from _settle_work(turn, work, share, recall, settled)
     return settled
 
 
-def _free(
-    turn: Turn, rows: Sequence[Row], outcomes: Mapping[str, tuple[Held, Outcome]], share: Share
-) -> Transaction[Queued]:
-    """Move on what waited for settled plans and tasks."""
-    queued = Queued()
-    for row in rows:
-        plan, graph = outcomes[row[0]][1].plan, outcomes[row[0]][1].graph
-        if plan and graph:
-            more = yield from _accept_plan(turn, subject_of(row), plan, graph, share)
-            queued, share = queued + more, share.without(len(more.taken))
-    subjects = [subject_of(row) for row in rows if row[3]]
-    if subjects:
-        ended = yield from finish_tasks(turn, subjects, TaskState.SUCCEEDED)
-        places = [(row[1], row[2]) for row in ended]
-        queued = queued + (yield from advance(turn, places, share))
-    return queued
+def _settle_work(
+    turn: Turn,
+    work: Sequence[tuple[Held, str]],
+    share: Share,
+    recall: Recall,
+    settled: Settled,
+) -> Transaction[None]:
+    """Settle the work of tasks: a handful of statements, however many there are."""
+    ended = yield from end_work(work, work[0][0].owner, share.free_slots)
+    found = {row[0]: row for row in ended.subtasks}
+    settled.fenced |= {held.subtask_id for held, _ in work} - found.keys()
+    rows = [found[held.subtask_id] for held, _ in work if held.subtask_id in found]
+    tell_finished_subtasks(turn, rows, SubtaskState.SUCCEEDED)
+    tell_finished_tasks(turn, [subject_of(row) for row in rows], ended.tasks, TaskState.SUCCEEDED)
+    taken = queue_ready(turn, ended.ready, share).taken
+    outputs = {held.subtask_id: output for held, output in work}
+    settled.taken += yield from claim_taken(taken, recall, outputs, ended.briefs)
+
+
+def _settle_rare(
+    turn: Turn, held: Held, outcome: Outcome, share: Share
+) -> Transaction[Queued | None]:
+    """Settle planning or an ingestion; None if the claim is not held any more."""
+    rows = yield from finish_subtasks(
+        turn, [(held, clean(outcome.output or ""))], SubtaskState.SUCCEEDED
+    )
+    if not rows:
+        return None
+    if outcome.plan and outcome.graph:
+        return (
+            yield from _accept_plan(turn, subject_of(rows[0]), outcome.plan, outcome.graph, share)
+        )
+    yield from _finish_document(rows[0][6], passages=outcome.passages or 0)
+    return Queued()
 
 
 def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None]:

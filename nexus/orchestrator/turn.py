@@ -5,18 +5,13 @@ numbers from the project's row last; so the order of numbers is the order of com
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from typing import Final
 
 from nexus.domain.events import EVENTS
 from nexus.domain.seam import Json
 from nexus.domain.text import dumps
-from nexus.models.writing import Lock, Many, Query, Row, Transaction, Value
-
-INSERT_EVENT: Final = (
-    "INSERT INTO events (project_id, seq, workspace, type, at, task_id, subtask_id, attempt, data) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-)
+from nexus.models.writing import Cell, Lock, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +33,6 @@ class Announcement:
     quick: bool
 
 
-NUMBER_EVENTS: Final = (
-    "UPDATE projects SET seq = seq + j.events, tasks_open = tasks_open - j.ended, "
-    "tasks_succeeded = tasks_succeeded + j.well, requests = requests + j.asked, "
-    "input_tokens = input_tokens + j.read, output_tokens = output_tokens + j.written, "
-    "cost_pico_usd = cost_pico_usd + j.cost, unpriced_requests = unpriced_requests + j.unpriced, "
-    "updated_at = NOW_US() FROM EACH OF $1 (project TEXT, events BIGINT, ended BIGINT, well BIGINT, "
-    "asked BIGINT, read BIGINT, written BIGINT, cost BIGINT, unpriced BIGINT) AS j "
-    "WHERE projects.id = j.project "
-    "RETURNING id, seq, updated_at, status, tasks_open, tasks_total, tasks_succeeded, workspace"
-)
-
-
 @dataclass(slots=True)
 class Tally:
     """What a transaction adds to a project's counters."""
@@ -62,6 +45,42 @@ class Tally:
     cost_pico_usd: int = 0
     unpriced_requests: int = 0
 
+    def row(self) -> tuple[int, ...]:
+        """Its counters in the order of `closing.COUNT_UP`."""
+        return (
+            self.ended,
+            self.well,
+            self.requests,
+            self.input_tokens,
+            self.output_tokens,
+            self.cost_pico_usd,
+            self.unpriced_requests,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """An event of a transaction; `place` counts from 1 among its project's events there."""
+
+    project_id: str
+    place: int
+    subject: Subject
+    type: str
+    data: str
+
+    def numbered(self) -> tuple[Cell, ...]:
+        """Write it without its final number and time."""
+        about = self.subject
+        names = (about.task_id, about.subtask_id, about.attempt)
+        return (self.project_id, self.place, about.workspace, self.type, *names, self.data)
+
+    def row(self, before: int, at: int) -> tuple[Cell, ...]:
+        """Write it as a row, after `before` earlier events of its project, `at` a time in us."""
+        about = self.subject
+        names = (about.task_id, about.subtask_id, about.attempt)
+        seq = before + self.place
+        return (self.project_id, seq, about.workspace, self.type, at, *names, self.data)
+
 
 @dataclass(slots=True)
 class Turn:
@@ -69,8 +88,12 @@ class Turn:
 
     announcements: list[Announcement] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
-    _events: dict[str, list[tuple[Subject, str, str]]] = field(default_factory=dict)
-    _tallies: dict[str, Tally] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)  # projects whose new subtasks wait
+    subtasks: list[tuple[Cell, ...]] = field(default_factory=list)
+    gifts: list[tuple[str, str, int]] = field(default_factory=list)  # task, subtask, runs
+    copies: list[tuple[str, str]] = field(default_factory=list)  # subtask, the one before
+    _events: dict[str, list[EventRow]] = field(default_factory=dict)
+    tallies: dict[str, Tally] = field(default_factory=dict)
 
     def tell(self, subject: Subject, event: str, **data: Json) -> None:
         """Add an event; `data` has exactly the fields the catalogue lists for it.
@@ -80,54 +103,25 @@ class Turn:
         """
         if set(data) != set(EVENTS.get(event, ("unknown event",))):
             raise ValueError(f"{event} has the fields {EVENTS.get(event)}, not {tuple(data)}")
-        self._events.setdefault(subject.project_id, []).append((subject, event, dumps(data)))
+        told = self._events.setdefault(subject.project_id, [])
+        told.append(EventRow(subject.project_id, len(told) + 1, subject, event, dumps(data)))
 
     def tally(self, project_id: str) -> Tally:
         """The counters to which this transaction adds for a project."""
-        return self._tallies.setdefault(project_id, Tally())
+        return self.tallies.setdefault(project_id, Tally())
 
-    def write_events(self) -> Transaction[list[Row]]:
-        """Add up, number and insert everything told, in one pass over the projects.
-
-        Returns:
-            (id, seq, updated_at, status, tasks_open, tasks_total, tasks_succeeded, workspace)
-            of each project a task of which has ended.
-        """
+    def take(self) -> tuple[list[tuple[str | int, ...]], list[EventRow]]:
+        """Hand over what is to be written: changes of projects in id order, and events."""
         told, self._events = self._events, {}
-        tallies, self._tallies = self._tallies, {}
-        ids = sorted(told.keys() | tallies.keys())
-        if not ids:
-            return []
-        changes = [
-            (one, len(told.get(one, ())), *astuple(tallies.get(one, NOTHING))) for one in ids
+        tallies, self.tallies = self.tallies, {}
+        changes: list[tuple[str | int, ...]] = [
+            (one, len(told.get(one, ())), *tallies.get(one, NOTHING).row())
+            for one in sorted(told.keys() | tallies.keys())
         ]
-        found = yield Query(NUMBER_EVENTS, (changes,))
-        self.touched.update(row[0] for row in found)
-        rows: list[tuple[Value, ...]] = []
-        for project_id, last, now, *_ in found:  # one that was deleted meanwhile is not found
-            events = told.get(project_id, [])
-            for seq, (subject, event, data) in enumerate(events, last - len(events) + 1):
-                rows.append(_event_row(subject, seq, now, event, data))
-        if rows:
-            yield Many(INSERT_EVENT, rows)
-        return [row for row in found if row[0] in tallies and tallies[row[0]].ended]
+        return changes, [event for one in sorted(told) for event in told[one]]
 
 
 NOTHING: Final = Tally()
-
-
-def _event_row(subject: Subject, seq: int, now: int, event: str, data: str) -> tuple[Value, ...]:
-    return (
-        subject.project_id,
-        seq,
-        subject.workspace,
-        event,
-        now,
-        subject.task_id,
-        subject.subtask_id,
-        subject.attempt,
-        data,
-    )
 
 
 def lock_projects(project_ids: Collection[str]) -> Transaction[None]:

@@ -11,9 +11,10 @@ from nexus.schemas.deliverable import Deliverable
 from nexus.schemas.lists import Page, PageParams
 from nexus.schemas.progress import Progress, ProgressParams
 from nexus.schemas.projects import PlanParams, PlanShown
-from nexus.schemas.tasks import JournalEntry, Subtask, Task
+from nexus.schemas.tasks import JournalEntry, JournalParams, Subtask, Task
 from nexus.services import tasks
 from nexus.services.deliverable import get_deliverable
+from nexus.services.journal import read_journal
 from nexus.services.plans import get_plan
 from nexus.services.progress import get_progress
 
@@ -92,7 +93,10 @@ async def list_subtasks(caller: Reader, parts: Opened, task_id: str, page: Pagin
 @router.get("/subtasks/{subtask_id}/journal")
 @router.get("/subtasks/{subtask_id}/journal/", include_in_schema=False)
 async def show_journal(
-    caller: Reader, parts: Opened, subtask_id: str, page: Paging
+    caller: Reader,
+    parts: Opened,
+    subtask_id: str,
+    wanted: Annotated[JournalParams, Query()],
 ) -> Page[JournalEntry]:
-    """List the recorded calls of a subtask in the order they began."""
-    return await tasks.read_journal(parts.database, caller, subtask_id, page)
+    """List the recorded calls of a subtask in the order they began; with `number`, one in full."""
+    return await read_journal(parts.database, parts.settings.data, caller, subtask_id, wanted)

@@ -2,6 +2,7 @@
 
 from pydantic import Field, JsonValue
 
+from nexus.schemas.lists import PageParams
 from nexus.schemas.progress import TaskStatus
 from nexus.schemas.projects import Failure, Usage
 from nexus.schemas.strictness import Reply
@@ -50,6 +51,14 @@ class Subtask(Reply):
     finished_at: str | None
 
 
+class LargeValue(Reply):
+    """A request or result that is kept in a file."""
+
+    sha256: str = Field(description="Of its JSON, in hex; the name of the file.")
+    bytes: int
+    preview: str = Field(description="How its JSON begins.")
+
+
 class JournalEntry(Reply):
     """One recorded call: a model's reply, a tool's result or a step's value."""
 
@@ -61,8 +70,18 @@ class JournalEntry(Reply):
     effect: str
     status: str
     request: JsonValue
+    large_request: LargeValue | None
     result: JsonValue
+    large_result: LargeValue | None
     outcome: str | None
     usage: Usage
     begun_at: str
     recorded_at: str | None
+
+
+class JournalParams(PageParams):
+    """What to show of a journal."""
+
+    number: int | None = Field(
+        None, ge=0, description="Only this record, with what is large in full."
+    )

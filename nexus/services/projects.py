@@ -11,7 +11,7 @@ from nexus.errors import FieldProblem, InvalidInput, NotFound
 from nexus.models.database import Database
 from nexus.models.projects import Project as ProjectRow
 from nexus.models.writing import Transaction
-from nexus.orchestrator.briefing import remove_folder
+from nexus.orchestrator.briefing import remove_folders
 from nexus.orchestrator.creating import NewProject
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.turn import Turn
@@ -144,7 +144,7 @@ async def delete_project(
 ) -> None:
     """Delete a project that is not running, with its history and its files on this machine."""
     await engine.run(lambda turn: engine.delete(turn, caller.workspace, project_id))
-    await remove_folder(data, caller.workspace, project_id)
+    await remove_folders(data, caller.workspace, project_id)
 
 
 def no_project() -> NotFound:

@@ -1,4 +1,4 @@
-"""Tasks, subtasks and the journal, read for the API."""
+"""Tasks and their subtasks, read for the API."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +11,10 @@ from nexus.errors import NotFound
 from nexus.models.database import Database
 from nexus.models.projects import Project as ProjectRow
 from nexus.models.projects import Task as TaskRow
-from nexus.models.work import JournalRecord
 from nexus.models.work import Subtask as SubtaskRow
 from nexus.schemas.lists import Page, PageParams
 from nexus.schemas.projects import Usage
-from nexus.schemas.tasks import JournalEntry, Subtask, Task
+from nexus.schemas.tasks import Subtask, Task
 from nexus.services.caller import Caller
 from nexus.services.cursors import Cursor, page_of
 from nexus.services.progress import ATTEMPT, SHOWN_STATUS
@@ -182,56 +181,3 @@ def _show_subtask(row: Row[Any]) -> Subtask:
         started_at=rfc3339(row.started_at),
         finished_at=rfc3339(row.finished_at),
     )
-
-
-async def read_journal(
-    database: Database, caller: Caller, subtask_id: str, page: PageParams
-) -> Page[JournalEntry]:
-    """List the recorded calls of a subtask in the order they began.
-
-    Raises:
-        NotFound: unknown subtask, or another workspace's.
-    """
-    at = Cursor.read(page.cursor)
-    owner = select(SubtaskRow.id).where(
-        SubtaskRow.id == subtask_id, SubtaskRow.workspace == caller.workspace
-    )
-    statement = (
-        select(JournalRecord.__table__)
-        .where(JournalRecord.subtask_id == subtask_id)
-        .order_by(JournalRecord.number)
-        .limit(page.limit + 1)
-    )
-    if at:
-        statement = statement.where(JournalRecord.number > at.number)
-    async with reading(database) as session:
-        if (await session.execute(owner)).one_or_none() is None:
-            raise NotFound("there is no such subtask")
-        rows = (await session.execute(statement)).all()
-    shown = rows[: page.limit]
-    following = Cursor(shown[-1].number, "").write() if len(rows) > page.limit else None
-    return Page(items=[_show_record(row) for row in shown], next_cursor=following)
-
-
-def _show_record(row: Row[Any]) -> JournalEntry:
-    usage = {name: getattr(row, name) for name in ("input_tokens", "output_tokens")}
-    cost = row.cost_pico_usd or 0
-    return JournalEntry(
-        number=row.number,
-        kind=row.kind,
-        name=row.name,
-        key=row.key,
-        generation=row.generation,
-        effect=row.effect,
-        status=row.status,
-        request=row.request,
-        result=row.result,
-        outcome=row.outcome,
-        usage=_call_usage(row.kind, usage, cost),
-        begun_at=rfc3339(row.begun_at) or "",
-        recorded_at=rfc3339(row.recorded_at),
-    )
-
-
-def _call_usage(kind: str, tokens: dict[str, int], cost: int) -> Usage:
-    return show_usage({"requests": int(kind == "model"), **tokens, "cost_pico_usd": cost})

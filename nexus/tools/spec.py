@@ -21,7 +21,7 @@ ToolFunction = Callable[..., Awaitable[Json]]
 F = TypeVar("F", bound=ToolFunction)
 
 MOST_ARGUMENT_BYTES: Final = 1024**2
-MOST_RESULT_BYTES: Final = 4 * 1024**2
+MOST_RESULT_BYTES: Final = 48 * 1024**2
 _PROBLEMS_SHOWN: Final = 5
 _KEY: Final = "idempotency_key"
 

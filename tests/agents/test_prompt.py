@@ -69,3 +69,9 @@ def test_empty_sections_are_left_out() -> None:
 def test_a_missing_variable_is_an_error() -> None:
     with pytest.raises(Misconfigured, match="'tools' is undefined"):
         render("research")
+
+
+def test_an_input_too_large_for_any_model_is_cut_and_says_so() -> None:
+    prompt = work_prompt(brief(inputs={"before": "x" * 1_000_000}), ())
+    assert "x\n[cut: the first 300,000 of 1,000,000 characters]\n</input>" in prompt
+    assert len(prompt) < 301_000

@@ -89,5 +89,47 @@ async def test_the_guardian_way_passes_signals_on_and_ends_with_its_child(tmp_pa
     assert not is_alive(pid)
 
 
+BEATING = """
+import pathlib, time
+while True:
+    pathlib.Path("{beat}").touch()
+    time.sleep(0.02)
+"""
+
+
+def beating(folder: Path) -> Program:
+    """A program that touches a file as long as it goes on."""
+    beat = folder / "beat"
+
+    def last_beat(_: int) -> int | None:
+        return beat.stat().st_mtime_ns if beat.exists() else None
+
+    return Program(
+        name="worker-1",
+        command=(sys.executable, "-I", "-S", "-c", BEATING.format(beat=beat)),
+        log=folder / "worker-1.log",
+        is_ready=_never,
+        last_beat=last_beat,
+        silence_seconds=1.0,
+    )
+
+
+async def test_a_stopped_child_is_killed_and_started_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    async with Supervisor(said.append, first_pause_seconds=0.01) as supervisor:
+        await supervisor.start([beating(tmp_path)], ready_within=None)
+        await until((tmp_path / "beat").exists)
+        stopped = supervisor.pid_of("worker-1")
+        os.kill(stopped, signal.SIGSTOP)
+        await until(lambda: supervisor.pid_of("worker-1") != stopped)
+        again = supervisor.pid_of("worker-1")
+        beat = (tmp_path / "beat").stat().st_mtime_ns
+        await until(lambda: (tmp_path / "beat").stat().st_mtime_ns - beat > 1_500_000_000)
+        assert supervisor.pid_of("worker-1") == again
+    assert said[0] == f"worker-1 (process {stopped}) gave no sign of life for 1 s; killing it"
+    assert said[1].startswith("worker-1 was ended by signal 9; starting it again in 0.01 s")
+    assert len(said) == 2
+
+
 async def _never() -> bool:
     return False

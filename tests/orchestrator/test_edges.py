@@ -7,7 +7,7 @@ import pytest
 
 from nexus.errors import NotFound, StatementRefused
 from nexus.models.writing import Query, Transaction
-from nexus.orchestrator.briefing import folder_of, remove_folder
+from nexus.orchestrator.briefing import folder_of, remove_folders
 from nexus.orchestrator.creating import NewDocument
 from tests.support.rig import WORKSPACE, Rig, plan, task
 
@@ -33,8 +33,8 @@ async def test_the_folder_of_a_project_that_is_gone_goes_too(rig: Rig, tmp_path:
     assert folder.is_dir()
     (folder / "way out").symlink_to(outside)
 
-    await remove_folder(rig.settings.data, WORKSPACE, project)
-    await remove_folder(rig.settings.data, WORKSPACE, project)
+    await remove_folders(rig.settings.data, WORKSPACE, project)
+    await remove_folders(rig.settings.data, WORKSPACE, project)
 
     assert not folder.exists()
     assert (outside / "kept").read_text() == "theirs"

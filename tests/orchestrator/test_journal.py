@@ -1,74 +1,12 @@
 """Replay over the journal: what is counted, found again, and kept."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import replace
 
 import pytest
 
-from nexus.domain.seam import Call, CallKind, Json, Recorded, Usage
 from nexus.errors import LimitReached, TransientFailure
-from nexus.orchestrator.claiming import Claimed, claim, release_all
-from nexus.orchestrator.desk import Desk
-from nexus.orchestrator.hand import Hand
-from nexus.orchestrator.journal import JournalSeam, read_journal
-from nexus.orchestrator.membership import join
-from tests.support.rig import Rig, plan, task
-
-WORKER = "wrk_of_this_test"
-
-
-class Run:
-    """One subtask, claimed again and again; `made` lists the effects that really happened."""
-
-    def __init__(self, rig: Rig, most_model_calls: int) -> None:
-        self._rig = rig
-        self._desks = AsyncExitStack()
-        self._most = most_model_calls
-        self._seam: JournalSeam
-        self.made: list[str] = []
-
-    async def claim(self) -> None:
-        """Lose whatever is held and begin anew from the journal."""
-        engine = self._rig.parts.engine
-        await self.end()
-        desk = Desk(engine, Hand(WORKER), lambda: None, lambda claimed: None)
-        await self._desks.enter_async_context(desk)
-        await engine.run(lambda turn: join(WORKER, 1, 60.0))
-        await engine.run(lambda turn: release_all(turn, WORKER, "a test"))
-        (subtask,) = await self._rig.subtasks(self._project)
-        (claimed,) = await engine.run(lambda turn: claim(turn, WORKER, [subtask.id]))
-        capped: Claimed = replace(claimed, max_model_calls=self._most)
-        journal = await read_journal(self._rig.parts.database, capped)
-        self._seam = JournalSeam(engine, desk, capped, journal)
-
-    async def end(self) -> None:
-        """Write what is still to be written, as a worker does when it ends."""
-        await self._desks.aclose()
-
-    async def start(self) -> None:
-        self._project = await self._rig.start(plan(task("one", "quick")))
-        await self.claim()
-
-    async def ask(self, what: str, *, wrong: BaseException | None = None) -> Json:
-        """Make a model call named by its fingerprint."""
-        return await self._pass(Call(CallKind.MODEL, "offline", "", what.ljust(64, "0")), wrong)
-
-    async def step(self, name: str) -> Json:
-        return await self._pass(Call(CallKind.STEP, name, name, "0" * 64), None)
-
-    async def _pass(self, call: Call, wrong: BaseException | None) -> Json:
-        async def effect(key: str) -> Recorded:
-            self.made.append(call.fingerprint.rstrip("0") or call.key)
-            if wrong:
-                raise wrong
-            return Recorded(f"reply {len(self.made)}", Usage(1, 1, 1, 0))
-
-        return await self._seam.call(call, effect)
-
-
-class Killed(BaseException):
-    """The process ended inside an effect."""
+from tests.orchestrator.claimed_run import Killed, Run
+from tests.support.rig import Rig
 
 
 @pytest.fixture
@@ -119,3 +57,25 @@ async def test_the_same_call_twice_is_two_records(run: Run) -> None:
 
     assert [await run.step("same"), await run.step("same")] == first
     assert len(set(map(str, first))) == 2
+
+
+async def test_calls_made_side_by_side_may_come_in_another_order(run: Run) -> None:
+    kept = await run.ask("a")
+    await run.claim()
+
+    await run.ask("b")
+    assert await run.ask("a") == kept
+    await run.close()
+    assert run.made == ["a", "b"]
+    assert "subtask.superseded" not in await run.told()
+
+
+async def test_a_reply_that_a_whole_run_did_not_ask_for_is_cut(run: Run) -> None:
+    await run.ask("a")
+    await run.claim()
+
+    await run.ask("b")
+    await run.close()
+    await run.end()
+    assert [one.status for one in await run.records()] == ["superseded", "recorded"]
+    assert "subtask.superseded" in await run.told()

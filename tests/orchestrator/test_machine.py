@@ -41,6 +41,7 @@ from nexus.orchestrator.queueing import Share
 from nexus.orchestrator.recording import Done, Intent
 from nexus.orchestrator.settling import Outcome, Problem, settle
 from nexus.orchestrator.transitions.subtasks import Held
+from nexus.orchestrator.value_files import Kept
 from tests.domain.plans import AGENTS, plan_documents
 from tests.orchestrator.bench import Ledger, empty_database
 from tests.orchestrator.folding import check_project
@@ -150,9 +151,9 @@ class Engine(RuleBasedStateMachine):
     def call_a_model(self, which: int, interrupted: bool) -> None:
         claimed = self.claims[which % len(self.claims)]
         held, number = claimed.held, self.numbers.get(claimed.held.subtask_id, 0)
-        intent = Intent(Call(CallKind.MODEL, "offline", "", "f" * 64), number, 0, 0)
+        intent = Intent(Call(CallKind.MODEL, "offline", "", "f" * 64), number, 0, 0, Kept("null"))
         is_held = self.is_held(held)
-        done = Done(held, intent, Recorded("reply", Usage(1, 10, 5, 7)))
+        done = Done(held, intent, Recorded(None, Usage(1, 10, 5, 7)), Kept("1"))
         wishes: list[list[Wish]] = [[Begin(held, intent)]]
         if not interrupted:
             wishes += [[done], [done]]
@@ -253,8 +254,7 @@ class Engine(RuleBasedStateMachine):
 
     def status(self, project_id: str) -> str:
         (row,) = self.ledger.rows("SELECT status FROM projects WHERE id = ?", project_id)
-        status: str = row["status"]
-        return status
+        return str(row["status"])
 
     def attempts(self) -> dict[str, int]:
         return {row["id"]: row["attempt"] for row in self.ledger.rows("SELECT * FROM subtasks")}
@@ -262,11 +262,8 @@ class Engine(RuleBasedStateMachine):
     def is_held(self, held: Held) -> bool:
         return bool(
             self.ledger.rows(
-                "SELECT 1 FROM subtasks WHERE id = ? AND claim = ? AND owner = ? "
-                "AND status = 'running'",
-                held.subtask_id,
-                held.claim,
-                held.owner,
+                "SELECT 1 FROM subtasks WHERE (id, claim, owner, status) = (?, ?, ?, 'running')",
+                *(held.subtask_id, held.claim, held.owner),
             )
         )
 

@@ -7,10 +7,12 @@ import asyncio
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
-from nexus.agents import Brief, Context, agent
+from nexus.agents import Brief, Context, Effect, agent, tool
 from nexus.errors import PermanentFailure
+from nexus.tools.scope import ToolScope
 from tests.support.waiting import until
 
 
@@ -68,10 +70,50 @@ def _count(path: str) -> int:
     return count
 
 
+@tool(effect=Effect.IDEMPOTENT)
+async def tally(scope: ToolScope, file: str, gate: str = "") -> int:
+    """Count in a file how often this was called, and wait for the gate if there is one."""
+    count = _count(file)
+    if gate:
+        await until(Path(gate).exists, timeout=60)
+    return count
+
+
+@tool()
+async def page_of(scope: ToolScope, size: int, last: str = "x") -> str:
+    """Make a page of that many characters."""
+    return "x" * (size - 1) + last
+
+
+@agent("caller", description="Calls tools without a model")
+async def caller(brief: Brief, context: Context) -> str:
+    options = json.loads(brief.instructions)
+    counts = [await context.call_tool("tally", **call) for call in options["calls"]]
+    if context.attempt == 1:
+        raise ValueError("the first attempt ends here")
+    return json.dumps(counts)
+
+
+@agent("bulky", description="Makes a large page and reads its length")
+async def bulky(brief: Brief, context: Context) -> str:
+    page = await context.call_tool("page_of", size=int(brief.instructions))
+    return str(len(str(page)))
+
+
 @agent("poison", description="Brings its worker down")
 async def poison(brief: Brief, context: Context) -> str:
     os.kill(os.getpid(), signal.SIGKILL)
     return "never"
+
+
+@agent("hog", description="Computes without awaiting, for as many seconds as told")
+async def hog(brief: Brief, context: Context) -> str:
+    _compute(float(brief.instructions))
+    return "computed"
+
+
+def _compute(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 @agent("quick", description="Says one word")

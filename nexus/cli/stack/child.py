@@ -26,6 +26,8 @@ class Program:
 
     `is_ready` answers at once and may be asked many times; `environment` is complete, not
     an addition; `last_signal` is what the child receives when the supervisor is killed.
+    `last_beat` tells by process id when the program last showed that it goes on (any number
+    that changes, None before the first time); one silent for `silence_seconds` is killed.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Program:
     stop_seconds: float = 10.0
     last_signal: signal.Signals = signal.SIGKILL
     by_kernel: bool = KERNEL_TETHER
+    last_beat: Callable[[int], int | None] | None = None
+    silence_seconds: float = 30.0
 
 
 class Child:

@@ -154,7 +154,7 @@ async def _start_nexus(
     environment = environment_for(settings, settings.port)
     url = f"http://{reachable(settings.host)}:{settings.port}"
     # Workers load while the API loads: whoever comes first upgrades the schema under its lock.
-    workers = worker_programs(settings.workers, environment, logs)
+    workers = worker_programs(settings, environment, logs)
     await supervisor.start(
         [api_program(url, environment, logs), *workers], ready_within=API_SECONDS
     )

@@ -2,14 +2,18 @@
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from nexus.cli.stack.answers import answers_at
 from nexus.cli.stack.child import Program
+from nexus.orchestrator import heartbeat
+from nexus.orchestrator.heartbeat import WORKERS
 from nexus.settings import Settings
 
 WORKER_STOP_SECONDS: Final = 20.0
+LEAST_SILENCE_SECONDS: Final = 3.0
 
 
 def environment_for(settings: Settings, port: int) -> dict[str, str]:
@@ -37,8 +41,12 @@ def api_program(url: str, environment: dict[str, str], logs: Path) -> Program:
     )
 
 
-def worker_programs(count: int, environment: dict[str, str], logs: Path) -> list[Program]:
-    """Say how to run `count` workers; they count as ready when they run."""
+def worker_programs(settings: Settings, environment: dict[str, str], logs: Path) -> list[Program]:
+    """Say how to run the workers; they count as ready when they run.
+
+    One whose pulse has not beaten for two leases has lost what it held, and is killed.
+    """
+    last_beat = partial(heartbeat.last_beat, settings.data / WORKERS)
     return [
         Program(
             name=f"worker-{number}",
@@ -47,8 +55,10 @@ def worker_programs(count: int, environment: dict[str, str], logs: Path) -> list
             environment=environment,
             is_ready=_always,
             stop_seconds=WORKER_STOP_SECONDS,
+            last_beat=last_beat,
+            silence_seconds=max(LEAST_SILENCE_SECONDS, 2 * settings.lease_seconds),
         )
-        for number in range(1, count + 1)
+        for number in range(1, settings.workers + 1)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Keeps a list of programs running: starts them in order, restarts what crashes, stops in reverse.
+"""Keeps a list of programs running: starts them in order, restarts what crashes or hangs, stops in reverse.
 
 Knows nothing of Valkey or the API; `nexus.cli.stack.embedded` says what to keep.
 """
@@ -18,6 +18,7 @@ LONGEST_PAUSE_SECONDS: Final = 30.0
 STEADY_SECONDS: Final = 60.0
 """A child that ran this long has recovered: its next crash starts at the first pause again."""
 ASK_EVERY_SECONDS: Final = 0.05
+LOOK_EVERY_SECONDS: Final = 0.5
 
 Say = Callable[[str], None]
 
@@ -115,7 +116,7 @@ class Supervisor:
         program, pause = child.program, self._first_pause
         while True:
             began = time.monotonic()
-            code = await child.wait()
+            code = await self._until_ended(child)
             child.kill()
             if time.monotonic() - began >= STEADY_SECONDS:
                 pause = self._first_pause
@@ -127,6 +128,36 @@ class Supervisor:
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             child = await Child.start(program)
             self._running[program.name] = child
+
+    async def _until_ended(self, child: Child) -> int:
+        """Wait for a child's end; one that is stopped or hangs is brought to it."""
+        watching = asyncio.create_task(self._watch(child))
+        try:
+            return await child.wait()
+        finally:
+            watching.cancel()
+
+    async def _watch(self, child: Child) -> None:
+        """Kill a child that is silent for too long, by the time in which we ourselves ran.
+
+        So a machine that slept, or was too busy for us as well, is not held against the child.
+        """
+        program = child.program
+        if program.last_beat is None:
+            return
+        heard, silence, looked = program.last_beat(child.pid), 0.0, time.monotonic()
+        while silence < program.silence_seconds:
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            now, beat = time.monotonic(), program.last_beat(child.pid)
+            silence += min(now - looked, 2 * LOOK_EVERY_SECONDS)
+            looked = now
+            if beat is None or beat != heard:
+                heard, silence = beat, 0.0
+        self._say(
+            f"{program.name} (process {child.pid}) gave no sign of life for"
+            f" {program.silence_seconds:g} s; killing it"
+        )
+        child.kill()
 
 
 def ending(code: int) -> str:

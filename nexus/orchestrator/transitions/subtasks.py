@@ -79,13 +79,20 @@ def finish_subtasks(
             None if error is None else dumps(error),
         ),
     )
-    told: dict[str, Json] = {"error": error} if then is SubtaskState.FAILED else {}
     moved = {row[0]: row for row in rows}
     ordered = [moved[held.subtask_id] for held, _ in outputs if held.subtask_id in moved]
-    for row in ordered:
+    tell_finished_subtasks(turn, ordered, then, error)
+    return ordered
+
+
+def tell_finished_subtasks(
+    turn: Turn, rows: Sequence[Row], then: SubtaskState, error: Json = None
+) -> None:
+    """Tell of subtasks that moved, rows as `finish_subtasks` returns them."""
+    told: dict[str, Json] = {"error": error} if then is SubtaskState.FAILED else {}
+    for row in rows:
         if row[1]:
             turn.tell(subject_of(row), f"subtask.{then.value}", **told)
-    return ordered
 
 
 def subject_of(row: Row) -> Subject:

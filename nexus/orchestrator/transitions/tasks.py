@@ -1,7 +1,6 @@
 """Moves of tasks: they start, end, are skipped, cancelled and reopened."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 from nexus.domain.seam import Json
@@ -36,39 +35,6 @@ def start_tasks(turn: Turn, subtasks: Sequence[Row]) -> Transaction[None]:
         turn.tell(subject, "task.started", key=key, agent=agent)
 
 
-@dataclass(frozen=True, slots=True)
-class Gift:
-    """A new `work` subtask for a pending task; with an `owner` it runs already."""
-
-    subject: Subject
-    key: str
-    agent: str
-    owner: str | None
-
-
-def give_subtasks(turn: Turn, gifts: Sequence[Gift]) -> Transaction[None]:
-    """Make new subtasks the current ones of their pending tasks, which start with those that run."""
-    yield Query(
-        "UPDATE tasks SET subtask_id = j.subtask, "
-        "status = CASE WHEN j.runs = 1 THEN 'running' ELSE status END, "
-        "started_at = CASE WHEN j.runs = 1 THEN COALESCE(started_at, NOW_US()) "
-        "ELSE started_at END FROM EACH OF $1 (task TEXT, subtask TEXT, runs BIGINT) AS j "
-        "WHERE tasks.id = j.task AND status = 'pending'",
-        (
-            [
-                (one.subject.task_id, one.subject.subtask_id, int(one.owner is not None))
-                for one in gifts
-            ],
-        ),
-    )
-    for one in gifts:
-        turn.tell(one.subject, "subtask.queued", kind="work")
-        if one.owner:
-            begun = replace(one.subject, attempt=1)
-            turn.tell(begun, "subtask.started", kind="work", worker=one.owner)
-            turn.tell(begun, "task.started", key=one.key, agent=one.agent)
-
-
 def finish_tasks(
     turn: Turn, subjects: Sequence[Subject], then: TaskState, error: Json = None
 ) -> Transaction[list[Row]]:
@@ -84,6 +50,17 @@ def finish_tasks(
             sources,
         ),
     )
+    return tell_finished_tasks(turn, subjects, rows, then, error)
+
+
+def tell_finished_tasks(
+    turn: Turn,
+    subjects: Sequence[Subject],
+    rows: Sequence[Row],
+    then: TaskState,
+    error: Json = None,
+) -> list[Row]:
+    """Tell of tasks that moved, rows as `finish_tasks` returns them; in the subjects' order."""
     told: dict[str, Json] = {"error": error} if then is TaskState.FAILED else {}
     moved = {row[0]: row for row in rows}
     for subject in subjects:

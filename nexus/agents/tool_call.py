@@ -1,0 +1,56 @@
+"""One call of a tool, by a model or by an agent in plain Python: it passes the seam, once."""
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from nexus.agents.canonical import as_json, fingerprint
+from nexus.domain.seam import Call, CallKind, Json, Recorded, Seam
+from nexus.errors import PermanentFailure, ServiceMissing, ToolRefused
+
+if TYPE_CHECKING:
+    from nexus.tools.registry import ToolSpec
+    from nexus.tools.scope import ToolScope
+
+MOST_READ: Final = 300_000
+"""Characters a model reads of one result; the journal has all of it."""
+
+
+async def call_tool(
+    spec: "ToolSpec", arguments: object, call_id: str, seam: Seam, scope: "ToolScope"
+) -> Json:
+    """Pass one tool call through the seam.
+
+    Returns:
+        The tool's value, or `{"error": reason}`.
+    """
+    try:
+        given = as_json(arguments, f"an argument of the tool {spec.name!r}")
+    except PermanentFailure:
+        given = None  # NaN and the like: refused below, in the journal
+
+    async def carry_out(key: str) -> Recorded:
+        try:
+            if not isinstance(given, dict):
+                raise ToolRefused(f"{spec.name} takes a JSON object of arguments")
+            value = await spec.call(scope, given, key)
+        except (ToolRefused, ServiceMissing) as refusal:
+            return Recorded({"error": refusal.message}, outcome="refused")
+        return Recorded(as_json(value, f"the result of the tool {spec.name!r}"))
+
+    call = Call(
+        CallKind.TOOL,
+        spec.name,
+        call_id,
+        fingerprint([spec.name, given]),
+        spec.effect,
+        request=given,
+    )
+    return await seam.call(call, carry_out)
+
+
+def readable(value: Json) -> Json:
+    """Return what a model reads of a result: all of it, or its beginning and how much there is."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if len(text) <= MOST_READ:
+        return value
+    return f"{text[:MOST_READ]}\n[cut: the first {MOST_READ:,} of {len(text):,} characters]"

@@ -1,0 +1,141 @@
+"""The last writes of a transaction: new subtasks, counters of projects, numbered events.
+
+A turn gathers them; here they become rows, in one statement on PostgreSQL.
+"""
+
+from functools import partial
+from typing import Final
+
+from nexus.models.writing import Cell, Fused, Many, Query, Row, Transaction
+from nexus.orchestrator.newborn import NewSubtask
+from nexus.orchestrator.turn import EventRow, Turn
+
+SUBTASK_COLUMNS: Final = (
+    "INSERT INTO subtasks (id, workspace, project_id, task_id, document_id, supersedes, kind, agent, "
+    "priority, max_attempts, max_model_calls, timeout_seconds, status, owner, claim, attempt, "
+    "attempt_open, started_at, deadline_at, generation, run_at, announced_at, requests, "
+    "input_tokens, output_tokens, cost_pico_usd, created_at)"
+)
+INSERT_SUBTASK: Final = (
+    f"{SUBTASK_COLUMNS} "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $15, "
+    "CASE WHEN CAST($15 AS BIGINT) = 1 THEN NOW_US() END, CASE WHEN CAST($15 AS BIGINT) = 1 "
+    "THEN NOW_US() + CAST(CAST($12 AS DOUBLE PRECISION) * 1000000 AS BIGINT) END, "
+    "0, NOW_US(), NULL, 0, 0, 0, 0, NOW_US())"
+)
+GIVE_SUBTASKS: Final = (
+    "UPDATE tasks SET subtask_id = j.subtask, "
+    "status = CASE WHEN j.runs = 1 THEN 'running' ELSE status END, "
+    "started_at = CASE WHEN j.runs = 1 THEN COALESCE(started_at, NOW_US()) "
+    "ELSE started_at END FROM EACH OF $1 (task TEXT, subtask TEXT, runs BIGINT) AS j "
+    "WHERE tasks.id = j.task AND tasks.status = 'pending'"
+)
+COUNT_UP: Final = (
+    "UPDATE projects SET seq = seq + j.events, tasks_open = tasks_open - j.ended, "
+    "tasks_succeeded = tasks_succeeded + j.well, requests = requests + j.asked, "
+    "input_tokens = input_tokens + j.taken, output_tokens = output_tokens + j.given, "
+    "cost_pico_usd = cost_pico_usd + j.cost, unpriced_requests = unpriced_requests + j.unpriced, "
+    "updated_at = NOW_US() FROM EACH OF $1 (project TEXT, events BIGINT, ended BIGINT, well BIGINT, "
+    "asked BIGINT, taken BIGINT, given BIGINT, cost BIGINT, unpriced BIGINT) AS j "
+    "WHERE projects.id = j.project "
+    "RETURNING id, seq, updated_at, status, tasks_open, tasks_total, tasks_succeeded, workspace"
+)
+EVENT_COLUMNS: Final = (
+    "INSERT INTO events (project_id, seq, workspace, type, at, task_id, subtask_id, attempt, data)"
+)
+INSERT_EVENT: Final = f"{EVENT_COLUMNS} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+
+FUSED: Final = " ".join(
+    (
+        "WITH born AS (",
+        SUBTASK_COLUMNS,
+        "SELECT id, workspace, project, task, document, supersedes, kind, agent, priority,",
+        "attempts, calls, seconds, status, owner, runs, runs, runs,",
+        "CASE WHEN runs = 1 THEN NOW_US() END,",
+        "CASE WHEN runs = 1 THEN NOW_US() + CAST(seconds * 1000000 AS BIGINT) END,",
+        "0, NOW_US(), NULL, 0, 0, 0, 0, NOW_US()",
+        "FROM EACH OF $1 (id TEXT, workspace TEXT, project TEXT, task TEXT, document TEXT,",
+        "supersedes TEXT, kind TEXT, agent TEXT, priority BIGINT, attempts BIGINT, calls BIGINT,",
+        "seconds FLOAT8, status TEXT, owner TEXT, runs BIGINT) AS j),",
+        "given AS (",
+        GIVE_SUBTASKS.replace("$1", "$2"),
+        "), project AS (",
+        COUNT_UP.replace("$1", "$3"),
+        ", j.events), told AS (",
+        EVENT_COLUMNS,
+        "SELECT j.project, p.seq - p.events + j.place, j.workspace, j.type, p.updated_at,",
+        "j.task, j.subtask, j.attempt, j.data FROM EACH OF $4 (project TEXT, place BIGINT,",
+        "workspace TEXT, type TEXT, task TEXT, subtask TEXT, attempt BIGINT, data TEXT) AS j",
+        "JOIN project p ON p.id = j.project)",
+        "SELECT (SELECT json_agg(json_build_array(id, seq, updated_at, status, tasks_open,",
+        "tasks_total, tasks_succeeded, workspace)) FROM project)",
+    )
+)
+
+COPY_STEPS: Final = (
+    "INSERT INTO journal (subtask_id, number, workspace, kind, name, key, occurrence, generation, "
+    "fingerprint, effect, status, claim, request, request_sha256, request_bytes, result, "
+    "result_sha256, result_bytes, outcome, input_tokens, output_tokens, cost_pico_usd, begun_at, "
+    "recorded_at) "
+    "SELECT CAST($1 AS VARCHAR), number, workspace, kind, name, key, occurrence, 0, fingerprint, "
+    "effect, status, 0, request, request_sha256, request_bytes, result, result_sha256, "
+    "result_bytes, outcome, 0, 0, 0, begun_at, recorded_at "
+    "FROM journal WHERE subtask_id = $2 AND kind = 'step' AND status = 'recorded'"
+)
+
+
+def give_subtask(turn: Turn, made: NewSubtask, key: str) -> None:
+    """Make a new subtask the current one of its pending task, which starts if it has an owner."""
+    turn.subtasks.append(made.row())
+    turn.gifts.append((made.task_id or "", made.id, int(made.owner is not None)))
+    if made.supersedes:
+        turn.copies.append((made.id, made.supersedes))
+    turn.tell(made.subject(None), "subtask.queued", kind=made.kind.value)
+    if made.owner:
+        begun = made.subject(1)
+        turn.tell(begun, "subtask.started", kind=made.kind.value, worker=made.owner)
+        turn.tell(begun, "task.started", key=key, agent=made.agent)
+    elif made.project_id:
+        turn.waiting.add(made.project_id)
+
+
+def write_down(turn: Turn) -> Transaction[list[Row]]:
+    """Write what a turn has gathered; it is empty then.
+
+    Returns:
+        (id, seq, updated_at, status, tasks_open, tasks_total, tasks_succeeded, workspace) of
+        each project that was touched; one deleted in this transaction is not.
+    """
+    changes, events = turn.take()
+    subtasks, turn.subtasks = turn.subtasks, []
+    gifts, turn.gifts = turn.gifts, []
+    copies, turn.copies = turn.copies, []
+    if not changes:
+        return []
+    (projects,) = yield Fused(
+        FUSED,
+        (subtasks, gifts, changes, [one.numbered() for one in events]),
+        partial(_write_in_steps, subtasks, gifts, changes, events),
+    )
+    if copies:
+        yield Many(COPY_STEPS, copies)
+    turn.touched.update(row[0] for row in projects)
+    return list(projects)
+
+
+def _write_in_steps(
+    subtasks: list[tuple[Cell, ...]],
+    gifts: list[tuple[str, str, int]],
+    changes: list[tuple[str | int, ...]],
+    events: list[EventRow],
+) -> Transaction[list[Row]]:
+    if subtasks:
+        yield Many(INSERT_SUBTASK, subtasks)
+        yield Query(GIVE_SUBTASKS, (gifts,))
+    projects = yield Query(COUNT_UP, (changes,))
+    counts = {row[0]: row[1] for row in changes}
+    before = {row[0]: (row[1] - counts[row[0]], row[2]) for row in projects}
+    rows = [one.row(*before[one.project_id]) for one in events if one.project_id in before]
+    if rows:
+        yield Many(INSERT_EVENT, rows)
+    return [projects]

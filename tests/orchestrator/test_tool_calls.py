@@ -1,0 +1,110 @@
+"""Tool calls of a real worker: each is durable by itself."""
+
+import json
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from nexus.models.work import JournalRecord
+from tests.scripted_model import Reply, ScriptedModel, ToolCalls
+from tests.support.rig import Rig, open_rig, plan, task
+from tests.support.waiting import until
+
+
+async def records(rig: Rig) -> list[JournalRecord]:
+    async with rig.parts.database.read() as session:
+        rows = await session.execute(select(JournalRecord).order_by(JournalRecord.number))
+        return list(rows.scalars())
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedModel]:
+    async with ScriptedModel() as model:
+        yield model
+
+
+@pytest.fixture
+async def asking(
+    tmp_path: Path, database_url: str, redis_url: str, server: ScriptedModel
+) -> AsyncIterator[Rig]:
+    """A rig whose model is the scripted one."""
+    async with open_rig(
+        tmp_path,
+        database_url=database_url,
+        redis_url=redis_url,
+        model="openai:scripted",
+        openai_base_url=server.base_url,
+    ) as rig:
+        yield rig
+
+
+async def test_killed_among_three_calls_only_the_missing_one_is_made(
+    asking: Rig, server: ScriptedModel, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    files = {name: tmp_path / name for name in "abc"}
+    calls = [{"file": str(files["a"])}, {"file": str(files["b"])}]
+    calls.append({"file": str(files["c"]), "gate": str(gate)})
+
+    def script(request: dict[str, Any]) -> Reply:
+        answers = [m["content"] for m in request["messages"] if m["role"] == "tool"]
+        return ToolCalls(tuple(("tally", call) for call in calls)) if not answers else str(answers)
+
+    server.script = script
+    project = await asking.start(plan(task("one", "content")))
+    worker = asking.worker_process()
+
+    async def only_one_is_missing() -> bool:
+        found = [one.status for one in await records(asking) if one.kind == "tool"]
+        return sorted(found) == ["begun", "recorded", "recorded"] and files["c"].exists()
+
+    await until(only_one_is_missing, timeout=20)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait(10)
+    gate.write_text("")
+    asking.worker_process()
+    assert await asking.end(project) == "succeeded"
+    assert {name: file.read_text() for name, file in files.items()} == {
+        "a": "1",
+        "b": "1",
+        "c": "2",
+    }
+    assert server.calls == 2
+    assert (await asking.outputs(project))["one"] == "['1', '1', '2']"
+
+
+async def test_a_large_result_is_recorded_whole_and_read_in_part(
+    asking: Rig, server: ScriptedModel
+) -> None:
+    def script(request: dict[str, Any]) -> Reply:
+        if request["messages"][-1]["role"] != "tool":
+            return ToolCalls((("page_of", {"size": 10_000_000}),))
+        return str(request["messages"][-1]["content"])[-60:]
+
+    server.script = script
+    project = await asking.start(plan(task("one", "content")))
+    async with asking.worker():
+        assert await asking.end(project) == "succeeded"
+    said = (await asking.outputs(project))["one"] or ""
+    assert said.endswith("[cut: the first 300,000 of 10,000,000 characters]")
+    [tool] = [one for one in await records(asking) if one.kind == "tool"]
+    assert tool.result_bytes == 10_000_002
+    folder = asking.settings.data / "results" / "default" / project
+    assert (folder / f"{tool.result_sha256}.json").stat().st_size == tool.result_bytes
+
+
+async def test_an_agent_in_python_calls_a_tool_once_and_for_ever(rig: Rig, tmp_path: Path) -> None:
+    call = {"file": str(tmp_path / "count")}
+    options = json.dumps({"calls": [call, call]})
+    project = await rig.start(plan(task("one", "caller", instructions=options)))
+    async with rig.worker():
+        assert await rig.end(project) == "succeeded"
+    assert (await rig.outputs(project))["one"] == "[1, 2]"
+    assert (tmp_path / "count").read_text() == "2"
+    found = [(one.kind, one.name, one.effect, one.outcome) for one in await records(rig)]
+    assert found == [("tool", "tally", "idempotent", "ok")] * 2
+    assert [one.type for one in await rig.events(project)].count("tool.called") == 2
