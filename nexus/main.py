@@ -25,7 +25,10 @@ from nexus.routers.streams import Streams, server_state
 from nexus.services.admin_key import ensure_admin_key
 from nexus.services.keyring import Keyring
 from nexus.services.plans import Outlines
+from nexus.services.progress import ProgressBoard
 from nexus.services.secrets import read_secret
+from nexus.services.tails import Tails
+from nexus.services.task_texts import TaskTexts
 from nexus.services.workshop import open_workshop
 from nexus.settings import Settings, read_settings
 from nexus.wiring import listening, open_engine
@@ -81,8 +84,9 @@ def _lifespan(
             app.state.parts = parts
             app.state.workshop = workshop
             app.state.keyring = Keyring(parts.database, read_secret(chosen))
-            app.state.outlines = Outlines()
+            app.state.board = ProgressBoard(parts.database, Outlines(), TaskTexts())
             app.state.streams = Streams(server_state())
+            app.state.tails = Tails(parts.database, parts.bell)
             log.info("api.started", version=__version__)
             yield
             log.info("api.stopped")

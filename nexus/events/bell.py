@@ -16,22 +16,27 @@ LISTEN_SECONDS: Final = 1.0
 
 
 class Watch:
-    """One reader's wait for news of one project."""
+    """What is heard of one project, by any number of readers: `rings` counts."""
 
     def __init__(self) -> None:
+        self.rings = 0
+        self.readers = 0
         self._news = asyncio.Event()
 
     def ring(self) -> None:
+        """Wake everyone who waits."""
+        self.rings += 1
         self._news.set()
+        self._news = asyncio.Event()
 
-    async def wait(self, timeout_seconds: float) -> None:
-        """Return when something may have happened, or when the time is over."""
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await self._news.wait()
-        except TimeoutError:
+    async def wait(self, heard: int, timeout_seconds: float) -> None:
+        """Return when it has rung since `rings` was `heard`, or when the time is over."""
+        if self.rings != heard:
             return
-        self._news.clear()
+        news = self._news
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await news.wait()
 
 
 class Bell:
@@ -40,7 +45,8 @@ class Bell:
     def __init__(self, redis: RedisLink, installation_id: str) -> None:
         self._redis = redis
         self._channel = f"{installation_id}:events"
-        self._watches: dict[str, set[Watch]] = {}
+        self._watches: dict[str, Watch] = {}
+        self._watched = asyncio.Event()
 
     async def ring(self, project_ids: Collection[str]) -> None:
         """Wake whoever watches these projects; without Redis, only in this process."""
@@ -53,37 +59,43 @@ class Bell:
 
     @asynccontextmanager
     async def watch(self, project_id: str) -> AsyncIterator[Watch]:
-        """Watch a project for as long as the context lasts."""
-        watch = Watch()
-        self._watches.setdefault(project_id, set()).add(watch)
+        """Watch a project for as long as the context lasts; all who do share one watch."""
+        watch = self._watches.setdefault(project_id, Watch())
+        watch.readers += 1
+        self._watched.set()
         try:
             yield watch
         finally:
-            watches = self._watches[project_id]
-            watches.discard(watch)
-            if not watches:
+            watch.readers -= 1
+            if not watch.readers:
                 del self._watches[project_id]
+            if not self._watches:
+                self._watched.clear()
 
     async def listen(self) -> None:
         """Carry rings of other processes to the watches here; runs until cancelled."""
         while True:
+            await self._watched.wait()
             try:
                 await self._listen_once()
             except ServiceMissing:
                 await asyncio.sleep(LISTEN_SECONDS)
 
     async def _listen_once(self) -> None:
-        """Listen for as long as the link uses the client it has now."""
+        """Listen while somebody watches, for as long as the link uses the client it has now."""
         async with self._redis.using() as client, client.pubsub() as subscription:
             await subscription.subscribe(self._channel)
-            while self._redis.is_current(client):
-                message = await subscription.get_message(
-                    ignore_subscribe_messages=True, timeout=LISTEN_SECONDS
-                )
-                if message is not None:
+            while self._watches and self._redis.is_current(client):
+                message = await subscription.get_message(timeout=LISTEN_SECONDS)
+                if message is None:
+                    continue
+                if message["type"] == "message":
                     self._wake(str(message["data"]).split())
+                else:
+                    self._wake(tuple(self._watches))  # what rang before the subscription stood
 
     def _wake(self, project_ids: Collection[str]) -> None:
         for project_id in project_ids:
-            for watch in self._watches.get(project_id, ()):
+            watch = self._watches.get(project_id)
+            if watch is not None:
                 watch.ring()

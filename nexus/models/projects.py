@@ -78,6 +78,8 @@ class Task(Table):
     __table_args__ = (
         Index("uq_tasks_project_key", "project_id", "key", unique=True),
         Index("ix_tasks_project_node", "project_id", "node"),
+        # Covers the counts of progress, in the order they are grouped.
+        Index("ix_tasks_progress", "project_id", "phase", "status", "subtask_id"),
     )
 
     id: Mapped[Id]

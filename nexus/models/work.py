@@ -197,6 +197,7 @@ class IdempotencyKey(Table):
     """The first answer given to a POST that carried an Idempotency-Key."""
 
     __tablename__ = "idempotency_keys"
+    __table_args__ = (Index("ix_idempotency_keys_created", "created_at"),)
 
     workspace: Mapped[Workspace] = mapped_column(primary_key=True)
     route: Mapped[str] = mapped_column(primary_key=True)

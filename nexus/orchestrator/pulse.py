@@ -24,6 +24,7 @@ from nexus.models.database import open_writer
 from nexus.models.writing import Writer
 from nexus.orchestrator import heartbeat
 from nexus.orchestrator.engine import WorkflowEngine
+from nexus.orchestrator.forgetting import forget_answers
 from nexus.orchestrator.hand import Hand
 from nexus.orchestrator.heartbeat import sign
 from nexus.orchestrator.lag import Lag
@@ -221,6 +222,7 @@ class Pulse:
             with suppress(ServiceMissing):
                 await queue.forget_consumers({*self._others, self._hand.worker_id})
             await self._sweep.go_on(engine)
+            await engine.run(lambda turn: forget_answers())
 
     async def _bury_dead(self, engine: WorkflowEngine) -> None:
         """Whoever obtains a dead worker's file lock ends its leases at once."""

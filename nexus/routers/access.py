@@ -9,7 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from nexus.services.caller import Caller, Scope
 from nexus.services.idempotency import Once
 from nexus.services.keyring import Keyring
-from nexus.services.plans import Outlines
+from nexus.services.progress import ProgressBoard
 from nexus.services.workshop import Workshop
 from nexus.wiring import Parts
 
@@ -53,15 +53,15 @@ def _keyring(request: Request) -> Keyring:
     return keyring
 
 
-def _outlines(request: Request) -> Outlines:
-    outlines: Outlines = request.app.state.outlines
-    return outlines
+def _board(request: Request) -> ProgressBoard:
+    board: ProgressBoard = request.app.state.board
+    return board
 
 
 Opened = Annotated[Parts, Depends(parts_of)]
 Agents = Annotated[Workshop, Depends(_workshop)]
 Keys = Annotated[Keyring, Depends(_keyring)]
-PlanOutlines = Annotated[Outlines, Depends(_outlines)]
+Board = Annotated[ProgressBoard, Depends(_board)]
 
 IdempotencyKey = Annotated[
     str | None,

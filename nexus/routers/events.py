@@ -1,5 +1,6 @@
 """/projects/{id}/events: the history of a project, in pages or as it happens."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -14,11 +15,13 @@ from nexus.routers.access import Opened, Reader
 from nexus.routers.answers import prefers
 from nexus.routers.guards.keys import verify
 from nexus.routers.streams import Streams
-from nexus.schemas.events import Event, EventHeaders, EventPage, EventParams
-from nexus.services.events import Follower, list_events, read_batch
+from nexus.schemas.events import EventHeaders, EventPage, EventParams
+from nexus.services.events import list_events, require_project
+from nexus.services.tails import Tails
 
 STREAM: Final = "text/event-stream"
 HEARTBEAT_SECONDS: Final = 10.0
+VERIFY_SECONDS: Final = 1.0
 HEARTBEAT: Final = b": still here\n\n"
 
 router = APIRouter(tags=["events"])
@@ -44,15 +47,16 @@ async def events(
     """
     after = wanted.after if sent.last_event_id is None else int(sent.last_event_id)
     if not prefers(sent.accept, STREAM, over="application/json"):
-        page = await list_events(parts.database, caller, project_id, after or 0, wanted.limit)
-        return Response(page.model_dump_json(), media_type="application/json")
+        body = await list_events(
+            parts.database, caller.workspace, project_id, after or 0, wanted.limit
+        )
+        return Response(body, media_type="application/json")
     # A stream that has begun cannot answer 404 any more.
-    await read_batch(parts.database, caller, project_id, after or 0, 1)
+    await require_project(parts.database, caller.workspace, project_id)
     streams: Streams = request.app.state.streams
     streams.require_room()
-    follower = Follower(parts.database, parts.bell, caller, project_id)
     return StreamingResponse(
-        _Stream(request, streams, follower).write(after or 0),
+        _Stream(request, streams, request.app.state.tails, project_id).write(after or 0),
         media_type=STREAM,
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -64,31 +68,30 @@ class _Stream:
 
     request: Request
     streams: Streams
-    follower: Follower
+    tails: Tails
+    project_id: str
 
     async def write(self, after: int) -> AsyncIterator[bytes]:
         """Write events until the history ends, the key does, the project goes or the server stops."""
-        spoke = time.monotonic()
+        spoke = verified = time.monotonic()
         with self.streams.one_more():
             yield b": events of a project\n\n"
-            async with aclosing(self.follower.follow(after)) as batches:
+            async with aclosing(self.tails.follow(self.project_id, after)) as batches:
                 try:
                     async for batch in batches:
-                        for event in batch:
-                            yield write_event(event)
+                        if batch.messages:
+                            yield batch.messages
                         now = time.monotonic()
-                        if batch:
+                        if batch.messages:
                             spoke = now
                         elif now - spoke >= HEARTBEAT_SECONDS:
                             spoke = now
                             yield HEARTBEAT
                         if self.streams.is_closing():
                             return
-                        await verify(self.request.app.state.keyring, self.request.headers)
+                        if now - verified >= VERIFY_SECONDS:
+                            verified = now
+                            await verify(self.request.app.state.keyring, self.request.headers)
+                        await asyncio.sleep(self.streams.rest_seconds())
                 except (Unauthorized, NotFound, ServiceMissing):
                     return
-
-
-def write_event(event: Event) -> bytes:
-    """Write an event the way Server-Sent Events want it."""
-    return f"id: {event.seq}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n".encode()

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 from starlette.responses import JSONResponse, Response
 
-from nexus.routers.access import Opened, PlanOutlines, Reader
+from nexus.routers.access import Board, Opened, Reader
 from nexus.routers.answers import prefers
 from nexus.schemas.deliverable import Deliverable
 from nexus.schemas.lists import Page, PageParams
@@ -16,7 +16,6 @@ from nexus.services import tasks
 from nexus.services.deliverable import get_deliverable
 from nexus.services.journal import read_journal
 from nexus.services.plans import get_plan
-from nexus.services.progress import get_progress
 
 router = APIRouter(tags=["results"])
 
@@ -38,17 +37,12 @@ async def show_plan(
 @router.get("/projects/{project_id}/progress", response_model=Progress)
 async def show_progress(
     caller: Reader,
-    parts: Opened,
-    outlines: PlanOutlines,
+    board: Board,
     project_id: str,
     wanted: Annotated[ProgressParams, Query()],
 ) -> Response:
     """Show where a project stands, phase by phase and task by task."""
-    progress = await get_progress(
-        parts.database, outlines, caller, project_id, with_tasks=wanted.detail == "tasks"
-    )
-    left_out = {"phases": {"__all__": {"tasks"}}} if wanted.detail == "phases" else None
-    body = progress.model_dump_json(exclude=left_out)
+    body = await board.show(caller, project_id, with_tasks=wanted.detail == "tasks")
     return Response(body, media_type="application/json")
 
 

@@ -8,6 +8,8 @@ from typing import Final
 from nexus.errors import ServiceMissing
 
 MAX_STREAMS: Final = 2_000
+REST_SECONDS: Final = 0.000_25
+"""For each open stream: at most 4,000 pages a second in all."""
 
 
 class Streams:
@@ -30,6 +32,10 @@ class Streams:
                 code="too_many_streams",
                 hint="try again, or read the events in pages",
             )
+
+    def rest_seconds(self) -> float:
+        """Say how long a stream rests after each page, so that all together leave time for others."""
+        return self._open * REST_SECONDS
 
     @contextmanager
     def one_more(self) -> Iterator[None]:

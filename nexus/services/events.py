@@ -1,123 +1,93 @@
-"""A project's history: pages of it, and the stream that follows it to its end."""
+"""A project's history in pages, written by the database as the text that is sent.
 
-from collections.abc import AsyncGenerator
+`data` is JSON in its column already: nothing of an event is decoded here.
+"""
+
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select
-
-from nexus.domain.clock import rfc3339
 from nexus.domain.states import PROJECT_TERMINAL
-from nexus.events.bell import Bell
 from nexus.models.database import Database
-from nexus.models.projects import Event as EventRow
-from nexus.models.projects import Project as ProjectRow
-from nexus.schemas.events import Event, EventPage
-from nexus.services.caller import Caller
+from nexus.models.writing import Query
 from nexus.services.projects import no_project
-from nexus.services.reads import reading
 
-STREAM_PAGE: Final = 200
-FALLBACK_SECONDS: Final = 1.0
-"""How long a stream trusts the bell; after it the database is asked."""
-
-COLUMNS: Final = (
-    EventRow.seq,
-    EventRow.type,
-    EventRow.at,
-    EventRow.project_id,
-    EventRow.task_id,
-    EventRow.subtask_id,
-    EventRow.attempt,
-    EventRow.data,
+EVENT: Final = (
+    """'{"seq":' || seq || ',"type":"' || type || '","at":"' || RFC3339(at) """
+    """|| '","project_id":"' || project_id || '","task_id":' """
+    """|| COALESCE('"' || task_id || '"', 'null') || ',"subtask_id":' """
+    """|| COALESCE('"' || subtask_id || '"', 'null') || ',"attempt":' """
+    """|| COALESCE(CAST(attempt AS VARCHAR), 'null') || ',"data":' """
+    """|| COALESCE(data, '{}') || '}'"""
 )
+MESSAGE: Final = f"'id: ' || seq || '\nevent: ' || type || '\ndata: ' || {EVENT} || '\n\n'"
+"""An event the way Server-Sent Events want it; its JSON has no line breaks of its own."""
+
+PAGE: Final = (
+    "SELECT p.status, p.seq, page.body, page.reached FROM projects p CROSS JOIN "
+    "(SELECT JOINED(body, {between}) AS body, max(seq) AS reached FROM "
+    "(SELECT seq, {event} AS body FROM events WHERE project_id = $1 "
+    "AND seq > CAST($2 AS BIGINT) ORDER BY seq LIMIT CAST($3 AS BIGINT)) AS listed) AS page "
+    "WHERE p.id = $1"
+)
+LISTED: Final = PAGE.format(event=EVENT, between="','")
+STREAMED: Final = PAGE.format(event=MESSAGE, between="''")
+OWNED: Final = " AND p.workspace = $4"
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Events in order, and whether the history ends with them for now."""
+class EventPage:
+    """Events in order: text, the number of the last one, and how the history stands behind it."""
 
-    events: list[Event]
+    text: str
+    reached: int
+    has_more: bool
     is_over: bool
 
 
-async def read_batch(
-    database: Database, caller: Caller, project_id: str, after: int, limit: int
-) -> Batch:
-    """Read the events that follow the number `after`.
+async def read_stream_page(
+    database: Database, project_id: str, after: int, limit: int
+) -> EventPage:
+    """Read events as messages of a stream, for whoever was let in by `require_project`.
+
+    Raises:
+        NotFound: there is no such project any more.
+    """
+    return await _read(database, Query(STREAMED, (project_id, after, limit)), after)
+
+
+async def list_events(
+    database: Database, workspace: str, project_id: str, after: int, limit: int
+) -> str:
+    """Write one page of a project's events, oldest first, as JSON of the schema `EventPage`.
 
     Raises:
         NotFound: unknown project, or another workspace's.
     """
-    async with reading(database) as session:
-        project = (
-            await session.execute(
-                select(ProjectRow.status, ProjectRow.seq).where(
-                    ProjectRow.id == project_id, ProjectRow.workspace == caller.workspace
-                )
-            )
-        ).one_or_none()
-        if project is None:
-            raise no_project()
-        rows = (
-            await session.execute(
-                select(*COLUMNS)
-                .where(EventRow.project_id == project_id, EventRow.seq > after)
-                .order_by(EventRow.seq)
-                .limit(limit)
-            )
-        ).all()
-    events = [
-        Event(
-            seq=row.seq,
-            type=row.type,
-            at=rfc3339(row.at) or "",
-            project_id=row.project_id,
-            task_id=row.task_id,
-            subtask_id=row.subtask_id,
-            attempt=row.attempt,
-            data=row.data or {},
-        )
-        for row in rows
-    ]
-    reached = events[-1].seq if events else after
-    return Batch(events, project.status in PROJECT_TERMINAL and reached >= project.seq)
+    question = Query(LISTED + OWNED, (project_id, after, limit, workspace))
+    page = await _read(database, question, after)
+    following = f'"{page.reached}"' if page.has_more else "null"
+    return f'{{"items":[{page.text}],"next_cursor":{following}}}'
 
 
-async def list_events(
-    database: Database, caller: Caller, project_id: str, after: int, limit: int
-) -> EventPage:
-    """Return one page of a project's events, oldest first."""
-    batch = await read_batch(database, caller, project_id, after, limit + 1)
-    shown = batch.events[:limit]
-    more = len(batch.events) > limit
-    return EventPage(items=shown, next_cursor=str(shown[-1].seq) if more else None)
+async def _read(database: Database, question: Query, after: int) -> EventPage:
+    (rows,) = await database.ask(question)
+    if not rows:
+        raise no_project()
+    status, seq, text, reached = rows[0]
+    reached = after if reached is None else reached
+    has_more = reached < seq
+    return EventPage(text or "", reached, has_more, not has_more and status in PROJECT_TERMINAL)
 
 
-@dataclass(frozen=True, slots=True)
-class Follower:
-    """Follows the history of one project."""
+async def require_project(database: Database, workspace: str, project_id: str) -> None:
+    """Make sure that a workspace has a project.
 
-    database: Database
-    bell: Bell
-    caller: Caller
-    project_id: str
-
-    async def follow(self, after: int) -> AsyncGenerator[list[Event]]:
-        """Yield events as they are committed, an empty list at least every second, until the end.
-
-        Nothing is held between two yields but a place in the bell's list: no session, no
-        transaction, and at most one page of events.
-        """
-        async with self.bell.watch(self.project_id) as watch:
-            while True:
-                batch = await read_batch(
-                    self.database, self.caller, self.project_id, after, STREAM_PAGE
-                )
-                yield batch.events
-                if batch.is_over:
-                    return
-                if batch.events:
-                    after = batch.events[-1].seq
-                if len(batch.events) < STREAM_PAGE:
-                    await watch.wait(FALLBACK_SECONDS)
+    Raises:
+        NotFound: it has not.
+    """
+    owner = Query(
+        "SELECT 1 FROM projects WHERE id = $1 AND workspace = $2", (project_id, workspace)
+    )
+    (rows,) = await database.ask(owner)
+    if not rows:
+        raise no_project()

@@ -1,5 +1,6 @@
 """Versions of a project's plan."""
 
+import json
 from collections import OrderedDict
 from typing import Any, Final
 
@@ -10,11 +11,16 @@ from nexus.errors import NotFound
 from nexus.models.database import Database
 from nexus.models.projects import PlanVersion
 from nexus.models.projects import Project as ProjectRow
+from nexus.models.writing import Query
 from nexus.services.caller import Caller
 from nexus.services.projects import no_project
 from nexus.services.reads import reading
 
 MAX_OUTLINES: Final = 256
+
+PHASES: Final = (
+    "SELECT PHASES_OF(document) FROM plan_versions WHERE project_id = $1 AND version = $2"
+)
 
 Outline = tuple[tuple[str, str], ...]
 """The phases of a plan: (key, title) in order."""
@@ -62,16 +68,16 @@ class Outlines:
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, int], Outline] = OrderedDict()
 
-    async def of(self, session: AsyncSession, project_id: str, version: int) -> Outline:
+    async def of(self, database: Database, project_id: str, version: int) -> Outline:
         """Return the phases of a plan version; none when there is no plan yet."""
+        if not version:
+            return ()
         found = self._known.get((project_id, version))
         if found is not None:
             self._known.move_to_end((project_id, version))
             return found
-        document = await _document(session, project_id, version)
-        if document is None:
-            return ()
-        outline = tuple((phase["key"], phase["title"]) for phase in document["phases"])
+        ((row,),) = await database.ask(Query(PHASES, (project_id, version)))
+        outline = tuple((str(key), str(title)) for key, title in json.loads(row[0]))
         self._known[project_id, version] = outline
         if len(self._known) > MAX_OUTLINES:
             self._known.popitem(last=False)

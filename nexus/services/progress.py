@@ -1,126 +1,153 @@
-"""Where a project stands: counts, phases, percent, time left. Two statements, whatever its size."""
+"""Where a project stands: counts, phases, percent, time left, all of one snapshot.
 
+Made as text, because clients ask again and again while thousands of tasks run: counts come
+from a covering index, tasks as the JSON the database wrote.
+"""
+
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, case, func, select
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from nexus.domain.clock import rfc3339
-from nexus.domain.states import TASK_TERMINAL, SubtaskState, TaskState
+from nexus.domain.seam import Json
+from nexus.domain.states import TASK_TERMINAL, TaskState
+from nexus.domain.text import dumps
 from nexus.models.database import Database
-from nexus.models.projects import Project as ProjectRow
-from nexus.models.projects import Task
-from nexus.models.work import Subtask
-from nexus.schemas.progress import Counts, PhaseProgress, Progress, TaskProgress
+from nexus.models.writing import Query, Row
+from nexus.schemas.progress import Counts
 from nexus.services.caller import Caller
-from nexus.services.plans import Outlines
+from nexus.services.plans import Outline, Outlines
 from nexus.services.project_view import show_usage
 from nexus.services.projects import no_project
-from nexus.services.reads import now_us, reading
+from nexus.services.reads import now_us
+from nexus.services.task_texts import Rendering, TaskTexts
 
 QUEUED: Final = "queued"
-
-SHOWN_STATUS: Final = case(
-    (
-        (Task.status == TaskState.PENDING) & (Subtask.status == SubtaskState.QUEUED),
-        QUEUED,
-    ),
-    else_=Task.status,
+NAMES: Final = (
+    "status",
+    "plan_version",
+    "seq",
+    "updated_at",
+    "started_at",
+    "requests",
+    "input_tokens",
+    "output_tokens",
+    "cost_pico_usd",
 )
-"""A task's status as it is shown: a pending task whose subtask is queued shows `queued`."""
-
-ATTEMPT: Final = case(
-    (Task.status.in_((TaskState.PENDING, TaskState.SKIPPED)), 0),
-    else_=func.coalesce(Subtask.attempt, 0),
+STANDING: Final = (
+    "SELECT status, plan_version, seq, updated_at, started_at, requests, input_tokens, "
+    "output_tokens, cost_pico_usd, "
+    "(SELECT JSON_ALL(JSON_ROW(phase, status, number, taken)) FROM "
+    "(SELECT phase, status, count(*) AS number, count(subtask_id) AS taken FROM tasks "
+    "WHERE project_id = $1 GROUP BY phase, status) AS counted) "
+    "FROM projects WHERE id = $1 AND workspace = $2"
 )
-"""Which attempt a task is at, as its present subtask counts them; 0 before the first."""
 
 
-async def get_progress(
-    database: Database, outlines: Outlines, caller: Caller, project_id: str, *, with_tasks: bool
-) -> Progress:
-    """Show where a project stands.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A project's row and how many of its tasks show which status, by phase."""
 
-    Raises:
-        NotFound: unknown, or another workspace's.
-    """
-    async with reading(database) as session:
-        project = (
-            await session.execute(
-                select(ProjectRow.__table__).where(
-                    ProjectRow.id == project_id, ProjectRow.workspace == caller.workspace
-                )
-            )
-        ).one_or_none()
-        if project is None:
+    project: Mapping[str, Any]
+    counted: Mapping[str, Counter[str]]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> "Standing":
+        """Read the answer to `STANDING`.
+
+        Raises:
+            NotFound: there is none.
+        """
+        if not rows:
             raise no_project()
-        outline = await outlines.of(session, project_id, project.plan_version)
-        tasks = await _read_tasks(session, project_id) if with_tasks else {}
-        counted = _count(tasks) if with_tasks else await _read_counts(session, project_id)
-    total: Counter[str] = sum(counted.values(), Counter())
-    return Progress(
-        project_id=project_id,
-        status=project.status,
-        percent=_percent(total),
-        counts=Counts(**{name: total[name] for name in Counts.model_fields}),
-        phases=[
-            PhaseProgress(
-                key=key,
-                title=title,
-                status=phase_status(counted.get(key, Counter())),
-                percent=_percent(counted.get(key, Counter())),
-                tasks=[_show(row) for row in tasks.get(key, ())] if with_tasks else None,
-            )
-            for key, title in outline
-        ],
-        usage=show_usage(project._mapping),
-        eta_seconds=_estimate(project, total),
-        last_event_seq=project.seq,
-        updated_at=rfc3339(project.updated_at) or "",
-    )
+        *values, counts = rows[0]
+        return cls(dict(zip(NAMES, values, strict=True)), _count(json.loads(counts or "[]")))
 
 
-async def _read_tasks(session: AsyncSession, project_id: str) -> dict[str, list[Row[Any]]]:
-    statement = (
-        select(
-            Task.phase,
-            Task.id,
-            Task.key,
-            Task.title,
-            Task.agent,
-            SHOWN_STATUS.label("shown_status"),
-            ATTEMPT.label("attempt"),
-            Task.started_at,
-            Task.finished_at,
-        )
-        .outerjoin(Subtask, Subtask.id == Task.subtask_id)
-        .where(Task.project_id == project_id)
-        .order_by(Task.node)
-    )
-    phases: dict[str, list[Row[Any]]] = {}
-    for row in await session.execute(statement):
-        phases.setdefault(row.phase, []).append(row)
-    return phases
+@dataclass(frozen=True, slots=True)
+class ProgressBoard:
+    """Shows the progress of projects, and knows what it has shown lately."""
+
+    database: Database
+    outlines: Outlines
+    texts: TaskTexts
+
+    async def show(self, caller: Caller, project_id: str, *, with_tasks: bool) -> str:
+        """Write where a project stands, as JSON of the schema `Progress`.
+
+        Raises:
+            NotFound: unknown, or another workspace's.
+        """
+        question = Query(STANDING, (project_id, caller.workspace))
+        if not with_tasks:
+            (rows,) = await self.database.ask(question)
+            standing = Standing.of(rows)
+            outline = await self._outline(project_id, standing)
+            return _write(project_id, standing, outline, None)
+        async with self.texts.of(project_id) as rendering:
+            standing = await self._read_tasks(question, rendering, project_id)
+            outline = await self._outline(project_id, standing)
+            return _write(project_id, standing, outline, rendering)
+
+    async def _read_tasks(self, question: Query, rendering: Rendering, project_id: str) -> Standing:
+        is_taken = False
+        while not is_taken:
+            rows, tasks = await self.database.ask(question, rendering.question(project_id))
+            standing = Standing.of(rows)
+            project = standing.project
+            is_taken = rendering.take(tasks, project["plan_version"], project["seq"])
+        return standing
+
+    async def _outline(self, project_id: str, standing: Standing) -> Outline:
+        return await self.outlines.of(self.database, project_id, standing.project["plan_version"])
 
 
-async def _read_counts(session: AsyncSession, project_id: str) -> dict[str, Counter[str]]:
-    shown_status = SHOWN_STATUS.label("shown_status")
-    statement = (
-        select(Task.phase, shown_status, func.count().label("number"))
-        .outerjoin(Subtask, Subtask.id == Task.subtask_id)
-        .where(Task.project_id == project_id)
-        .group_by(Task.phase, shown_status)
-    )
+def _count(rows: Iterable[tuple[str, str, int, int]]) -> dict[str, Counter[str]]:
+    """Count tasks by phase and shown status; a pending task that has a subtask is queued."""
     counted: dict[str, Counter[str]] = {}
-    for row in await session.execute(statement):
-        counted.setdefault(row.phase, Counter())[row.shown_status] = row.number
+    for phase, status, number, taken in rows:
+        counts = counted.setdefault(phase, Counter())
+        if status == TaskState.PENDING:
+            counts[QUEUED] += taken
+            number -= taken
+        counts[status] += number
     return counted
 
 
-def _count(tasks: Mapping[str, Sequence[Row[Any]]]) -> dict[str, Counter[str]]:
-    return {phase: Counter(row.shown_status for row in rows) for phase, rows in tasks.items()}
+def _write(
+    project_id: str, standing: Standing, outline: Outline, rendering: Rendering | None
+) -> str:
+    project, total = standing.project, Counter[str]()
+    for counts in standing.counted.values():
+        total.update(counts)
+    phases = []
+    for key, title in outline:
+        counts = standing.counted.get(key, Counter())
+        head: dict[str, Json] = {
+            "key": key,
+            "title": title,
+            "status": phase_status(counts),
+            "percent": _percent(counts),
+        }
+        phases.append(_with(head, "tasks", rendering.tasks_of(key)) if rendering else dumps(head))
+    shown: dict[str, Json] = {
+        "project_id": project_id,
+        "status": project["status"],
+        "percent": _percent(total),
+        "counts": {name: total[name] for name in Counts.model_fields},
+        "usage": show_usage(project).model_dump(),
+        "eta_seconds": _estimate(project, total),
+        "last_event_seq": project["seq"],
+        "updated_at": rfc3339(project["updated_at"]),
+    }
+    return _with(shown, "phases", f"[{','.join(phases)}]")
+
+
+def _with(head: dict[str, Json], name: str, text: str) -> str:
+    """Write an object with one more member, whose value is JSON already."""
+    return f'{dumps(head)[:-1]},"{name}":{text}}}'
 
 
 def _percent(counts: Counter[str]) -> int:
@@ -128,7 +155,7 @@ def _percent(counts: Counter[str]) -> int:
     return 100 * counts[TaskState.SUCCEEDED] // total if total else 0
 
 
-def phase_status(counts: Counter[str]) -> Any:
+def phase_status(counts: Counter[str]) -> str:
     """Derive a phase's status from how many of its tasks have which.
 
     While any task is open the phase is what its most active task is, and `running` when
@@ -147,24 +174,11 @@ def phase_status(counts: Counter[str]) -> Any:
     return str(TaskState.SUCCEEDED if total else TaskState.PENDING)
 
 
-def _show(row: Row[Any]) -> TaskProgress:
-    return TaskProgress.model_construct(
-        id=row.id,
-        key=row.key,
-        title=row.title,
-        agent=row.agent,
-        status=row.shown_status,
-        attempt=row.attempt,
-        started_at=rfc3339(row.started_at),
-        finished_at=rfc3339(row.finished_at),
-    )
-
-
-def _estimate(project: Row[Any], counts: Counter[str]) -> float | None:
+def _estimate(project: Mapping[str, Any], counts: Counter[str]) -> float | None:
     """Guess the seconds left from the pace so far; None when there is no pace yet."""
     over = sum(counts[state] for state in TASK_TERMINAL)
     left = counts.total() - over
-    if project.status != "running" or project.started_at is None or not over or not left:
+    if project["status"] != "running" or project["started_at"] is None or not over or not left:
         return None
-    elapsed_seconds: float = max(0, now_us() - project.started_at) / 1_000_000
+    elapsed_seconds: float = max(0, now_us() - project["started_at"]) / 1_000_000
     return round(elapsed_seconds / over * left, 1)

@@ -1,12 +1,13 @@
 """Tasks and their subtasks, read for the API."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import ColumnElement, Row, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus.domain.clock import rfc3339
+from nexus.domain.states import TaskState
 from nexus.errors import NotFound
 from nexus.models.database import Database
 from nexus.models.projects import Project as ProjectRow
@@ -17,10 +18,21 @@ from nexus.schemas.projects import Usage
 from nexus.schemas.tasks import Subtask, Task
 from nexus.services.caller import Caller
 from nexus.services.cursors import Cursor, page_of
-from nexus.services.progress import ATTEMPT, SHOWN_STATUS
 from nexus.services.project_view import show_failure, show_usage
 from nexus.services.projects import no_project
 from nexus.services.reads import reading
+
+SHOWN_STATUS: Final = case(
+    ((TaskRow.status == TaskState.PENDING) & TaskRow.subtask_id.is_not(None), "queued"),
+    else_=TaskRow.status,
+)
+"""A task's status as it is shown: a pending task that has a subtask shows `queued`."""
+
+ATTEMPT: Final = case(
+    (TaskRow.status.in_((TaskState.PENDING, TaskState.SKIPPED)), 0),
+    else_=func.coalesce(SubtaskRow.attempt, 0),
+)
+"""Which attempt a task is at, as its present subtask counts them; 0 before the first."""
 
 NOTHING = {"requests": 0, "input_tokens": 0, "output_tokens": 0, "cost_pico_usd": 0}
 

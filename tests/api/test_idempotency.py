@@ -3,7 +3,11 @@
 import asyncio
 
 import pytest
+from fastapi import FastAPI
 
+from nexus.models.writing import Query, Transaction
+from nexus.orchestrator.forgetting import forget_answers
+from nexus.wiring import Parts
 from tests.api.client import Client
 
 
@@ -92,3 +96,23 @@ async def test_workspaces_do_not_share_idempotency_keys(client: Client) -> None:
 
     assert second.status_code == 201
     assert second.json()["id"] != first.json()["id"]
+
+
+async def test_an_answer_is_kept_for_a_day(app: FastAPI, client: Client) -> None:
+    parts: Parts = app.state.parts
+    for key in ("old", "new"):
+        await client.http.post(
+            "/projects", json={"goal": "Write"}, headers={"Idempotency-Key": key}
+        )
+
+    def age(hours: int) -> Transaction[None]:
+        yield Query(
+            "UPDATE idempotency_keys SET created_at = NOW_US() - $1 WHERE key = 'old'",
+            (hours * 3_600_000_000,),
+        )
+
+    await parts.database.run(lambda: age(23))
+    assert await parts.database.run(forget_answers) == 0
+    await parts.database.run(lambda: age(25))
+    assert await parts.database.run(forget_answers) == 1
+    assert await parts.database.run(forget_answers) == 0

@@ -47,6 +47,7 @@ class Folded:
     project: str = ""
     tasks: dict[str, str] = field(default_factory=dict)
     subtasks: dict[str, str] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
     has_plan: bool = False
 
     def add(self, event: Row) -> None:
@@ -60,6 +61,8 @@ class Folded:
             self.tasks[event["task_id"]] = TASK_FOLDS.get(how, how)
         elif what == "subtask" and how != "superseded":
             self.subtasks[event["subtask_id"]] = SUBTASK_FOLDS.get(how, how)
+            if how == "started":
+                self.attempts[event["subtask_id"]] = event["attempt"]
 
 
 def differences(history: History) -> Iterator[str]:
@@ -86,9 +89,22 @@ def differences_of_events(history: History) -> Iterator[str]:
     pending = {task["id"]: "pending" for task in history.tasks}
     yield from _compare("task", pending | folded.tasks, history.tasks)
     yield from _compare("subtask", folded.subtasks, history.subtasks)
+    yield from _differences_of_naming(history, folded)
     called = sum(event["type"] == "model.called" for event in events)
     if called != project["requests"]:
         yield f"{called} events model.called, {project['requests']} requests in the project's row"
+
+
+def _differences_of_naming(history: History, folded: Folded) -> Iterator[str]:
+    """Progress is written anew for the tasks that events name, and for no others."""
+    tasks = {one["id"]: one["task_id"] for one in history.subtasks}
+    for one in history.subtasks:
+        if folded.attempts.get(one["id"], 0) != one["attempt"]:
+            yield f"events say {one['id']} had {folded.attempts.get(one['id'], 0)} attempts"
+    for event in history.events:
+        named = event["subtask_id"]
+        if named in tasks and event["task_id"] != tasks[named]:
+            yield f"event {event['seq']} names {event['task_id']} with the subtask {named}"
 
 
 def _compare(what: str, told: Mapping[str, str], rows: Sequence[Row]) -> Iterator[str]:

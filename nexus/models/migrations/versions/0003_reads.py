@@ -1,4 +1,4 @@
-"""What a task ran as before a retry, kept apart from what it runs as now."""
+"""What a task ran as before a retry, apart from what it runs as now; indexes for progress and for sweeping."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,3 +17,10 @@ def upgrade() -> None:
         "(SELECT 1 FROM subtasks WHERE subtasks.id = tasks.subtask_id "
         "AND subtasks.status = 'queued')"
     )
+    op.create_index(
+        "ix_tasks_progress",
+        "tasks",
+        ["project_id", "phase", "status", "subtask_id"],
+        unique=False,
+    )
+    op.create_index("ix_idempotency_keys_created", "idempotency_keys", ["created_at"], unique=False)
