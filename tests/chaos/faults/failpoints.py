@@ -6,11 +6,12 @@ before it left, so the last one finds the work of many deaths and must finish al
 
 import signal
 from collections import defaultdict
-from typing import Final
+from typing import Any, Final
 
 from nexus.failpoints import POINTS
 from tests.chaos.evidence import read_effects
 from tests.chaos.fault import Figures, fault, require
+from tests.chaos.measures import most_loaded
 from tests.chaos.world import World
 from tests.support.rig import plan, task
 
@@ -19,22 +20,34 @@ OF_THE_API: Final = frozenset(
 )
 WORKERS_POINTS: Final = tuple(sorted(POINTS - OF_THE_API))
 SHORT: Final = ("settle.committed", "effect.done", "claim.committed")
+MENDING: Final = ("return.", "announce.")
 DEATH_SECONDS: Final = 30.0
 TASKS: Final = 3
+
+
+async def _give_work(world: World) -> None:
+    options: dict[str, Any] = {"instructions": "marks: 1", "max_attempts": 20}
+    others = [task(f"t{n}", "marker", "first", **options) for n in range(TASKS)]
+    await world.submit(plan(task("first", "marker", **options), *others))
+
+
+async def _leave_work_behind(world: World) -> None:
+    """Kill a worker with something in hand, so that the next one has something to mend."""
+    worker = await world.start_worker()
+    await _give_work(world)
+    await most_loaded(world, [worker])
+    world.kill(worker)
 
 
 async def _die_at(world: World, point: str) -> int:
     """Give an armed worker work and wait until it is dead; return the passing it died at."""
     passing = world.random.randint(1, 2) if point.split(".")[0] in ("begin", "record") else 1
+    if point.startswith(MENDING):
+        await _leave_work_behind(world)
     worker = world.spawn_worker(
         NEXUS_FAILPOINTS=f"{point}=kill@{passing}", NEXUS_DRAIN_SECONDS="0.1"
     )
-    first = task("first", "marker", instructions="marks: 1", max_attempts=20)
-    others = [
-        task(f"t{n}", "marker", "first", instructions="marks: 1", max_attempts=20)
-        for n in range(TASKS)
-    ]
-    await world.submit(plan(first, *others))
+    await _give_work(world)
     if point.startswith("release."):
         await world.until(lambda: world.model.open, what="a call to be open")
         worker.terminate()
