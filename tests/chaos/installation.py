@@ -74,6 +74,7 @@ class Installation:
         self.slack_seconds = SHORT_SLACK_SECONDS if short else 0.0
         self.model = ScriptedModel(marking(seed, 0.02, 0.15))
         self.settings: dict[str, str] = {}
+        self.nursery = ground.nursery
         self.redis_port = free_port()
         self.api_port = free_port()
         self.database_url = ""
@@ -186,9 +187,9 @@ class Installation:
         A warm world forks it, unless it must be started with libraries of its own.
         """
         name = f"{len(self.members):02d}-{kind}"
-        if self.ground.nursery and "LD_PRELOAD" not in environment:
+        if self.nursery and "LD_PRELOAD" not in environment:
             wanted = {"kind": kind, "options": options}
-            member = fork(self.ground.nursery, name, wanted, environment, self.folder)
+            member = fork(self.nursery, name, wanted, environment, self.folder)
         else:
             member = start(name, command, environment, self.folder)
         self.members.append(member)

@@ -32,7 +32,11 @@ class Echo:
             await pipe.execute()
 
 
-@fault("delivered-often", row="every queue message delivered 5 times, two workers", runs=20)
+@fault(
+    "delivered-often",
+    row="every queue message delivered 5 times, two workers",
+    short_databases=("postgresql",),
+)
 async def delivered_often(world: World) -> Figures:
     echo = Echo()
     async with Overhearing(world, echo):

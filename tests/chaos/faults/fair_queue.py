@@ -16,6 +16,7 @@ SLOTS = 20
     "fair-queue",
     row="10,000 queued subtasks over 10 projects",
     runs=2,
+    short_databases=("sqlite",),
     limit_seconds=LIMIT_SECONDS,
 )
 async def fair_queue(world: World) -> Figures:

@@ -99,6 +99,7 @@ class Misbehaving:
     "model-misbehaves",
     row="model: 429 with Retry-After, 500, timeout, broken JSON, wrong tool, empty, 10 MB, cut half-way",
     runs=5,
+    short_databases=("sqlite",),
 )
 async def model_misbehaves(world: World) -> Figures:
     script = Misbehaving()

@@ -126,6 +126,7 @@ async def _all_done_once(world: World, projects: list[str]) -> Figures:
     row="PostgreSQL crashes (immediate shutdown) while commits are on their way, 10 times",
     runs=5,
     databases=ONLY,
+    alone=True,
 )
 async def postgres_crashed(world: World) -> Figures:
     recoveries: list[float] = []
@@ -140,7 +141,7 @@ async def postgres_crashed(world: World) -> Figures:
     return {"crashes": len(recoveries), "recovery s": slowest, "503": refused, **figures}
 
 
-@fault("postgres-away", row="PostgreSQL down for 6 s", runs=10, short=0, databases=ONLY)
+@fault("postgres-away", row="PostgreSQL down for 6 s", runs=10, short=0, databases=ONLY, alone=True)
 async def postgres_away(world: World) -> Figures:
     async with _work_goes_on(world) as scene:
         project = await world.submit(

@@ -111,12 +111,21 @@ async def redis_restarted(world: World) -> Figures:
     return await _disturb(world, 0.0)
 
 
-@fault("redis-away", row="Redis down for 6 s with 200 queued and 4 running", runs=10)
+@fault(
+    "redis-away",
+    row="Redis down for 6 s with 200 queued and 4 running",
+    runs=10,
+    short_databases=("sqlite",),
+)
 async def redis_away(world: World) -> Figures:
     return await _disturb(world, AWAY_SHORT_SECONDS if world.is_short else AWAY_SECONDS)
 
 
-@fault("redis-answers-lost", row="Redis does what it is asked, and one answer in ten is lost")
+@fault(
+    "redis-answers-lost",
+    row="Redis does what it is asked, and one answer in ten is lost",
+    short_databases=("postgresql",),
+)
 async def redis_answers_lost(world: World) -> Figures:
     projects, width, depth = 3, 10, 3
     proxy = await world.keep(Proxy(world.redis_port))

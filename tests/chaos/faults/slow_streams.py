@@ -86,6 +86,7 @@ class Watcher:
     "slow-streams",
     row="500 event streams with slow readers among them",
     runs=3,
+    short_databases=("sqlite",),
     limit_seconds=300.0,
 )
 async def slow_streams(world: World) -> Figures:
