@@ -174,20 +174,19 @@ class JournalSeam:
         self, intent: Intent, effect: Callable[[str], Awaitable[Recorded]]
     ) -> Recorded:
         try:
-            recorded = await effect(f"{self._claimed.held.subtask_id}:{intent.number}")
+            return await effect(f"{self._claimed.held.subtask_id}:{intent.number}")
         except Fenced:
             raise
         except NexusError as wrong:
             await self._record_failure(intent, Usage(1), wrong)
             raise
-        failpoint("effect.done")
-        return recorded
 
     async def _record_value(self, intent: Intent, recorded: Recorded) -> Json:
         """Record what an effect came to.
 
         Replay gives back what was stored; the first run must see the very same.
         """
+        failpoint("effect.done")
         try:
             kept = await self._files.keep(recorded.value, f"the result of {intent.call.name}")
         except PermanentFailure as too_large:

@@ -89,22 +89,22 @@ def differences_of_events(history: History) -> Iterator[str]:
     pending = {task["id"]: "pending" for task in history.tasks}
     yield from _compare("task", pending | folded.tasks, history.tasks)
     yield from _compare("subtask", folded.subtasks, history.subtasks)
-    yield from _differences_of_naming(history, folded)
+    yield from _differences_of_attempts(history, folded)
     called = sum(event["type"] == "model.called" for event in events)
     if called != project["requests"]:
         yield f"{called} events model.called, {project['requests']} requests in the project's row"
 
 
-def _differences_of_naming(history: History, folded: Folded) -> Iterator[str]:
+def _differences_of_attempts(history: History, folded: Folded) -> Iterator[str]:
     """Progress is written anew for the tasks that events name, and for no others."""
-    tasks = {one["id"]: one["task_id"] for one in history.subtasks}
+    owners = {one["id"]: one["task_id"] for one in history.subtasks}
     for one in history.subtasks:
-        if folded.attempts.get(one["id"], 0) != one["attempt"]:
-            yield f"events say {one['id']} had {folded.attempts.get(one['id'], 0)} attempts"
+        told = folded.attempts.get(one["id"], 0)
+        if told != one["attempt"]:
+            yield f"events say attempt {told} of subtask {one['id']}, its row {one['attempt']}"
     for event in history.events:
-        named = event["subtask_id"]
-        if named in tasks and event["task_id"] != tasks[named]:
-            yield f"event {event['seq']} names {event['task_id']} with the subtask {named}"
+        if event["subtask_id"] in owners and event["task_id"] != owners[event["subtask_id"]]:
+            yield f"event {event['seq']} names another task than its subtask's"
 
 
 def _compare(what: str, told: Mapping[str, str], rows: Sequence[Row]) -> Iterator[str]:
