@@ -20,6 +20,8 @@ CRASHES, CRASHES_SHORT = 10, 2
 AWAY_SECONDS = 6.0
 RECOVERY_SECONDS = 5.0
 LOST_SHARE = 0.05
+LEASE_SECONDS = 3.0
+"""Shorter than the outage; long enough for two busy processors to renew it in time."""
 WIDTH = 6
 ONE_STEP = json.dumps({"steps": 1})
 POSTED = {
@@ -95,6 +97,7 @@ class Scene:
 @asynccontextmanager
 async def _work_goes_on(world: World) -> AsyncIterator[Scene]:
     """Set the scene; its client posts as long as the context lasts."""
+    world.lease_seconds = LEASE_SECONDS
     proxy = await world.keep(Proxy(world.ground.server.port))
     through = world.database_url.replace(f":{world.ground.server.port}/", f":{proxy.port}/")
     world.settings["NEXUS_DATABASE_URL"] = through
