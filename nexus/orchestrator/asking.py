@@ -173,7 +173,7 @@ def _refuse(approval_id: str) -> Transaction[None]:
         raise Conflict(
             "this approval expired: its project was cancelled before anybody decided",
             code="approval_expired",
-            hint="retry the project; what is still in doubt is asked again",
+            hint="see what the call did; a retry of the project does not make it again",
         )
     raise Conflict(
         f"this approval was {status} at {rfc3339(decided_at)}; it is decided once",
