@@ -43,6 +43,9 @@ def _measure(given: argparse.Namespace) -> Book:
     with open_site(folder, postgres="postgresql" in databases, keep=given.keep) as site:
         pairs = given.pairs or (1 if given.quick else PAIRS)
         play(site, Wanted(databases, graphs, peers, pairs), book)
+        if given.out and graphs:
+            # What has been measured is kept, should the rest not come to its end.
+            _write(book, given.out)
         experiment(site, Order(workloads, databases, extent), book)
     return book
 
