@@ -6,6 +6,7 @@ DEMO := .nexus-demo
 EXAMPLE := examples/penguins
 DOCUMENTS := $(sort $(wildcard $(EXAMPLE)/*.md $(EXAMPLE)/*.csv))
 UV ?= uv
+SEED ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 # The first Python on the PATH that is new enough; `make setup PYTHON=...` chooses another.
@@ -14,7 +15,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	command -v $$p >/dev/null 2>&1 && $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench bench-peers requirements clean
+.PHONY: help setup demo up test chaos check format bench bench-peers requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +35,10 @@ up: setup ## Start everything here: API, worker, Redis and Chroma
 
 test: $(VENV)/.developing ## Run the tests against real services
 	@$(BIN)/python -m pytest
+
+chaos: $(VENV)/.developing ## Do every fault of the chaos suite (SEED=1 RUNS= ONLY=)
+	@$(BIN)/python -m tests.chaos --seed $(SEED) $(if $(RUNS),--runs $(RUNS)) \
+		$(foreach fault,$(ONLY),--only $(fault))
 
 check: $(VENV)/.developing ## Check format, lint, types and the direction of imports
 	$(BIN)/ruff format --check .
@@ -67,7 +72,7 @@ requirements: ## Pin the newest versions that fit together (needs uv)
 		$(PIN) $(PEERS)/$$peer.in --upgrade --output-file $(PEERS)/$$peer.txt || exit 1; done
 
 clean: ## Remove everything make has made; data in .nexus stays
-	rm -rf $(VENV) $(DEMO) .pytest_tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	rm -rf $(VENV) $(DEMO) .chaos .pytest_tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 		.import_linter_cache .bench build nexus_ai.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

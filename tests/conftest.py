@@ -13,11 +13,11 @@ from typing import Final
 
 import pytest
 
-from nexus.settings import Settings
 from tests.support import processes
 from tests.support.places import ROOT
 from tests.support.postgres import Server, run_postgres
 from tests.support.valkey import command, run_valkey
+from tests.support.variables import VARIABLES
 from tests.support.waiting import until as wait_until
 
 SESSIONS: Final = ROOT / ".pytest_tmp"
@@ -25,9 +25,8 @@ SESSIONS: Final = ROOT / ".pytest_tmp"
 
 def _forget_settings() -> None:
     """Keep keys and addresses of the person who runs the tests out of them."""
-    for name, field in Settings.model_fields.items():
-        alias = field.validation_alias
-        os.environ.pop(alias if isinstance(alias, str) else f"NEXUS_{name.upper()}", None)
+    for name in VARIABLES:
+        os.environ.pop(name, None)
 
 
 def _remove_old_folders() -> None:

@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import itertools
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -34,13 +35,14 @@ class ToolCalls:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Any HTTP answer; `cut` closes the connection in the middle of the body."""
+    """Any HTTP answer; in the middle of the body `cut` closes the connection, `stall` says no more."""
 
     status: int = 200
     body: str | bytes = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
     cut: bool = False
+    stall: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class ScriptedModel:
         self.script = script
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.arrived_us: list[int] = []
         self.open = 0
         self.max_open = 0
         self.port = port
@@ -139,22 +142,35 @@ class ScriptedModel:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         reply: Reply
         if request_line.startswith("POST") and "/chat/completions" in request_line:
-            reply = await self._play_unless_left(reader, json.loads(body), headers)
-            model = json.loads(body).get("model", "scripted")
+            request = json.loads(body)
+            number = await self._note(request, headers)
+            reply = await self._play_unless_left(reader, request)
+            model = request.get("model", "scripted")
         elif "/models" in request_line:
-            reply, model = Raw(body=json.dumps({"data": [{"id": "scripted"}]})), ""
+            reply, model, number = Raw(body=json.dumps({"data": [{"id": "scripted"}]})), "", 0
         else:
-            reply, model = error(404, "not here"), ""
-        raw = self._render(reply, model)
+            reply, model, number = error(404, "not here"), "", 0
+        raw = self._render(reply, model, number)
         if raw is None:
             return False
         return await _send(writer, raw)
 
+    async def _note(self, request: dict[str, Any], headers: dict[str, str]) -> int:
+        """Keep a request; return its number, which its answer's id ends with."""
+        async with self._arrived:
+            self.requests.append(request)
+            self.headers.append(headers)
+            self.arrived_us.append(time.time_ns() // 1_000)
+            self.open += 1
+            self.max_open = max(self.max_open, self.open)
+            self._arrived.notify_all()
+            return len(self.requests)
+
     async def _play_unless_left(
-        self, reader: asyncio.StreamReader, request: dict[str, Any], headers: dict[str, str]
+        self, reader: asyncio.StreamReader, request: dict[str, Any]
     ) -> Reply:
         """Play, but stop when the client hangs up: a client that waits sends nothing."""
-        playing = asyncio.ensure_future(self._play(request, headers))
+        playing = asyncio.ensure_future(self._play(request))
         leaving = asyncio.ensure_future(reader.read(1))
         try:
             await asyncio.wait({playing, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -163,26 +179,18 @@ class ScriptedModel:
             for each in (playing, leaving):
                 each.cancel()
             await asyncio.wait({playing, leaving})
-
-    async def _play(self, request: dict[str, Any], headers: dict[str, str]) -> Reply:
-        self.open += 1
-        self.max_open = max(self.max_open, self.open)
-        try:
-            async with self._arrived:
-                self.requests.append(request)
-                self.headers.append(headers)
-                self._arrived.notify_all()
-            answer = self.script(request)
-            reply: Reply = await answer if inspect.isawaitable(answer) else answer
-            if isinstance(reply, Text) and reply.delay_seconds:
-                await asyncio.sleep(reply.delay_seconds)
-            return reply
-        finally:
             self.open -= 1
             async with self._arrived:
                 self._arrived.notify_all()
 
-    def _render(self, reply: Reply, model: str) -> Raw | None:
+    async def _play(self, request: dict[str, Any]) -> Reply:
+        answer = self.script(request)
+        reply: Reply = await answer if inspect.isawaitable(answer) else answer
+        if isinstance(reply, Text) and reply.delay_seconds:
+            await asyncio.sleep(reply.delay_seconds)
+        return reply
+
+    def _render(self, reply: Reply, model: str, number: int) -> Raw | None:
         if isinstance(reply, HangUp):
             return None
         if isinstance(reply, Raw):
@@ -190,9 +198,9 @@ class ScriptedModel:
         if isinstance(reply, ToolCalls):
             message: dict[str, Any] = {"role": "assistant", "content": reply.content}
             message["tool_calls"] = [self._tool_call(reply, at) for at in range(len(reply.calls))]
-            return self._completion(message, "tool_calls", model)
+            return self._completion(message, "tool_calls", model, number)
         content = reply if isinstance(reply, str) else reply.content
-        return self._completion({"role": "assistant", "content": content}, "stop", model)
+        return self._completion({"role": "assistant", "content": content}, "stop", model, number)
 
     def _tool_call(self, reply: ToolCalls, at: int) -> dict[str, Any]:
         name, arguments = reply.calls[at]
@@ -200,9 +208,9 @@ class ScriptedModel:
         call_id = reply.ids[at] if at < len(reply.ids) else f"call_{next(self._numbers)}"
         return {"id": call_id, "type": "function", "function": {"name": name, "arguments": text}}
 
-    def _completion(self, message: dict[str, Any], finish: str, model: str) -> Raw:
+    def _completion(self, message: dict[str, Any], finish: str, model: str, number: int) -> Raw:
         body = {
-            "id": f"chatcmpl-{next(self._numbers)}",
+            "id": f"chatcmpl-{number}",
             "object": "chat.completion",
             "created": 1_760_000_000,
             "model": model,
@@ -218,8 +226,10 @@ async def _send(writer: asyncio.StreamWriter, raw: Raw) -> bool:
     headers = {"Content-Type": raw.content_type, "Content-Length": str(len(body)), **raw.headers}
     lines = [f"HTTP/1.1 {raw.status} Scripted", *(f"{k}: {v}" for k, v in headers.items())]
     head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-    writer.write(head + (body[: len(body) // 2] if raw.cut else body))
+    writer.write(head + (body[: len(body) // 2] if raw.cut or raw.stall else body))
     await writer.drain()
+    if raw.stall:
+        await asyncio.Event().wait()
     return not raw.cut
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 import structlog
 
 from nexus.errors import Fenced, ServiceMissing
+from nexus.failpoints import failpoint
 from nexus.orchestrator.claiming import Claimed, due_subtasks, release_all
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.hand import Hand
@@ -93,6 +94,7 @@ class Consumer:
             await self._ask_database(free)
             return
         if messages:
+            failpoint("queue.read")
             await self._take(messages[:free], messages[free:])
 
     async def _read(self, count: int) -> list[Message]:
@@ -109,6 +111,7 @@ class Consumer:
         try:
             if await self._claim([message.subtask_id for message in messages]) is not None:
                 await self._queue.acknowledge(messages)
+                failpoint("ack.done")
             await self._queue.give_back(surplus)
         except ServiceMissing:
             log.info("queue.unacknowledged", entries=len(messages))
@@ -164,12 +167,17 @@ class Consumer:
     async def _run_one(self, claimed: Claimed, in_a_row: int) -> list[Claimed]:
         """Attempt and settle; return what was taken over. A fenced claim is dropped without a trace."""
         subtask_id = claimed.held.subtask_id
+        begun = (subtask_id, claimed.held.claim)
+        self._hand.begun.add(begun)
         try:
             outcome = await attempt(self._bench, self._desk, claimed)
             # From here the claim may vanish from the database because of us.
             self._settling.add(subtask_id)
-            return await self._desk.settle(claimed.held, outcome, in_a_row)
+            taken = await self._desk.settle(claimed.held, outcome, in_a_row)
+            self._hand.begun.discard(begun)
+            return taken
         except Fenced:
+            self._hand.begun.discard(begun)
             log.info("subtask.dropped", subtask_id=subtask_id)
             return []
         finally:
@@ -199,7 +207,7 @@ class Consumer:
         worker_id = self._hand.worker_id
         try:
             await self._bench.engine.run(
-                lambda turn: release_all(turn, worker_id, "worker stopped")
+                lambda turn: release_all(turn, worker_id, "worker stopped"), "release"
             )
             self._hand.is_empty = True
         except ServiceMissing:

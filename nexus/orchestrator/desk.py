@@ -32,6 +32,8 @@ LINGER_SECONDS: Final = 0.01
 RING_SECONDS: Final = 0.02
 AGAIN_SECONDS: Final = 0.5
 CLOSE_SECONDS: Final = 5.0
+POINTS: Final = {Claim: "claim", Begin: "begin", Done: "record", Settle: "settle"}
+"""The failpoints around the commit of a batch with such a wish in it."""
 
 log = structlog.get_logger()
 
@@ -188,7 +190,8 @@ class Desk:
     async def _commit(self, wishes: list[Wish]) -> list[Answer]:
         share = self._room()
         answers, turn = await self._engine.commit(
-            lambda turn: write_batch(turn, self._hand.worker_id, wishes, share, self._recall)
+            lambda turn: write_batch(turn, self._hand.worker_id, wishes, share, self._recall),
+            *sorted({POINTS[type(wish)] for wish in wishes}),
         )
         self._untold.append(turn)
         if turn.announcements or not self._is_ringing_soon:

@@ -14,6 +14,7 @@ from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState
 from nexus.errors import ServiceMissing
 from nexus.events.bell import Bell
+from nexus.failpoints import failpoint
 from nexus.models.database import Database
 from nexus.models.writing import Transaction, Writer
 from nexus.orchestrator import asking, creating, steering
@@ -48,13 +49,16 @@ class WorkflowEngine:
         self._untold: list[Turn] = []
         self._telling = asyncio.Lock()
 
-    async def run(self, act: Callable[[Turn], Transaction[T]]) -> T:
-        """Run one act as one transaction; return after its commit and its announcements."""
-        result, turn = await self.commit(act)
+    async def run(self, act: Callable[[Turn], Transaction[T]], *points: str) -> T:
+        """Run one act as one transaction; return after its commit and its announcements.
+
+        `points` name the failpoints right before and after the commit.
+        """
+        result, turn = await self.commit(act, *points)
         await self.tell(turn)
         return result
 
-    async def commit(self, act: Callable[[Turn], Transaction[T]]) -> tuple[T, Turn]:
+    async def commit(self, act: Callable[[Turn], Transaction[T]], *points: str) -> tuple[T, Turn]:
         """Run one act as one transaction; return after its commit with what is to be told."""
         turns: list[Turn] = []
 
@@ -63,9 +67,13 @@ class WorkflowEngine:
             turns.append(turn)
             result = yield from act(turn)
             yield from close(turn)
+            for point in points:
+                failpoint(f"{point}.before_commit")
             return result
 
         result = await self._database.run(begin)
+        for point in points:
+            failpoint(f"{point}.committed")
         return result, turns[-1]
 
     async def persist(self, act: Callable[[Turn], Transaction[T]]) -> T:
@@ -99,10 +107,12 @@ class WorkflowEngine:
         """Put the subtasks that committed turns queued on the queue."""
         with suppress(ServiceMissing):
             await self._queue.announce([one for turn in turns for one in turn.announcements])
+        failpoint("announce.done")
 
     async def ring(self, project_ids: Collection[str]) -> None:
         """Wake whoever watches these projects."""
         await self._bell.ring(project_ids)
+        failpoint("ring.done")
 
     async def backlog(self) -> int:
         """Count what the queue holds, announced and not acknowledged.

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded, Usage
 from nexus.domain.text import clean
 from nexus.errors import Fenced, LimitReached, NexusError, PermanentFailure, TransientFailure
+from nexus.failpoints import failpoint
 from nexus.models.database import Database
 from nexus.models.work import JournalRecord
 from nexus.orchestrator.asking import ask, renew
@@ -216,6 +217,7 @@ class JournalSeam:
 
         Replay gives back what was stored; the first run must see the very same.
         """
+        failpoint("effect.done")
         try:
             kept = await self._files.keep(recorded.value, f"the result of {intent.call.name}")
         except PermanentFailure as too_large:

@@ -56,7 +56,7 @@ async def create_project(
         return Answer(201, project.model_dump_json(), f"/projects/{project_id}")
 
     try:
-        return await engine.run(lambda turn: once.wrap(lambda: act(turn)))
+        return await engine.run(lambda turn: once.wrap(lambda: act(turn)), "create")
     except InvalidInput as wrong:
         if wrong.reason != "invalid_plan":
             raise

@@ -26,7 +26,7 @@ async def execute_project(
         started = Started(project_id=project_id, status=project.status, queued=queued)
         return Answer(202, started.model_dump_json())
 
-    return await engine.run(lambda turn: once.wrap(lambda: act(turn)))
+    return await engine.run(lambda turn: once.wrap(lambda: act(turn)), "steer")
 
 
 async def cancel_project(
@@ -65,4 +65,4 @@ async def _move(
         moved = Moved(project_id=project_id, status=shown.status)
         return Answer(202, moved.model_dump_json())
 
-    return await engine.run(lambda turn: once.wrap(lambda: act(turn)))
+    return await engine.run(lambda turn: once.wrap(lambda: act(turn)), "steer")

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
+from nexus.orchestrator.claiming import claim
+from nexus.orchestrator.membership import declare_gone, join
+from nexus.orchestrator.reconciler import reconcile
 from tests.support.places import free_port
 from tests.support.rig import Rig, open_rig, opened, plan, task
 from tests.support.waiting import until
@@ -92,3 +95,16 @@ async def test_a_poisonous_task_ends_after_its_attempts(rig: Rig) -> None:
     tasks = await rig.tasks(project)
     assert (tasks["a"].status, tasks["b"].status) == ("failed", "succeeded")
     assert tasks["a"].error["code"] == "worker_lost"
+
+
+async def test_a_worker_takes_others_for_lost_and_never_itself(rig: Rig) -> None:
+    engine = rig.parts.engine
+    project = await rig.start(plan(task("one", "quick")))
+    [subtask] = await rig.subtasks(project)
+    await engine.run(lambda turn: join("wrk_late", 1, 60))
+    await engine.run(lambda turn: claim(turn, "wrk_late", [subtask.id]))
+    await engine.run(lambda turn: declare_gone(["wrk_late"]))
+    await reconcile(engine, "wrk_late")
+    assert [one.status for one in await rig.subtasks(project)] == ["running"]
+    await reconcile(engine, "wrk_other")
+    assert [one.status for one in await rig.subtasks(project)] == ["queued"]

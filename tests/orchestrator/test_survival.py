@@ -67,7 +67,7 @@ async def test_a_worker_that_was_forgotten_joins_again(here: Rig) -> None:
 async def test_without_its_pulse_a_worker_ends_loudly(
     here: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def breaks(engine: object) -> None:
+    async def breaks(engine: object, worker_id: str) -> None:
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr("nexus.orchestrator.pulse.reconcile", breaks)

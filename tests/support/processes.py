@@ -61,11 +61,15 @@ def _leftover(folder: Path, marker: bytes) -> Leftover | None:
     return Leftover(int(folder.name), command.strip())
 
 
+def marked(marker: str) -> list[Leftover]:
+    """List the living processes with `marker` (`NAME=value`) in their environment, without this one."""
+    folders = [folder for folder in PROC.glob("[0-9]*") if folder.name != str(os.getpid())]
+    return [found for folder in folders if (found := _leftover(folder, marker.encode()))]
+
+
 def leftovers() -> list[Leftover]:
     """List the living processes of this session, without this one."""
-    marker = f"{MARKER}={os.environ[MARKER]}".encode()
-    folders = [folder for folder in PROC.glob("[0-9]*") if folder.name != str(os.getpid())]
-    return [found for folder in folders if (found := _leftover(folder, marker))]
+    return marked(f"{MARKER}={os.environ[MARKER]}")
 
 
 def wait_for_none(limit_seconds: float) -> list[Leftover]:

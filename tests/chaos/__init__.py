@@ -1,0 +1,1 @@
+"""Faults done on purpose to a whole installation, and what must hold after each of them."""

@@ -1,0 +1,1 @@
+"""One file a fault; each is found by its `@fault` decorator."""

@@ -1,0 +1,226 @@
+"""What one project's rows must say of themselves and of each other, after any commit and any crash.
+
+The state machine over the engine and the history checker of the chaos suite both ask here.
+Every function yields a sentence for each thing that is wrong.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from nexus.domain.graph import Edge, Graph, Progress
+from nexus.domain.states import PROJECT_TERMINAL, TASK_TERMINAL, TaskState
+
+Row = Mapping[str, Any]
+OPEN: Final = ("queued", "running", "waiting")
+
+PROJECT_FOLDS: Final = {
+    "created": "planning",
+    "started": "running",
+    "resumed": "running",
+    "replanned": "planned",
+}
+TASK_FOLDS: Final = {"started": "running", "reset": "pending"}
+SUBTASK_FOLDS: Final = {"started": "running", "retrying": "queued", "released": "queued"}
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One project's rows: tasks and nodes by node, events by seq."""
+
+    project: Row
+    tasks: Sequence[Row]
+    subtasks: Sequence[Row]
+    events: Sequence[Row]
+    nodes: Sequence[Row]
+    edges: Sequence[Row]
+    approvals: Sequence[Row] = ()
+
+    @property
+    def id(self) -> str:
+        return str(self.project["id"])
+
+
+@dataclass
+class Folded:
+    """The states that a history adds up to."""
+
+    project: str = ""
+    tasks: dict[str, str] = field(default_factory=dict)
+    subtasks: dict[str, str] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
+    has_plan: bool = False
+
+    def add(self, event: Row) -> None:
+        """Move on by one event."""
+        what, _, how = event["type"].partition(".")
+        if what == "project":
+            self.has_plan |= how == "planned"
+            again = "running" if self.has_plan else "planning"
+            self.project = again if how == "retried" else PROJECT_FOLDS.get(how, how)
+        elif what == "task":
+            self.tasks[event["task_id"]] = TASK_FOLDS.get(how, how)
+        elif what == "subtask" and how != "superseded":
+            self.subtasks[event["subtask_id"]] = SUBTASK_FOLDS.get(how, how)
+            if how == "started":
+                self.attempts[event["subtask_id"]] = event["attempt"]
+
+
+def differences(history: History) -> Iterator[str]:
+    """Compare a project's rows with its events, its counters and its graph."""
+    yield from differences_of_events(history)
+    yield from differences_of_counters(history)
+    yield from differences_of_subtasks(history)
+    yield from differences_of_current(history)
+    yield from differences_of_waiting(history)
+    if history.tasks and history.project["status"] in ("running", "waiting"):
+        yield from differences_of_graph(history)
+
+
+def differences_of_events(history: History) -> Iterator[str]:
+    """Event numbers have no gap, and folding the events gives the tables' state."""
+    project, events = history.project, history.events
+    seqs = [event["seq"] for event in events]
+    if seqs != list(range(1, project["seq"] + 1)):
+        yield f"event numbers are {_short(seqs)}, the project's last is {project['seq']}"
+    folded = Folded()
+    for event in events:
+        folded.add(event)
+    if folded.project != project["status"]:
+        yield f"events say the project is {folded.project}, its row {project['status']}"
+    pending = {task["id"]: "pending" for task in history.tasks}
+    yield from _compare("task", pending | folded.tasks, history.tasks)
+    yield from _compare("subtask", folded.subtasks, history.subtasks)
+    yield from _differences_of_attempts(history, folded)
+    called = sum(event["type"] == "model.called" for event in events)
+    if called != project["requests"]:
+        yield f"{called} events model.called, {project['requests']} requests in the project's row"
+
+
+def _differences_of_attempts(history: History, folded: Folded) -> Iterator[str]:
+    """Progress is written anew for the tasks that events name, and for no others."""
+    owners = {one["id"]: one["task_id"] for one in history.subtasks}
+    for one in history.subtasks:
+        told = folded.attempts.get(one["id"], 0)
+        if told != one["attempt"]:
+            yield f"events say attempt {told} of subtask {one['id']}, its row {one['attempt']}"
+    for event in history.events:
+        if event["subtask_id"] in owners and event["task_id"] != owners[event["subtask_id"]]:
+            yield f"event {event['seq']} names another task than its subtask's"
+
+
+def _compare(what: str, told: Mapping[str, str], rows: Sequence[Row]) -> Iterator[str]:
+    kept = {row["id"]: row["status"] for row in rows}
+    for one in sorted(told.keys() | kept.keys()):
+        if told.get(one) != kept.get(one):
+            yield f"events say {what} {one} is {told.get(one)}, its row {kept.get(one)}"
+
+
+def differences_of_counters(history: History) -> Iterator[str]:
+    """The project's counters are those of its tasks; it is over when they are."""
+    project, tasks = history.project, history.tasks
+    still_open = sum(task["status"] not in TASK_TERMINAL for task in tasks)
+    succeeded = sum(task["status"] == "succeeded" for task in tasks)
+    counted = {"tasks_total": len(tasks), "tasks_open": still_open, "tasks_succeeded": succeeded}
+    for name, count in counted.items():
+        if project[name] != count:
+            yield f"{name} is {project[name]}, and {count} when counted"
+    is_over = project["status"] in PROJECT_TERMINAL
+    if tasks and is_over != (still_open == 0):
+        yield f"the project is {project['status']} with {still_open} open tasks"
+    if (project["finished_at"] is not None) != is_over:
+        yield f"the project is {project['status']} and finished_at is {project['finished_at']}"
+    if project["status"] == "succeeded" and succeeded != len(tasks):
+        yield f"the project succeeded with {succeeded} of {len(tasks)} tasks"
+
+
+def differences_of_subtasks(history: History) -> Iterator[str]:
+    """One subtask a task is at work; owners, attempts and requests add up."""
+    for one in history.subtasks:
+        if (one["owner"] is not None) != (one["status"] == "running"):
+            yield f"subtask {one['id']} is {one['status']} and its owner {one['owner']}"
+        if one["attempt"] > one["max_attempts"]:
+            yield f"subtask {one['id']} had {one['attempt']} of {one['max_attempts']} attempts"
+    yield from _differences_of_open_work(history)
+    if sum(one["requests"] for one in history.subtasks) != history.project["requests"]:
+        yield "the requests of the subtasks do not add up to the project's"
+
+
+def differences_of_current(history: History) -> Iterator[str]:
+    """A pending task has a subtask if and only if that is queued."""
+    owners = {one["id"]: one for one in history.subtasks}
+    for task in history.tasks:
+        current = owners.get(task["subtask_id"])
+        if current and task["status"] == "pending" and current["status"] != "queued":
+            yield f"task {task['key']} is pending and its subtask {current['status']}"
+        if not current and task["status"] in ("running", "waiting", "succeeded", "failed"):
+            yield f"task {task['key']} is {task['status']} and has no subtask"
+        for subtask_id in (task["subtask_id"], task["earlier_subtask_id"]):
+            if subtask_id and owners[subtask_id]["task_id"] != task["id"]:
+                yield f"task {task['key']} has the subtask of another"
+
+
+def differences_of_waiting(history: History) -> Iterator[str]:
+    """What waits is asked about, what is asked about waits, and a project rests only when it must."""
+    waits = {one["id"] for one in history.subtasks if one["status"] == "waiting"}
+    asked = {one["subtask_id"] for one in history.approvals if one["status"] == "pending"}
+    if asked != waits:
+        yield f"{len(waits)} subtasks wait, and {len(asked)} are asked about"
+    resting = {task["subtask_id"] for task in history.tasks if task["status"] == "waiting"}
+    if resting != {one["id"] for one in history.subtasks if one["id"] in waits and one["task_id"]}:
+        yield "other tasks wait than their subtasks"
+    moving = any(one["status"] in ("queued", "running") for one in history.subtasks)
+    status = history.project["status"]
+    if status in ("running", "waiting") and (status == "waiting") != (bool(waits) and not moving):
+        yield f"the project is {status} with {len(waits)} waiting subtasks"
+    for one in history.approvals:
+        if one["used_at"] is not None and one["status"] not in ("approved", "rejected"):
+            yield f"approval {one['id']} is {one['status']} and was used"
+
+
+def _differences_of_open_work(history: History) -> Iterator[str]:
+    project, subtasks = history.project, history.subtasks
+    at_work = [one for one in subtasks if one["status"] in OPEN]
+    if len({one["task_id"] for one in at_work}) != len(at_work):
+        yield "a task has two subtasks at work"
+    if project["status"] in (*PROJECT_TERMINAL, "planned"):
+        if at_work:
+            yield f"the project is {project['status']} with {len(at_work)} subtasks at work"
+    elif not at_work:
+        yield f"the project is {project['status']} and waits for nothing"
+    current = {task["subtask_id"] for task in history.tasks}
+    if any(one["id"] not in current for one in at_work if one["kind"] == "work"):
+        yield "a subtask at work is not its task's current one"
+
+
+def graph_of(history: History) -> Graph:
+    """Build the graph that is stored for a project."""
+    return Graph(
+        tuple(task["key"] for task in history.tasks),
+        len(history.nodes) - len(history.tasks),
+        tuple(Edge(e["source"], e["target"], bool(e["data"])) for e in history.edges),
+    )
+
+
+def differences_of_graph(history: History) -> Iterator[str]:
+    """The stored counters hold back exactly what the states of a running project hold back."""
+    tasks, graph = history.tasks, graph_of(history)
+    progress = Progress(graph, [TaskState(task["status"]) for task in tasks])
+    if [node["blocked_by"] for node in history.nodes] != progress.blocked_by():
+        yield "the nodes' counters are not what the tasks' states hold back"
+    at_work = {one["task_id"] for one in history.subtasks if one["status"] in OPEN}
+    for node in progress.ready():
+        if tasks[node]["id"] not in at_work:
+            yield f"task {tasks[node]['key']} is ready and not queued"
+    for task in tasks:
+        if task["id"] in at_work or task["status"] == "running":
+            sources = [progress.states[source] for source in graph.inputs_of(task["node"])]
+            if any(state is not TaskState.SUCCEEDED for state in sources):
+                yield f"task {task['key']} is at work before its inputs are there"
+    for node in progress.settle_skips():
+        yield f"task {tasks[node]['key']} is fed by what did not succeed, and not skipped"
+
+
+def _short(numbers: Sequence[int]) -> str:
+    shown = ", ".join(str(number) for number in numbers[:20])
+    return f"{shown}{', …' if len(numbers) > 20 else ''}"
