@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,8 @@ PAIRS: Final = 5
 def main() -> None:
     """Measure what is asked for and print the report."""
     given = _parser().parse_args()
+    # As an exception, so that every process that was started is ended on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     book = read_book(given.book) if given.book else _measure(given)
     sys.stdout.write(render_report(book, WHOLE))
     if given.out:
