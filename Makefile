@@ -51,13 +51,13 @@ format: $(VENV)/.developing ## Put the code in the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-BENCH = $(BIN)/python -m benchmarks $(if $(QUICK),--quick,--out benchmarks/results) $(BENCH_OPTIONS)
+BENCH = $(BIN)/python -m benchmarks $(if $(QUICK),--quick,--out benchmarks/results$(1)) $(BENCH_OPTIONS)
 
 bench: $(VENV)/.developing ## Measure Nexus beside LangGraph and DBOS, about 20 minutes; QUICK=1: 3 minutes
-	@$(BENCH)
+	@$(call BENCH)
 
 bench-peers: $(VENV)/.developing ## Measure W1 to W5 beside every peer there is a file for
-	@$(BENCH) w1 w2 w3 w4 w5 --peers all
+	@$(call BENCH,/peers) w1 w2 w3 w4 w5 --peers all
 
 PIN = $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links

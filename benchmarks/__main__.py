@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,8 @@ PAIRS: Final = 5
 def main() -> None:
     """Measure what is asked for and print the report."""
     given = _parser().parse_args()
+    # As an exception, so that every process that was started is ended on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     book = read_book(given.book) if given.book else _measure(given)
     sys.stdout.write(render_report(book, WHOLE))
     if given.out:
@@ -43,6 +46,9 @@ def _measure(given: argparse.Namespace) -> Book:
     with open_site(folder, postgres="postgresql" in databases, keep=given.keep) as site:
         pairs = given.pairs or (1 if given.quick else PAIRS)
         play(site, Wanted(databases, graphs, peers, pairs), book)
+        if given.out and graphs:
+            # What has been measured is kept, should the rest not come to its end.
+            _write(book, given.out)
         experiment(site, Order(workloads, databases, extent), book)
     return book
 

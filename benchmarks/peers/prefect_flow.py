@@ -57,6 +57,7 @@ async def open_flows(job: Job) -> AsyncIterator[Engine]:
         PREFECT_API_DATABASE_CONNECTION_URL=f"sqlite+aiosqlite:///{job.sqlite_path}",
         PREFECT_SERVER_ANALYTICS_ENABLED="false",
         PREFECT_LOGGING_LEVEL="ERROR",
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="120",
         DO_NOT_TRACK="1",
     )
     yield Flows()
