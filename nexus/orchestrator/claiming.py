@@ -148,3 +148,12 @@ def due_subtasks(limit: int) -> Transaction[list[str]]:
         (limit,),
     )
     return [row[0] for row in rows]
+
+
+def is_work_open() -> Transaction[bool]:
+    """Tell whether any subtask is queued or running."""
+    rows = yield Query(
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM subtasks WHERE status = 'queued') "
+        "OR EXISTS (SELECT 1 FROM subtasks WHERE status = 'running')"
+    )
+    return bool(rows)

@@ -11,4 +11,5 @@ class Hand:
     held: dict[str, int] = field(default_factory=dict)  # subtask id -> claim
     live_workers: int = 1
     is_draining: bool = False  # claims without a run are about to be given back
+    is_empty: bool = False  # drained, and everything given back
     is_lagging: bool = False  # the event loop is behind: nothing new is claimed

@@ -23,6 +23,7 @@ from nexus.models.address import Address
 from nexus.models.database import open_writer
 from nexus.models.writing import Writer
 from nexus.orchestrator import heartbeat
+from nexus.orchestrator.claiming import release_all
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.forgetting import forget_answers
 from nexus.orchestrator.hand import Hand
@@ -31,10 +32,12 @@ from nexus.orchestrator.lag import Lag
 from nexus.orchestrator.membership import (
     beat,
     declare_gone,
-    find_dead,
+    find_ended,
     forget_gone,
+    leave,
     lock_file,
     look,
+    note_departure,
 )
 from nexus.orchestrator.queue import Queue
 from nexus.orchestrator.reconciler import reconcile, return_claim
@@ -44,6 +47,8 @@ from nexus.orchestrator.transitions.subtasks import Held
 TICK_SECONDS: Final = 1.0
 ORPHAN_SECONDS: Final = 2.0
 SWEEP_SECONDS: Final = 30.0
+GIVE_BACK_SECONDS: Final = 2.0
+STOPPED: Final = "worker stopped"
 FORGET_US: Final = 3_600_000_000
 
 log = structlog.get_logger()
@@ -72,7 +77,8 @@ class Pulse:
         self._abandon = abandon
         self._lock = lock_file(settings.data, hand.worker_id)
         self._seen: dict[tuple[str, int], float] = {}
-        self._others: list[str] = []
+        self._others: list[str] | None = None
+        self._engine: WorkflowEngine | None = None
         self._swept_at = time.monotonic()
         self._sweep = Sweep(settings.data)
         self._lag: Lag | None = None
@@ -102,6 +108,25 @@ class Pulse:
         finally:
             self._thread.shutdown(wait=False)
 
+    def give_back(self) -> None:
+        """As a last act, give back what the worker holds, from a thread that is not the pulse's."""
+        try:
+            if self._loop is not None and self._engine is not None:
+                giving = asyncio.run_coroutine_threadsafe(self._give_back(), self._loop)
+                giving.result(GIVE_BACK_SECONDS)
+                return
+        except (ServiceMissing, TimeoutError, RuntimeError) as wrong:
+            log.warning("worker.not_given_back", error=f"{type(wrong).__name__}: {wrong}"[:300])
+        note_departure(self._lock)
+
+    async def _give_back(self) -> None:
+        if self._engine is None:
+            return
+        worker_id = self._hand.worker_id
+        await self._engine.run(partial(release_all, worker_id=worker_id, reason=STOPPED))
+        await self._engine.run(lambda turn: leave(worker_id))
+        self._lock.unlink(missing_ok=True)
+
     def _main(self) -> None:
         asyncio.run(self._beat_until_stopped())
 
@@ -124,6 +149,7 @@ class Pulse:
         queue = Queue(redis, self._settings.installation_id)
         bell = Bell(redis, self._settings.installation_id)
         engine = WorkflowEngine(writer, queue, bell, frozenset)
+        self._engine = engine
         try:
             async with asyncio.TaskGroup() as tending:
                 tending.create_task(self._repeat(partial(self._renew, engine), self._beat_every))
@@ -201,8 +227,9 @@ class Pulse:
                 await return_claim(engine, Held(subtask_id, number, self._hand.worker_id))
 
     async def _mend(self, engine: WorkflowEngine, queue: Queue) -> None:
-        if self._others:
-            await self._bury_dead(engine)
+        if self._others is None:
+            return  # first it must be known who is there
+        await self._bury_dead(engine)
         await reconcile(engine, self._hand.worker_id)
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = time.monotonic()
@@ -213,8 +240,13 @@ class Pulse:
             await engine.run(lambda turn: forget_answers())
 
     async def _bury_dead(self, engine: WorkflowEngine) -> None:
-        """Whoever obtains a dead worker's file lock ends its leases at once."""
-        dead = await asyncio.to_thread(find_dead, self._settings.data, self._others)
-        if dead:
-            log.warning("worker.found_dead", workers=dead)
-            await engine.run(lambda turn: declare_gone(dead))
+        """End the leases of neighbours that have ended at once; what was drained counts no attempt."""
+        ended = await asyncio.to_thread(find_ended, self._settings.data, self._others or [])
+        for one in ended:
+            log.warning("worker.found_ended", worker=one.worker_id, has_drained=one.has_drained)
+            if one.has_drained:
+                await engine.run(partial(release_all, worker_id=one.worker_id, reason=STOPPED))
+        if ended:
+            await engine.run(lambda turn: declare_gone([one.worker_id for one in ended]))
+        for one in ended:
+            one.lock.unlink(missing_ok=True)

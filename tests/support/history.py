@@ -34,6 +34,7 @@ class History:
     events: Sequence[Row]
     nodes: Sequence[Row]
     edges: Sequence[Row]
+    approvals: Sequence[Row]
 
     @property
     def id(self) -> str:
@@ -70,8 +71,9 @@ def differences(history: History) -> Iterator[str]:
     yield from differences_of_events(history)
     yield from differences_of_counters(history)
     yield from differences_of_subtasks(history)
+    yield from differences_of_waiting(history)
     yield from differences_of_current(history)
-    if history.tasks and history.project["status"] == "running":
+    if history.tasks and history.project["status"] in ("running", "waiting"):
         yield from differences_of_graph(history)
 
 
@@ -142,6 +144,24 @@ def differences_of_subtasks(history: History) -> Iterator[str]:
     yield from _differences_of_open_work(history)
     if sum(one["requests"] for one in history.subtasks) != history.project["requests"]:
         yield "the requests of the subtasks do not add up to the project's"
+
+
+def differences_of_waiting(history: History) -> Iterator[str]:
+    """What waits is asked about, what is asked about waits, and a project rests only when it must."""
+    subtasks, state = history.subtasks, history.project["status"]
+    asked = {one["subtask_id"] for one in history.approvals if one["status"] == "pending"}
+    waits = {one["id"] for one in subtasks if one["status"] == "waiting"}
+    if asked != waits:
+        yield f"asked about are {sorted(asked)}, waiting are {sorted(waits)}"
+    current = {task["subtask_id"] for task in history.tasks if task["status"] == "waiting"}
+    if current != {one["id"] for one in subtasks if one["id"] in waits and one["task_id"]}:
+        yield "the tasks that wait are not those of the subtasks that do"
+    is_moving = any(one["status"] in ("queued", "running") for one in subtasks)
+    if state in ("running", "waiting") and (state == "waiting") != (bool(waits) and not is_moving):
+        yield f"the project is {state}, with {len(waits)} waiting and others {is_moving} at work"
+    for one in history.approvals:
+        if one["used_at"] is not None and one["status"] not in ("approved", "rejected"):
+            yield f"approval {one['id']} was used while {one['status']}"
 
 
 def differences_of_current(history: History) -> Iterator[str]:

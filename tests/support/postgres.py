@@ -32,7 +32,7 @@ def _binaries() -> Path:
 
 
 BINARIES: Final = _binaries()
-QUICK: Final = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off")
+FORGETFUL: Final = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off")
 START_SECONDS: Final = 30.0
 
 
@@ -50,9 +50,13 @@ def _namespace() -> list[str]:
 
 
 class Server:
-    """One cluster: made by `start`, ended by `stop`, addressed by `url`."""
+    """One cluster: made by `start`, ended by `stop`, addressed by `url`.
 
-    def __init__(self, folder: Path) -> None:
+    Tests take the default settings, which lose data with the machine's power, not with a process.
+    """
+
+    def __init__(self, folder: Path, settings: tuple[str, ...] = FORGETFUL) -> None:
+        self.settings = settings
         self.data = folder / "data"
         self.log = folder / "log"
         self.port = free_port()
@@ -76,7 +80,7 @@ class Server:
             timeout=60,
             **self._user,
         )
-        settings = [part for setting in QUICK for part in ("-c", setting)]
+        settings = [part for setting in self.settings for part in ("-c", setting)]
         listen = ["-D", str(self.data), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -117,9 +121,9 @@ class Server:
 
 
 @contextmanager
-def run_postgres(folder: Path) -> Iterator[Server]:
+def run_postgres(folder: Path, settings: tuple[str, ...] = FORGETFUL) -> Iterator[Server]:
     """Start a server over `folder`; it is ended with the block."""
-    server = Server(folder)
+    server = Server(folder, settings)
     try:
         server.start()
         yield server
