@@ -11,7 +11,7 @@ from benchmarks.contestants import NEEDED, PEERS, Peer, prepare
 from benchmarks.experiments import EXPERIMENTS, QUICK, Extent, Order, experiment
 from benchmarks.figures import UNITS
 from benchmarks.installation import Broken
-from benchmarks.records import Book, describe_machine
+from benchmarks.records import Book, describe_machine, read_book
 from benchmarks.report import render_report
 from benchmarks.rounds import Wanted, play
 from benchmarks.shapes import WHOLE
@@ -25,6 +25,14 @@ PAIRS: Final = 5
 def main() -> None:
     """Measure what is asked for and print the report."""
     given = _parser().parse_args()
+    book = read_book(given.book) if given.book else _measure(given)
+    sys.stdout.write(render_report(book, WHOLE))
+    if given.out:
+        _write(book, given.out)
+
+
+def _measure(given: argparse.Namespace) -> Book:
+    """Run what is asked for."""
     databases = ("sqlite", "postgresql") if given.database == "both" else (given.database,)
     workloads = tuple(given.workloads) or (*UNITS, *EXPERIMENTS)
     graphs = tuple(one for one in UNITS if one in workloads)
@@ -36,9 +44,7 @@ def main() -> None:
         pairs = given.pairs or (1 if given.quick else PAIRS)
         play(site, Wanted(databases, graphs, peers, pairs), book)
         experiment(site, Order(workloads, databases, extent), book)
-    sys.stdout.write(render_report(book, WHOLE))
-    if given.out:
-        _write(book, given.out, databases)
+    return book
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--memory", action="store_true", help="state in memory, not on disk")
     parser.add_argument("--keep", action="store_true", help="keep the folder with logs")
     parser.add_argument("--out", type=Path, help="a folder for the results as files")
+    parser.add_argument("--book", type=Path, help="measure nothing: report a results.json again")
     return parser
 
 
@@ -72,11 +79,11 @@ def _prepared(names: str) -> list[Peer]:
     return ready
 
 
-def _write(book: Book, folder: Path, databases: tuple[str, ...]) -> None:
+def _write(book: Book, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     book.write(folder / "results.json")
     (folder / "results.md").write_text(render_report(book, WHOLE))
-    for database in databases:
+    for database in dict.fromkeys(one.database for one in book.records):
         (folder / f"{database}.svg").write_text(draw(book, WHOLE, database))
 
 

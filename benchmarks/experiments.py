@@ -1,4 +1,4 @@
-"""W6, W7, W8 and the burden: what Nexus alone is measured at, several times over."""
+"""W6, W7, W8, the burden and the commits: what Nexus alone is measured at, several times over."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.burden import measure_burden
+from benchmarks.commits import measure_commits
 from benchmarks.crash import measure_crash
 from benchmarks.figures import short
 from benchmarks.fleet import measure_fleet
@@ -14,7 +15,7 @@ from benchmarks.shapes import WHOLE, Sizes
 from benchmarks.site import Site
 from benchmarks.size import measure_sizes
 
-EXPERIMENTS: Final = ("w6", "w7", "w8", "burden")
+EXPERIMENTS: Final = ("w6", "w7", "w8", "burden", "commits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,15 @@ def _burdens(site: Site, order: Order, turn: int) -> Found:
         )
 
 
+def _commits(site: Site, order: Order, turn: int) -> Found:
+    if turn == 0 and "sqlite" in order.databases:
+        yield "sqlite", "commits", measure_commits(site)
+
+
 MEASURES: Final[dict[str, Callable[[Site, Order, int], Found]]] = {
     "w6": _crashes,
     "w7": _sizes,
     "w8": _fleets,
     "burden": _burdens,
+    "commits": _commits,
 }

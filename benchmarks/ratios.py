@@ -5,10 +5,17 @@ from benchmarks.records import Book
 from benchmarks.shapes import Sizes
 
 
-def figures_of(book: Book, sizes: Sizes, engine: str, place: tuple[str, str]) -> dict[int, float]:
-    """Return an engine's figure in each round; `place` is database and workload."""
+def figures_of(
+    book: Book, sizes: Sizes, engine: str, place: tuple[str, str], *, clock: str = "seconds"
+) -> dict[int, float]:
+    """Return an engine's figure in each round.
+
+    Args:
+        place: database and workload.
+        clock: `seen_seconds` for what a client of Nexus saw.
+    """
     database, workload = place
-    found = book.values(engine, database, workload, "seconds")
+    found = book.values(engine, database, workload, clock)
     return {turn: figure(workload, seconds, sizes) for turn, seconds in found.items()}
 
 

@@ -41,7 +41,15 @@ def render_report(book: Book, sizes: Sizes) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-ENGINES: Final = ("workload", "database", "engine", "median (range)", "Nexus ÷ it", "memory")
+ENGINES: Final = (
+    "workload",
+    "database",
+    "engine",
+    "median (range)",
+    "client saw",
+    "Nexus ÷ it",
+    "memory",
+)
 ALONE: Final = ("workload", "database", "figure", "median (range)")
 TARGETS: Final = ("workload", "database", "target", "measured", "")
 MEMORY: Final = (
@@ -85,12 +93,14 @@ def _comparison(book: Book, sizes: Sizes) -> Iterator[list[str]]:
             if not found:
                 continue
             against = ratios(book, sizes, (NEXUS, engine), place) if engine != NEXUS else []
+            seen = figures_of(book, sizes, engine, place, clock="seen_seconds")
             unit = UNITS[workload]
             yield [
                 f"{workload.upper()} {unit.title}",
                 database,
                 title_of(engine),
                 f"{spread(found)} {unit.unit}",
+                short(spread(list(seen.values())).median) if seen else "",
                 str(spread(against)) if against else "",
                 _memory(book, engine, place),
             ]

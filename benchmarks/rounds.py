@@ -29,7 +29,7 @@ class Wanted:
 
 def play(site: Site, wanted: Wanted, book: Book) -> None:
     """Run all rounds; what one engine cannot do is said and left out."""
-    for turn in range(wanted.pairs):
+    for turn in range(wanted.pairs if wanted.workloads else 0):
         for database in wanted.databases:
             with site.nexus(database) as installation:
                 installation.start_worker()

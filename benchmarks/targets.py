@@ -68,6 +68,7 @@ RATIOS: Final = {
 LIMITS: Final = (
     Limit("w3", "seconds", "makespan", 1.10, "s"),
     Limit("w3", "pss_mb", "memory of all processes", 350.0, "MB"),
+    Limit("commits", "commits_a_round", "commits a round of W5", 2.0, ""),
     Limit("w6-restart", "again", "finished tasks run again", 0.0, ""),
     Limit("w6-restart", "taken_back_seconds", "kill to lost tasks at work again", 2.0, "s"),
     Limit("w6-neighbour", "again", "finished tasks run again", 0.0, ""),

@@ -14,6 +14,7 @@ NexusError
 │   └── StatementRefused  the database will not do this, however often it is asked
 └── OperatorError       whoever runs Nexus: a 503 or a refusal to start
     ├── ServiceMissing  Redis, Chroma, the database or a model is out of reach
+    │   └── StorageFull a disk is full: 507
     └── Misconfigured   settings that cannot work together
 
 Messages say what happened, to which thing, and what to do about it.
@@ -164,6 +165,12 @@ class ServiceMissing(OperatorError):
     """A service that Nexus needs is out of reach at the moment."""
 
     code = "service_missing"
+
+
+class StorageFull(ServiceMissing):
+    """There is no room to store it; nothing of it was stored."""
+
+    code = "storage_full"
 
 
 class Misconfigured(OperatorError):

@@ -13,6 +13,8 @@ import structlog
 
 SECRET_NAMES: Final = ("api_key", "authorization", "password", "secret", "token_value", "cookie")
 MASK: Final = "[hidden]"
+NOISY: Final = ("asyncpg.pool",)
+"""They tell every connection a server that is away refuses, with a traceback; we say it once."""
 
 
 def mask_secrets(
@@ -58,6 +60,8 @@ def configure_logs(level: str = "info") -> None:
     root.handlers = [stream]
     root.setLevel(logging.WARNING)
     logging.getLogger("nexus").setLevel(level.upper())
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _render(terminal: bool) -> list[Any]:

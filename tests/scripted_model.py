@@ -35,13 +35,14 @@ class ToolCalls:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Any HTTP answer; `cut` closes the connection in the middle of the body."""
+    """Any HTTP answer; in the middle of the body `cut` closes the connection, `stall` says no more."""
 
     status: int = 200
     body: str | bytes = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
     cut: bool = False
+    stall: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +226,10 @@ async def _send(writer: asyncio.StreamWriter, raw: Raw) -> bool:
     headers = {"Content-Type": raw.content_type, "Content-Length": str(len(body)), **raw.headers}
     lines = [f"HTTP/1.1 {raw.status} Scripted", *(f"{k}: {v}" for k, v in headers.items())]
     head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-    writer.write(head + (body[: len(body) // 2] if raw.cut else body))
+    writer.write(head + (body[: len(body) // 2] if raw.cut or raw.stall else body))
     await writer.drain()
+    if raw.stall:
+        await asyncio.Event().wait()
     return not raw.cut
 
 

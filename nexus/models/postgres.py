@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from nexus.errors import ServiceMissing, StatementRefused
+from nexus.errors import ServiceMissing, StatementRefused, StorageFull
 from nexus.models.writing import Begin, Fused, Many, Row, Statement, T, Transaction, Value
 
 TRIES: Final = 8
@@ -174,6 +174,8 @@ def _native_value(value: Value) -> Any:
 
 
 def _missing(wrong: Exception) -> ServiceMissing:
+    if isinstance(wrong, asyncpg.DiskFullError):
+        return StorageFull("the disk of PostgreSQL is full", hint="free some space on it")
     return ServiceMissing(
         f"PostgreSQL cannot be reached: {type(wrong).__name__}",
         hint="check NEXUS_DATABASE_URL and that the server runs",

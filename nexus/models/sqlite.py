@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from nexus.errors import ServiceMissing, StatementRefused
+from nexus.errors import ServiceMissing, StatementRefused, StorageFull
 from nexus.models.writing import (
     Begin,
     Fused,
@@ -258,6 +258,8 @@ def connect(path: Path) -> sqlite3.Connection:
 def _readable(wrong: sqlite3.Error) -> ServiceMissing | StatementRefused:
     if getattr(wrong, "sqlite_errorcode", 0) & 0xFF not in AWAY:
         return StatementRefused(f"SQLite refused a statement: {type(wrong).__name__}: {wrong}")
+    if wrong.sqlite_errorcode == sqlite3.SQLITE_FULL:
+        return StorageFull("the disk of the SQLite database is full", hint="free some space on it")
     return ServiceMissing(
         f"the SQLite database could not be written: {wrong}",
         hint="check free disk space, permissions, and that no other program holds the file",

@@ -50,13 +50,14 @@ def close(turn: Turn) -> Transaction[None]:
         if project_id not in ended or status != ProjectState.RUNNING:
             continue
         if still_open == 0:
-            yield from _end(turn, project, total=total, well=well)
+            yield from end_project(turn, project, total=total, well=well)
         elif asks:
             yield from rest_project(turn, project)
     yield from write_down(turn)
 
 
-def _end(turn: Turn, project: Subject, *, total: int, well: int) -> Transaction[None]:
+def end_project(turn: Turn, project: Subject, *, total: int, well: int) -> Transaction[None]:
+    """End a running project whose tasks are all over, `well` of them well."""
     if well == total:
         yield from move_project(turn, project, ProjectState.SUCCEEDED, "project.succeeded")
         return

@@ -167,12 +167,17 @@ class Consumer:
     async def _run_one(self, claimed: Claimed, in_a_row: int) -> list[Claimed]:
         """Attempt and settle; return what was taken over. A fenced claim is dropped without a trace."""
         subtask_id = claimed.held.subtask_id
+        begun = (subtask_id, claimed.held.claim)
+        self._hand.begun.add(begun)
         try:
             outcome = await attempt(self._bench, self._desk, claimed)
             # From here the claim may vanish from the database because of us.
             self._settling.add(subtask_id)
-            return await self._desk.settle(claimed.held, outcome, in_a_row)
+            taken = await self._desk.settle(claimed.held, outcome, in_a_row)
+            self._hand.begun.discard(begun)
+            return taken
         except Fenced:
+            self._hand.begun.discard(begun)
             log.info("subtask.dropped", subtask_id=subtask_id)
             return []
         finally:

@@ -9,6 +9,7 @@ class Hand:
 
     worker_id: str
     held: dict[str, int] = field(default_factory=dict)  # subtask id -> claim
+    begun: set[tuple[str, int]] = field(default_factory=set)  # (subtask id, claim), not settled yet
     live_workers: int = 1
     is_draining: bool = False  # claims without a run are about to be given back
     is_empty: bool = False  # drained, and everything given back

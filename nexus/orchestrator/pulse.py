@@ -40,7 +40,9 @@ from nexus.orchestrator.membership import (
     note_departure,
 )
 from nexus.orchestrator.queue import Queue
-from nexus.orchestrator.reconciler import reconcile, return_claim
+from nexus.orchestrator.reconciler import give_back, reconcile, return_claim
+from nexus.orchestrator.rhythm import Rhythm
+from nexus.orchestrator.stalled import mend_stalled
 from nexus.orchestrator.sweeping import Sweep
 from nexus.orchestrator.transitions.subtasks import Held
 
@@ -76,6 +78,7 @@ class Pulse:
         self._hand = hand
         self._abandon = abandon
         self._lock = lock_file(settings.data, hand.worker_id)
+        self._rhythm = Rhythm(settings.lease_seconds)
         self._seen: dict[tuple[str, int], float] = {}
         self._others: list[str] | None = None
         self._engine: WorkflowEngine | None = None
@@ -196,13 +199,23 @@ class Pulse:
                 await self._ended.wait()
 
     async def _show_life(self) -> None:
-        heartbeat.beat(self._lock)
         if self._lag is not None:
             self._lag.look()
+        if not self._is_hung:
+            heartbeat.beat(self._lock)
+        else:
+            log.critical("loop.hung", hint="end this worker: what it held goes to others")
+
+    @property
+    def _is_hung(self) -> bool:
+        return self._lag is not None and self._lag.is_hung
 
     async def _renew(self, engine: WorkflowEngine) -> None:
+        if self._is_hung:
+            return
         given, worker_id = self._settings, self._hand.worker_id
         await engine.run(lambda turn: beat(worker_id, given.concurrency, given.lease_seconds))
+        self._rhythm.renewed()
 
     async def _watch(self, engine: WorkflowEngine) -> None:
         """Compare the hand with the database: stop what is not ours, give back what nobody holds."""
@@ -217,25 +230,36 @@ class Pulse:
             await self._return_orphans(engine, known.claims)
 
     async def _return_orphans(self, engine: WorkflowEngine, claims: dict[str, int]) -> None:
-        """Give back claims of this worker that nothing here holds (a commit whose answer was lost)."""
+        """Give back claims of this worker that nothing here holds.
+
+        One that never began here came of a commit whose answer was lost: it counts no attempt.
+        """
         held = dict(self._hand.held)  # after the look: what was held then and is not now has ended
         now = time.monotonic()
         orphans = {pair for pair in claims.items() if held.get(pair[0]) != pair[1]}
         self._seen = {pair: self._seen.get(pair, now) for pair in orphans}
         for subtask_id, number in orphans:
-            if now - self._seen[subtask_id, number] >= ORPHAN_SECONDS:
-                await return_claim(engine, Held(subtask_id, number, self._hand.worker_id))
+            if now - self._seen[subtask_id, number] < ORPHAN_SECONDS:
+                continue
+            orphan = Held(subtask_id, number, self._hand.worker_id)
+            if (subtask_id, number) in self._hand.begun:
+                await return_claim(engine, orphan)
+                self._hand.begun.discard((subtask_id, number))
+            else:
+                await give_back(engine, orphan)
 
     async def _mend(self, engine: WorkflowEngine, queue: Queue) -> None:
         if self._others is None:
             return  # first it must be known who is there
         await self._bury_dead(engine)
-        await reconcile(engine, self._hand.worker_id)
+        await reconcile(engine, self._hand.worker_id, judging=self._rhythm.may_judge())
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = time.monotonic()
             await engine.run(lambda turn: forget_gone(FORGET_US))
+            await engine.run(lambda turn: forget_answers())
             with suppress(ServiceMissing):
                 await queue.forget_consumers({*self._others, self._hand.worker_id})
+            await mend_stalled(engine)
             await self._sweep.go_on(engine)
             await engine.run(lambda turn: forget_answers())
 

@@ -14,7 +14,7 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
         "content": {"application/problem+json": {}},
     },
     "5XX": {
-        "description": "What the operator has to mend; 503 is worth a repetition.",
+        "description": "What the operator has to mend; 503 is worth a repetition, 507 once there is room.",
         "model": Problem,
         "content": {"application/problem+json": {}},
     },

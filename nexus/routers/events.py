@@ -22,6 +22,8 @@ from nexus.services.tails import Tails
 STREAM: Final = "text/event-stream"
 HEARTBEAT_SECONDS: Final = 10.0
 VERIFY_SECONDS: Final = 1.0
+PIECE_BYTES: Final = 32_768
+"""What is written at once: a reader that is slow leaves so much behind, and not a page."""
 HEARTBEAT: Final = b": still here\n\n"
 
 router = APIRouter(tags=["events"])
@@ -79,8 +81,8 @@ class _Stream:
             async with aclosing(self.tails.follow(self.project_id, after)) as batches:
                 try:
                     async for batch in batches:
-                        if batch.messages:
-                            yield batch.messages
+                        for at in range(0, len(batch.messages), PIECE_BYTES):
+                            yield batch.messages[at : at + PIECE_BYTES]
                         now = time.monotonic()
                         if batch.messages:
                             spoke = now

@@ -4,6 +4,7 @@ Nothing a client sent is repeated but the names of fields and what a rule says a
 plan's keys; an answer holds at most 4 KB.
 """
 
+import errno
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -16,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from nexus.domain.ids import new_id
-from nexus.errors import CallerError, FieldProblem, OperatorError, TransientFailure
+from nexus.errors import CallerError, FieldProblem, OperatorError, StorageFull, TransientFailure
 from nexus.logs import get_log
 from nexus.schemas.problem import Problem, WrongField
 
@@ -27,6 +28,8 @@ MAX_BYTES: Final = 4_096
 RETRY_AFTER_SECONDS: Final = "2"
 NOT_YET: Final = frozenset({"budget", "template", "inputs"})
 SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says when there is no room for a file."""
 CODES: Final = {
     400: "bad_request",
     401: "unauthorized",
@@ -41,6 +44,7 @@ CODES: Final = {
     431: "headers_too_large",
     500: "internal_error",
     503: "unavailable",
+    507: "storage_full",
 }
 
 log = get_log("nexus.http")
@@ -98,6 +102,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_error)
     for kind in (OperatorError, TransientFailure, TimeoutError, ConnectionError):
         app.add_exception_handler(kind, _unavailable)
+    app.add_exception_handler(OSError, _storage_full)
     app.add_exception_handler(Exception, _last_resort)
 
 
@@ -165,6 +170,9 @@ def _message(wrong: Mapping[str, Any]) -> str:
 async def _http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
+    if isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL:
+        # A file that came with a form had no room while it was read.
+        return await _storage_full(request, error.__cause__)
     details = {
         404: "there is nothing at this address",
         405: "this address does not take that method",
@@ -183,14 +191,23 @@ def unavailable(scope: Scope, error: Exception) -> Response:
     log.warning("request.unavailable", request_id=request_id_of(scope), error=type(error).__name__)
     detail = "a part of this installation is out of reach; try again"
     code = "unavailable"
+    status = 507 if isinstance(error, StorageFull) else 503
     if isinstance(error, OperatorError | TransientFailure):
         detail = f"{error.message}; {error.hint}" if error.hint else error.message
         code = error.reason
-    return problem(scope, 503, detail, code=code, headers={"Retry-After": RETRY_AFTER_SECONDS})
+    return problem(scope, status, detail, code=code, headers={"Retry-After": RETRY_AFTER_SECONDS})
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:
     return unavailable(request.scope, error)
+
+
+async def _storage_full(request: Request, error: Exception) -> Response:
+    """Answer 507 where a file had no room; any other error of a file is a crash."""
+    if not isinstance(error, OSError) or error.errno not in FULL:
+        return await _last_resort(request, error)
+    full = StorageFull("there is no room to store this", hint="free some space on the disk")
+    return unavailable(request.scope, full)
 
 
 async def _last_resort(request: Request, error: Exception) -> Response:

@@ -16,7 +16,7 @@ from nexus.orchestrator.recording import Intent
 from nexus.orchestrator.settling import Problem, settle_problem
 from nexus.orchestrator.value_files import Kept
 from tests.api.client import Client, plan_of
-from tests.api.test_approvals import interrupt
+from tests.api.interrupted import interrupt
 
 WORKER = "wrk_of_this_test"
 TWO_PHASES = {

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from nexus.agents import Brief, Context, Effect, agent, tool
+from nexus.errors import PermanentFailure
 from nexus.tools.scope import ToolScope
 from tests.support.waiting import until
 
@@ -62,3 +63,21 @@ async def waiter(brief: Brief, context: Context) -> str:
     await context.step("begin", _step, context.subtask_id, 0)
     await until(Path(options["gate"]).exists, timeout=options.get("limit_seconds", 120))
     return f"{brief.task.key} waited"
+
+
+@tool(effect=Effect.READ)
+async def pour(scope: ToolScope, megabytes: int) -> str:
+    """Return so much text."""
+    return "poured " * (megabytes * 1_000_000 // 7)
+
+
+@agent("pourer", description="A model with a tool that returns a lot", tools=("pour",))
+async def pourer(brief: Brief, context: Context) -> str:
+    from nexus.agents.model_agent import ModelAgent
+
+    return await ModelAgent("qa", ("pour",)).run(brief, context)
+
+
+@agent("wordy", description="Fails, and says why at length")
+async def wordy(brief: Brief, context: Context) -> str:
+    raise PermanentFailure(f"{brief.task.key} failed: {'again and ' * 180}again")

@@ -41,6 +41,7 @@ class Evidence:
     histories: Sequence[History]
     journal: Sequence[Row]
     workers: Sequence[Row]
+    approvals: Sequence[Row]
     calls: Sequence[Asked]
     effects: Sequence[Done]
     keys: Sequence[Key]
@@ -66,6 +67,7 @@ async def gather(world: World) -> Evidence:
         histories=await _histories(world),
         journal=await world.rows("SELECT * FROM journal ORDER BY subtask_id, number"),
         workers=workers,
+        approvals=await world.rows("SELECT * FROM approvals"),
         calls=asked(world.model),
         effects=read_effects(world),
         keys=await _keys(world),
@@ -94,11 +96,10 @@ async def _histories(world: World) -> list[History]:
     events = _by_project(await world.rows("SELECT * FROM events ORDER BY seq"))
     nodes = _by_project(await world.rows("SELECT * FROM nodes ORDER BY node"))
     edges = _by_project(await world.rows("SELECT * FROM edges"))
-    asked = _by_project(await world.rows("SELECT * FROM approvals ORDER BY id"))
+    approvals = _by_project(await world.rows("SELECT * FROM approvals ORDER BY id"))
+    found = (tasks, subtasks, events, nodes, edges, approvals)
     return [
-        History(
-            row, *(found[row["id"]] for found in (tasks, subtasks, events, nodes, edges, asked))
-        )
+        History(row, *(rows[row["id"]] for rows in found))
         for row in await world.rows("SELECT * FROM projects ORDER BY id")
     ]
 

@@ -25,7 +25,8 @@ class Fault:
     """One row of the matrix.
 
     `runs`: how often the whole matrix does it on each database; `short`: how often the
-    tests do, 0 for what takes too long there.
+    tests do, 0 for what takes too long there, and on which. What is `alone` bears no other
+    run beside it.
     """
 
     name: str
@@ -34,7 +35,9 @@ class Fault:
     runs: int
     short: int
     databases: tuple[str, ...]
+    short_databases: tuple[str, ...]
     limit_seconds: float
+    alone: bool
 
 
 _known: Final[dict[str, Fault]] = {}
@@ -47,14 +50,17 @@ def fault(
     runs: int = 20,
     short: int = 1,
     databases: tuple[str, ...] = DATABASES,
+    short_databases: tuple[str, ...] | None = None,
     limit_seconds: float = 120.0,
+    alone: bool = False,
 ) -> Callable[[Run], Run]:
     """Enter a function as a row of the matrix."""
 
     def enter(run: Run) -> Run:
         if name in _known:
             raise ValueError(f"two faults are called {name!r}")
-        _known[name] = Fault(name, row, run, runs, short, databases, limit_seconds)
+        few = databases if short_databases is None else short_databases
+        _known[name] = Fault(name, row, run, runs, short, databases, few, limit_seconds, alone)
         return run
 
     return enter

@@ -10,11 +10,11 @@ import random
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import httpx2
 from sqlalchemy import text
@@ -33,6 +33,7 @@ from tests.support.places import ROOT, free_port
 from tests.support.valkey import run_valkey
 from tests.support.variables import VARIABLES
 
+T = TypeVar("T")
 PLUGINS: Final = ("tests.support.sample_agents", "tests.chaos.agents")
 RUN: Final = "CHAOS_RUN"
 LEASE_SECONDS: Final = 1.0
@@ -73,6 +74,7 @@ class Installation:
         self.slack_seconds = SHORT_SLACK_SECONDS if short else 0.0
         self.model = ScriptedModel(marking(seed, 0.02, 0.15))
         self.settings: dict[str, str] = {}
+        self.nursery = ground.nursery
         self.redis_port = free_port()
         self.api_port = free_port()
         self.database_url = ""
@@ -135,6 +137,10 @@ class Installation:
             model="offline",
         )
 
+    async def keep(self, opened: AbstractAsyncContextManager[T]) -> T:
+        """Enter something that must last until every process of this world has ended."""
+        return await self._opened.enter_async_context(opened)
+
     # Services
 
     @property
@@ -181,9 +187,9 @@ class Installation:
         A warm world forks it, unless it must be started with libraries of its own.
         """
         name = f"{len(self.members):02d}-{kind}"
-        if self.ground.nursery and "LD_PRELOAD" not in environment:
+        if self.nursery and "LD_PRELOAD" not in environment:
             wanted = {"kind": kind, "options": options}
-            member = fork(self.ground.nursery, name, wanted, environment, self.folder)
+            member = fork(self.nursery, name, wanted, environment, self.folder)
         else:
             member = start(name, command, environment, self.folder)
         self.members.append(member)

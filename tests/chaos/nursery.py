@@ -12,6 +12,7 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from typing import Any
 
@@ -28,6 +29,7 @@ def _become(wanted: dict[str, Any]) -> int:
     """Be the child that was asked for, until it ends; return its exit code."""
     os.environ.clear()
     os.environ.update(wanted["environment"])
+    tempfile.tempdir = None  # found anew, where the child's environment says
     os.chdir(wanted["folder"])
     log = os.open(wanted["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -66,12 +66,12 @@ class Nursling:
 
 
 @contextmanager
-def run_nursery(folder: Path) -> Iterator[str]:
-    """Start a nursery; yield its name once it listens."""
+def run_nursery(folder: Path, inside: Sequence[str] = ()) -> Iterator[str]:
+    """Start a nursery, perhaps `inside` another program; yield its name once it listens."""
     name = f"nursery-{os.getpid()}-{time.time_ns()}"
     with (folder / "nursery.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.nursery", name],
+            [*inside, sys.executable, "-m", "tests.chaos.nursery", name],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

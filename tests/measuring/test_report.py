@@ -50,7 +50,7 @@ def test_a_target_is_met_by_the_median_and_a_limit_of_none_by_every_round() -> N
 
 def test_the_report_says_what_is_met_and_what_is_not() -> None:
     text = render_report(_book(), WHOLE)
-    assert "| LangGraph, sync | 2.00 (1.00 to 4.00) ms a task | 0.5 (0.5 to 0.5) |" in text
+    assert "| LangGraph, sync | 2.00 (1.00 to 4.00) ms a task |  | 0.5 (0.5 to 0.5) |" in text
     assert "| met, by 2.00 × |" in text
     assert "| **not met** |" in text
 

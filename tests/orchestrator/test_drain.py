@@ -17,7 +17,7 @@ from tests.support.rig import Rig, open_rig, opened, plan, task
 from tests.support.waiting import until
 
 DRAIN_SECONDS = 1.0
-LONGEST = DRAIN_SECONDS + LEAVE_SECONDS + 2.5
+LONGEST = DRAIN_SECONDS + LEAVE_SECONDS + 4.0
 
 
 async def ended(worker: subprocess.Popen[bytes]) -> tuple[int, float]:
