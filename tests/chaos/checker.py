@@ -181,16 +181,19 @@ def history_gives_the_tables(evidence: Evidence) -> Iterator[str]:
 
 
 def approvals_are_used_once(evidence: Evidence) -> Iterator[str]:
-    """I7: each question is decided at most once."""
+    """I7: each question is decided at most once, and used only when it was."""
     for history in evidence.histories:
         decided = Counter(
             json.loads(event["data"])["approval_id"]
             for event in history.events
             if event["type"] == "approval.decided"
         )
-        for approval_id, count in decided.items():
+        for one in history.approvals:
+            count = decided[one["id"]]
             if count > 1:
-                yield f"{approval_id} was decided {count} times"
+                yield f"{one['id']} was decided {count} times"
+            if one["used_at"] is not None and not count:
+                yield f"{one['id']} was used and never decided"
 
 
 def nothing_new_after_cancel(evidence: Evidence) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The short tier: each fault that is quick once, on each database; `make chaos` does the rest.
 
-The runs go two at a time, from a module's fixture: most of each is waiting for leases.
+The runs go three at a time, from a module's fixture: most of each is waiting for leases.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from tests.chaos.trial import Result, try_fault
 from tests.support.postgres import Server
 
 SEED: Final = 20_261_122
-AT_ONCE: Final = 2
+AT_ONCE: Final = 3
 Case = tuple[str, str]
 
 CASES: Final[tuple[Case, ...]] = tuple(
