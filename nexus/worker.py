@@ -13,7 +13,7 @@ import structlog
 import uvloop
 
 from nexus import locations
-from nexus.agents.builtin import preload
+from nexus.agents.builtin import Toolkit
 from nexus.errors import OperatorError, ServiceMissing
 from nexus.llm.book import ModelBook
 from nexus.locks import FileLock
@@ -33,7 +33,7 @@ from nexus.wiring import Parts, open_engine
 LEAVE_SECONDS: Final = 7.0
 """What ending takes at most, beyond the drain; whoever supervises waits a little longer."""
 
-log = structlog.get_logger()
+log = structlog.get_logger("nexus.worker")  # also when it runs as __main__
 
 
 def main() -> None:
@@ -63,12 +63,12 @@ async def work(
 ) -> None:
     """Join, work until `stop` is set, drain and leave."""
     models = ModelBook(settings)
-    preloading = asyncio.create_task(asyncio.to_thread(preload))
+    toolkit = Toolkit()
     if not await parts.engine.persist(lambda turn: is_work_open()):
         # Nobody waits: what agents need is loaded before work comes, not beside it.
-        await asyncio.wait({preloading})
+        await toolkit.ready()
     equipment = await build_equipment(settings, parts.memory)
-    bench = Bench(parts.database, parts.engine, equipment, models, Folders(settings.data))
+    bench = Bench(parts.database, parts.engine, equipment, models, Folders(settings.data), toolkit)
     worker_id, lock = new_worker(settings.data)
     hand = Hand(worker_id)
     consumer = Consumer(
@@ -105,7 +105,6 @@ async def work(
             await pulse.stop()
         finally:
             await _leave(parts, hand, lock)
-            await preloading
             await models.close()
     log.info("worker.stopped", worker=worker_id)
 

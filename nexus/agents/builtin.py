@@ -3,6 +3,7 @@
 Light to import: what runs a model is loaded when an agent runs.
 """
 
+import asyncio
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
@@ -67,8 +68,22 @@ BUILTIN: Final[Mapping[str, AgentSpec]] = MappingProxyType(
 )
 
 
-def preload() -> None:
-    """Import now what running a model needs, a second or two of work: for a worker's start, in a thread."""
+class Toolkit:
+    """What running a model needs, imported once in a thread: a second or two of work."""
+
+    def __init__(self) -> None:
+        self._loading: asyncio.Task[None] | None = None
+
+    async def ready(self) -> None:
+        """Return when it is there; whoever asks first has it loaded."""
+        if self._loading is None:
+            self._loading = asyncio.create_task(asyncio.to_thread(load_toolkit))
+        await asyncio.wait({self._loading})
+        self._loading.result()
+
+
+def load_toolkit() -> None:
+    """Import now what running a model needs; see `Toolkit`."""
     for module in (
         "nexus.agents.manager",
         "nexus.agents.model_agent",

@@ -96,6 +96,8 @@ class Consumer:
         if messages:
             failpoint("queue.read")
             await self._take(messages[:free], messages[free:])
+        elif not self._runs:
+            await self._bench.toolkit.ready()  # nothing to do: a good moment to load it
 
     async def _read(self, count: int) -> list[Message]:
         now = asyncio.get_running_loop().time()

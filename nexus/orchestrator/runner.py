@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from nexus.agents.builtin import Toolkit
 from nexus.agents.context import Context
 from nexus.agents.roster import roster
 from nexus.domain.graph import compile_plan
@@ -46,6 +47,7 @@ class Bench:
     equipment: Equipment
     models: ModelBook
     folders: Folders
+    toolkit: Toolkit
 
 
 async def attempt(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
@@ -98,6 +100,8 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
             code="unknown_agent",
             hint="give the worker the same NEXUS_PLUGINS as the API",
         )
+    if agent.builtin:
+        await bench.toolkit.ready()
     journal = await _patiently(lambda: read_journal(bench.database, claimed))
     files = ValueFiles(bench.folders.values_of(claimed.workspace, claimed.project_id or ""))
     seam = JournalSeam(bench.engine, desk, claimed, journal, files)

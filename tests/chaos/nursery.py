@@ -20,7 +20,7 @@ import uvicorn
 
 import nexus.main
 import nexus.worker
-from nexus.agents.builtin import preload
+from nexus.agents.builtin import load_toolkit
 from nexus.failpoints import VARIABLE, arm
 from tests.chaos.nursling import READY
 
@@ -108,7 +108,7 @@ class Nursery:
 
 def main() -> None:
     """Import what children need, and serve."""
-    preload()
+    load_toolkit()
     if threading.active_count() > 1:
         raise RuntimeError(f"imports started threads: {threading.enumerate()}")
     nursery = Nursery(sys.argv[1])
