@@ -15,10 +15,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	command -v $$p >/dev/null 2>&1 && $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test chaos check format requirements clean
+.PHONY: help setup demo up test chaos check format bench bench-peers requirements clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## Install Nexus and all it needs into .venv
 
@@ -51,17 +51,29 @@ format: $(VENV)/.developing ## Put the code in the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-COMPILE = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+BENCH = $(BIN)/python -m benchmarks $(if $(QUICK),--quick,--out benchmarks/results) $(BENCH_OPTIONS)
+
+bench: $(VENV)/.developing ## Measure Nexus beside LangGraph and DBOS, about 20 minutes; QUICK=1: 3 minutes
+	@$(BENCH)
+
+bench-peers: $(VENV)/.developing ## Measure W1 to W5 beside every peer there is a file for
+	@$(BENCH) w1 w2 w3 w4 w5 --peers all
+
+PIN = $(UV) pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+COMPILE = $(PIN) pyproject.toml \
 	--no-emit-package colorama --no-emit-package httpx2-jsfetch --extra embedded --group build
+PEERS = benchmarks/peers/requirements
 
 requirements: ## Pin the newest versions that fit together (needs uv)
 	$(COMPILE) --upgrade --output-file requirements.txt
 	$(COMPILE) --constraint requirements.txt --group dev --output-file requirements-dev.txt
+	for peer in $(basename $(notdir $(wildcard $(PEERS)/*.in))); do \
+		$(PIN) $(PEERS)/$$peer.in --upgrade --output-file $(PEERS)/$$peer.txt || exit 1; done
 
 clean: ## Remove everything make has made; data in .nexus stays
 	rm -rf $(VENV) $(DEMO) .chaos .pytest_tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis \
-		.import_linter_cache build nexus_ai.egg-info
+		.import_linter_cache .bench build nexus_ai.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: requirements.txt pyproject.toml

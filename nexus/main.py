@@ -15,7 +15,18 @@ from starlette.middleware import Middleware
 from nexus import __version__
 from nexus.errors import OperatorError
 from nexus.logs import configure_logs, get_log
-from nexus.routers import agents, documents, events, health, keys, problems, projects, results, runs
+from nexus.routers import (
+    agents,
+    approvals,
+    documents,
+    events,
+    health,
+    keys,
+    problems,
+    projects,
+    results,
+    runs,
+)
 from nexus.routers.answers import PROBLEMS
 from nexus.routers.guards.bodies import BodyGuard
 from nexus.routers.guards.heads import HeadGuard
@@ -34,7 +45,7 @@ from nexus.settings import Settings, read_settings
 from nexus.wiring import listening, open_engine
 
 GRACE_SECONDS: Final = 10
-ROUTERS: Final = (projects, runs, results, events, documents, agents, keys, health)
+ROUTERS: Final = (projects, runs, results, events, approvals, documents, agents, keys, health)
 
 log = get_log("nexus.http")
 

@@ -5,9 +5,9 @@ SIGINT drains it; a second one ends it at once, and its claims are taken back.
 """
 
 import asyncio
-import signal
 import sys
 from contextlib import suppress
+from typing import Final
 
 import structlog
 import uvloop
@@ -19,14 +19,19 @@ from nexus.llm.book import ModelBook
 from nexus.locks import FileLock
 from nexus.logs import configure_logs
 from nexus.orchestrator.briefing import Folders
+from nexus.orchestrator.claiming import is_work_open
 from nexus.orchestrator.consumer import Consumer
+from nexus.orchestrator.departure import Departure
 from nexus.orchestrator.hand import Hand
-from nexus.orchestrator.membership import join, leave, new_worker
+from nexus.orchestrator.membership import join, leave, new_worker, note_departure
 from nexus.orchestrator.pulse import Pulse, PulseSettings
 from nexus.orchestrator.runner import Bench
 from nexus.settings import Settings, read_settings
 from nexus.tools.equipment import build_equipment
 from nexus.wiring import Parts, open_engine
+
+LEAVE_SECONDS: Final = 7.0
+"""What ending takes at most, beyond the drain; whoever supervises waits a little longer."""
 
 log = structlog.get_logger()
 
@@ -47,15 +52,21 @@ def main() -> None:
 async def serve(settings: Settings) -> None:
     """Work until a signal says stop."""
     stop = asyncio.Event()
-    _stop_on_signals(stop)
+    departure = Departure(stop, settings.drain_seconds + LEAVE_SECONDS)
+    departure.listen()
     async with open_engine(settings) as parts:
-        await work(settings, parts, stop)
+        await work(settings, parts, stop, departure)
 
 
-async def work(settings: Settings, parts: Parts, stop: asyncio.Event) -> None:
+async def work(
+    settings: Settings, parts: Parts, stop: asyncio.Event, departure: Departure | None = None
+) -> None:
     """Join, work until `stop` is set, drain and leave."""
     models = ModelBook(settings)
     preloading = asyncio.create_task(asyncio.to_thread(preload))
+    if not await parts.engine.persist(lambda turn: is_work_open()):
+        # Nobody waits: what agents need is loaded before work comes, not beside it.
+        await asyncio.wait({preloading})
     equipment = await build_equipment(settings, parts.memory)
     bench = Bench(parts.database, parts.engine, equipment, models, Folders(settings.data))
     worker_id, lock = new_worker(settings.data)
@@ -80,6 +91,8 @@ async def work(settings: Settings, parts: Parts, stop: asyncio.Event) -> None:
         hand,
         lambda subtask_id, claim: _on_loop(loop, consumer, subtask_id, claim),
     )
+    if departure is not None:
+        departure.last_act = pulse.give_back
     await parts.engine.persist(
         lambda turn: join(worker_id, settings.concurrency, settings.lease_seconds)
     )
@@ -91,7 +104,7 @@ async def work(settings: Settings, parts: Parts, stop: asyncio.Event) -> None:
         try:
             await pulse.stop()
         finally:
-            await _leave(parts, worker_id, lock)
+            await _leave(parts, hand, lock)
             await preloading
             await models.close()
     log.info("worker.stopped", worker=worker_id)
@@ -113,11 +126,17 @@ async def _work_while_beating(
         working.cancel()
 
 
-async def _leave(parts: Parts, worker_id: str, lock: FileLock) -> None:
+async def _leave(parts: Parts, hand: Hand, lock: FileLock) -> None:
     with suppress(ServiceMissing):
-        await parts.engine.run(lambda turn: leave(worker_id))
+        await parts.queue.leave(hand.worker_id)
+    if not hand.is_empty:
+        # Whoever obtains the lock gives it back for us; after a crash that counts as one.
+        if hand.is_draining:
+            note_departure(lock.path)
+        lock.release()
+        return
     with suppress(ServiceMissing):
-        await parts.queue.leave(worker_id)
+        await parts.engine.run(lambda turn: leave(hand.worker_id))
     lock.path.unlink(missing_ok=True)
     lock.release()
 
@@ -127,20 +146,6 @@ def _on_loop(
 ) -> None:
     if not loop.is_closed():
         loop.call_soon_threadsafe(consumer.abandon, subtask_id, claim)
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    """Drain on the first signal; let the second one kill."""
-    loop = asyncio.get_running_loop()
-
-    def ask() -> None:
-        stop.set()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ask)
 
 
 if __name__ == "__main__":

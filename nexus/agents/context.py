@@ -80,7 +80,7 @@ class Context:
             The tool's value, or `{"error": reason}` where the tool refuses.
 
         Raises:
-            PermanentFailure: there is no such tool, or an interrupted call may not be made again.
+            PermanentFailure: there is no such tool.
         """
         from nexus.agents.tool_call import call_tool
         from nexus.tools.registry import tools

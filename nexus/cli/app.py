@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nexus.cli import database, doctor, documents, keys, processes, projects, run
+from nexus.cli import approvals, database, doctor, documents, keys, processes, projects, run
 from nexus.cli.screen import say, show_error
 from nexus.errors import NexusError
 
@@ -44,6 +44,7 @@ def options(
 app.command("up")(processes.up)
 app.command("run")(run.run)
 app.add_typer(projects.app, name="projects")
+app.add_typer(approvals.app, name="approvals")
 app.add_typer(documents.app, name="documents")
 app.add_typer(keys.app, name="keys")
 app.command("doctor")(doctor.doctor)

@@ -1,4 +1,4 @@
-"""`nexus projects`: list, show, watch, execute, cancel, retry, export."""
+"""`nexus projects`: list, show, why, watch, execute, cancel, retry, export."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,7 @@ NAME_WIDTH = 60
 TREE_LINES = 400
 
 app = typer.Typer(
-    help="Projects: list, show, watch, execute, cancel, retry, export.",
+    help="Projects: list, show, why, watch, execute, cancel, retry, export.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -75,6 +75,28 @@ def show(
         from nexus.cli.journey import failure_of
 
         show_error(failure_of(project))
+
+
+@app.command()
+def why(
+    project_id: ProjectId,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=200, help="At most this many tasks.")
+    ] = 50,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+    url: Url = None,
+) -> None:
+    """Say why a project's unfinished tasks are not moving."""
+    from nexus.cli.show.reasons import diagnosis_lines
+
+    with connect(data_dir, url) as client:
+        found = client.get(f"/projects/{project_id}/diagnosis", limit=limit)
+    if as_json:
+        emit(found)
+        return
+    for line in diagnosis_lines(found):
+        typer.echo(line)
 
 
 @app.command()

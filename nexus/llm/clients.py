@@ -6,13 +6,13 @@ Called by the model book only; the one file that knows the SDKs.
 from typing import Final
 
 import httpx2
-from openai import AsyncOpenAI
 from pydantic_ai.models import Model
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
+from nexus.llm.direct import DirectOpenAI
 from nexus.llm.lenient import LenientChatModel
 from nexus.llm.naming import PROVIDERS, ModelName
 
@@ -38,7 +38,7 @@ def open_pool(
 
 def chat_model(link: ModelName, base_url: str, key: str, pool: httpx2.AsyncClient) -> Model:
     """Make a Chat Completions model of OpenAI or a server compatible with it."""
-    client = AsyncOpenAI(
+    client = DirectOpenAI(
         base_url=base_url,
         api_key=key,
         http_client=pool,

@@ -1,6 +1,6 @@
 """Projects, their plan versions, tasks, graph and events."""
 
-from sqlalchemy import Index
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from nexus.models.columns import (
@@ -161,19 +161,37 @@ class DeletedProject(Table):
 
 
 class Approval(Table):
-    """A question to a person."""
+    """A question to a person: pending, then approved, rejected, or expired with what it was about.
+
+    `number` is the journal record it asks about, of the kind `interrupted_call`; `used_at`
+    says when the decision took its effect.
+    """
 
     __tablename__ = "approvals"
-    __table_args__ = (Index("ix_approvals_workspace_status", "workspace", "status"),)
+    __table_args__ = (
+        Index("ix_approvals_workspace_created", "workspace", "created_at", "id"),
+        Index("ix_approvals_project_status", "project_id", "status"),
+        Index(
+            "uq_approvals_subtask_number",
+            "subtask_id",
+            "number",
+            unique=True,
+            sqlite_where=text("status = 'pending'"),
+            postgresql_where=text("status = 'pending'"),
+        ),
+    )
 
     id: Mapped[Id]
     workspace: Mapped[Workspace]
+    kind: Mapped[Word]
     project_id: Mapped[MaybeRef]
+    task_id: Mapped[MaybeRef]
     subtask_id: Mapped[MaybeRef]
-    journal_key: Mapped[MaybeText]
+    number: Mapped[int | None]
     question: Mapped[LongText]
     status: Mapped[Word]
     decision: Mapped[Json]
+    decided_by: Mapped[MaybeRef]  # the id of the key
     created_at: Mapped[TimeUs]
     decided_at: Mapped[MaybeTimeUs]
     used_at: Mapped[MaybeTimeUs]

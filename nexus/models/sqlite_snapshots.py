@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from nexus.errors import ServiceMissing, StatementRefused
 from nexus.models.snapshots import put
@@ -32,15 +33,19 @@ class SqliteSnapshots:
 
     def __init__(self, path: Path, readers: int) -> None:
         self._path = path
+        self._is_closed = False
         self._own = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._threads = ThreadPoolExecutor(readers, thread_name_prefix="sqlite-reader")
 
     async def read(self, questions: Sequence[Query]) -> list[Sequence[Row]]:
+        if self._is_closed:
+            raise ServiceMissing("the database is closed")
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._read, questions)
 
     async def close(self) -> None:
+        self._is_closed = True
         await asyncio.to_thread(self._threads.shutdown)
         for connection in self._opened:
             connection.close()
@@ -62,7 +67,8 @@ class SqliteSnapshots:
         found: sqlite3.Connection | None = getattr(self._own, "connection", None)
         if found is None:
             found = sqlite3.connect(
-                self._path,
+                f"file:{quote(str(self._path))}?mode=rw",  # never makes an empty one
+                uri=True,
                 isolation_level=None,
                 timeout=BUSY_MS / 1000,
                 check_same_thread=False,  # `close` runs on another thread, after this one's end

@@ -14,6 +14,7 @@ from nexus.orchestrator.transitions.closing import write_down
 from nexus.orchestrator.transitions.ending import count_down
 from nexus.orchestrator.transitions.projects import move_project
 from nexus.orchestrator.transitions.tasks import skip_tasks
+from nexus.orchestrator.transitions.waiting import rest_project
 from nexus.orchestrator.turn import Subject, Turn
 
 MAX_QUOTED: Final = 500
@@ -38,18 +39,25 @@ def advance_past_failure(turn: Turn, project: Subject, node: int, key: str) -> T
 
 
 def close(turn: Turn) -> Transaction[None]:
-    """Write what a turn has to say, and end the projects whose last task ended in it."""
+    """Write what a turn has to say; end the projects whose last task ended in it, rest those
+    in which a person has to move what is left."""
     ended = {one for one, tally in turn.tallies.items() if tally.ended}
     projects = yield from write_down(turn)
     for project_id in sorted(turn.waiting):
         yield from announce_project(turn, project_id)
-    for project_id, _, _, status, still_open, total, well, workspace in projects:
-        if project_id in ended and status == ProjectState.RUNNING and still_open == 0:
-            yield from _end(turn, Subject(project_id, workspace), total=total, well=well)
+    for project_id, _, _, status, still_open, total, well, workspace, asks in projects:
+        project = Subject(project_id, workspace)
+        if project_id not in ended or status != ProjectState.RUNNING:
+            continue
+        if still_open == 0:
+            yield from end_project(turn, project, total=total, well=well)
+        elif asks:
+            yield from rest_project(turn, project)
     yield from write_down(turn)
 
 
-def _end(turn: Turn, project: Subject, *, total: int, well: int) -> Transaction[None]:
+def end_project(turn: Turn, project: Subject, *, total: int, well: int) -> Transaction[None]:
+    """End a running project whose tasks are all over, `well` of them well."""
     if well == total:
         yield from move_project(turn, project, ProjectState.SUCCEEDED, "project.succeeded")
         return

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import Final
 
 from nexus.domain.states import SubtaskKind
 from nexus.models.writing import Query, Row, Transaction
@@ -11,6 +12,8 @@ from nexus.orchestrator.queueing import announce_projects
 from nexus.orchestrator.transitions.subtasks import Held, claim_subtasks, release_subtask
 from nexus.orchestrator.transitions.tasks import start_tasks
 from nexus.orchestrator.turn import Turn, lock_projects_of
+
+AGEING_US: Final = 30_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +142,24 @@ def release_all(turn: Turn, worker_id: str, reason: str) -> Transaction[int]:
 
 
 def due_subtasks(limit: int) -> Transaction[list[str]]:
-    """List queued, due subtasks, quick kinds first: what to claim when the queue is away."""
+    """List queued, due subtasks: what to claim when the queue is away.
+
+    Quick kinds go first, but not before work that has waited for `AGEING_US` longer.
+    """
     rows = yield Query(
         "SELECT s.id FROM subtasks s LEFT JOIN projects p ON p.id = s.project_id "
         "WHERE s.status = 'queued' AND s.run_at <= NOW_US() "
         "AND (p.id IS NULL OR p.status IN ('running', 'planning')) "
-        "ORDER BY s.priority, s.run_at, s.id LIMIT $1",
-        (limit,),
+        "ORDER BY s.run_at + s.priority * CAST($2 AS BIGINT), s.id LIMIT $1",
+        (limit, AGEING_US),
     )
     return [row[0] for row in rows]
+
+
+def is_work_open() -> Transaction[bool]:
+    """Tell whether any subtask is queued or running."""
+    rows = yield Query(
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM subtasks WHERE status = 'queued') "
+        "OR EXISTS (SELECT 1 FROM subtasks WHERE status = 'running')"
+    )
+    return bool(rows)

@@ -25,7 +25,7 @@ BATCH: Final = 100
 ASK_SECONDS: Final = 0.5
 SWEEP_SECONDS: Final = 5.0
 FULL_SECONDS: Final = 0.5
-CANCEL_SECONDS: Final = 10.0
+CANCEL_SECONDS: Final = 3.0
 
 log = structlog.get_logger()
 
@@ -209,6 +209,7 @@ class Consumer:
             await self._bench.engine.run(
                 lambda turn: release_all(turn, worker_id, "worker stopped"), "release"
             )
+            self._hand.is_empty = True
         except ServiceMissing:
             log.warning("database.missing", hint="what this worker held comes back by its lease")
 

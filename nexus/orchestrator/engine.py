@@ -17,8 +17,9 @@ from nexus.events.bell import Bell
 from nexus.failpoints import failpoint
 from nexus.models.database import Database
 from nexus.models.writing import Transaction, Writer
-from nexus.orchestrator import creating, steering
+from nexus.orchestrator import asking, creating, steering
 from nexus.orchestrator.advancing import close
+from nexus.orchestrator.asking import Decision
 from nexus.orchestrator.creating import NewDocument, NewProject
 from nexus.orchestrator.queue import Queue
 from nexus.orchestrator.turn import Turn
@@ -145,6 +146,12 @@ class WorkflowEngine:
     def retry(self, turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectState]:
         """Run a failed or cancelled project again, finished work kept; return its new state."""
         return (yield from steering.retry(turn, workspace, project_id))
+
+    def decide(
+        self, turn: Turn, workspace: str, approval_id: str, decision: Decision
+    ) -> Transaction[None]:
+        """Take a person's decision; what waited for it goes on."""
+        yield from asking.decide(turn, workspace, approval_id, decision)
 
     def edit(
         self,

@@ -12,4 +12,5 @@ class Hand:
     begun: set[tuple[str, int]] = field(default_factory=set)  # (subtask id, claim), not settled yet
     live_workers: int = 1
     is_draining: bool = False  # claims without a run are about to be given back
+    is_empty: bool = False  # drained, and everything given back
     is_lagging: bool = False  # the event loop is behind: nothing new is claimed

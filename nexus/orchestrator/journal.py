@@ -19,6 +19,7 @@ from nexus.errors import Fenced, LimitReached, NexusError, PermanentFailure, Tra
 from nexus.failpoints import failpoint
 from nexus.models.database import Database
 from nexus.models.work import JournalRecord
+from nexus.orchestrator.asking import ask, renew
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
@@ -28,6 +29,9 @@ from nexus.orchestrator.value_files import ValueFiles
 Slot = tuple[str, int, str, str]
 RECORDED: Final = "recorded"
 BEGUN: Final = "begun"
+APPROVED: Final = "approved"  # a person lets an interrupted call be made again
+REJECTED: Final = "rejected"  # a person does not; the result says so
+REPLAYED: Final = (RECORDED, BEGUN, APPROVED, REJECTED)
 KEY_LENGTH: Final = 200
 
 log = structlog.get_logger()
@@ -51,6 +55,7 @@ class Journal:
 
     entries: list[Entry] = field(default_factory=list)
     met: dict[Slot, int] = field(default_factory=dict)
+    interrupted: bool = False  # an unsafe call began under an earlier claim and has no end
     numbers: int = 0
     model_calls: int = 0
 
@@ -81,6 +86,7 @@ COLUMNS: Final = (
     JournalRecord.generation,
     JournalRecord.key,
     JournalRecord.fingerprint,
+    JournalRecord.effect,
     JournalRecord.status,
     JournalRecord.result,
     JournalRecord.result_sha256,
@@ -98,12 +104,13 @@ async def read_journal(database: Database, claimed: Claimed) -> Journal:
             .where(JournalRecord.subtask_id == claimed.held.subtask_id)
             .order_by(JournalRecord.number)
         )
-        for number, *slot_of, status, value, digest in rows:
+        for number, *slot_of, effect, status, value, digest in rows:
             kind, generation, key, fingerprint = slot_of
             journal.numbers = number + 1
             journal.model_calls += kind == CallKind.MODEL.value
             slot = (kind, generation, key, fingerprint)
-            if status in (RECORDED, BEGUN):
+            journal.interrupted |= status == BEGUN and effect == Effect.UNSAFE.value
+            if status in REPLAYED:
                 journal.entries.append(Entry(number, slot, status, value, digest))
     return journal
 
@@ -126,30 +133,54 @@ class JournalSeam:
         self._files = files
 
     async def call(self, call: Call, effect: Callable[[str], Awaitable[Recorded]]) -> Json:
+        if self._journal.interrupted:
+            await self._ask()
         generation = self._claimed.generation if call.kind is CallKind.MODEL else 0
         call = replace(call, key=_storable(call.key))
         slot = (call.kind.value, generation, call.key, call.fingerprint)
         occurrence, found = self._journal.find(slot)
-        if found and found.status == RECORDED:
-            if found.digest is None:
-                return found.value
-            content = await self._files.read(found.digest)
-            if content is not None:
-                return _parsed(content)
-            await self._reopen(found, call)
-        if found and call.effect is Effect.UNSAFE:
-            raise PermanentFailure(
-                f"{call.name} was interrupted and may have taken effect; it is not made again",
-                code="interrupted_unsafe_call",
-                hint="see what it did, then retry the project",
-            )
-        if call.kind is CallKind.MODEL and not found:
+        if found:
+            is_known, value = await self._replay(call, found)
+            if is_known:
+                return value
+        elif call.kind is CallKind.MODEL:
             self._count_model_call()
         number = found.number if found else self._next_number()
         request = await self._files.keep(call.request, f"the request to {call.name}")
         intent = Intent(call, number, occurrence, generation, request)
-        await self._desk.begin(self._claimed.held, intent)
+        if found and found.status == APPROVED:
+            await self._engine.persist(lambda turn: renew(self._claimed.held, number))
+        else:
+            await self._desk.begin(self._claimed.held, intent)
         return await self._record_value(intent, await self._carry_out(intent, effect))
+
+    async def _replay(self, call: Call, found: Entry) -> tuple[bool, Json]:
+        """Give what a call came to before, if that is known; False: it has to be made.
+
+        Raises:
+            PermanentFailure: it is a step, and a person decided against making it again.
+            Fenced: what is unsafe and lost its result is put to a person.
+        """
+        if found.status == REJECTED:
+            return True, _refused(call, found.value)
+        if found.status != RECORDED:
+            return False, None
+        if found.digest is None:
+            return True, found.value
+        content = await self._files.read(found.digest)
+        if content is not None:
+            return True, _parsed(content)
+        await self._reopen(found, call)
+        if call.effect is Effect.UNSAFE:
+            await self._ask()
+        return False, None
+
+    async def _ask(self) -> None:
+        """Put what is in doubt to a person and let go: before anything else of this run."""
+        held = self._claimed.held
+        if await self._engine.persist(lambda turn: ask(turn, held)):
+            raise Fenced(f"{held.subtask_id} waits for a person to answer")
+        self._journal.interrupted = False
 
     async def close(self) -> None:
         """Cut what earlier runs recorded and this one, which is over now, never asked for.
@@ -194,8 +225,9 @@ class JournalSeam:
             raise
         done = Done(self._claimed.held, intent, replace(recorded, value=None), kept)
         del recorded  # a large value is not held twice
-        if intent.call.kind is CallKind.STEP:
-            # What follows a step is anybody's code: it goes on only after the commit.
+        if intent.call.kind is CallKind.STEP or intent.call.effect is Effect.UNSAFE:
+            # What follows a step is anybody's code, and an unsafe call must not be in doubt
+            # longer than it has to: both go on only after the commit.
             await self._desk.record(done)
         else:
             self._desk.record_soon(done)
@@ -234,6 +266,16 @@ def _storable(key: str) -> str:
     if len(cleaned) <= KEY_LENGTH:
         return cleaned
     return f"{cleaned[:120]}:{sha256(cleaned.encode()).hexdigest()}"
+
+
+def _refused(call: Call, told: Json) -> Json:
+    """Give what a person refused: an answer to a tool's caller, the end of anything else."""
+    if call.kind is CallKind.TOOL:
+        return told
+    words = told["error"] if isinstance(told, dict) else told
+    raise PermanentFailure(
+        str(words), code="call_rejected", hint="retry the project when it may be called again"
+    )
 
 
 def _parsed(text: str | bytes) -> Json:

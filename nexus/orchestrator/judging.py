@@ -60,6 +60,7 @@ LOST = Problem(
     "worker_lost",
     "the worker that ran it was lost",
     "if this repeats, the task itself may bring its worker down",
+    is_chance=True,
 )
 
 

@@ -15,6 +15,10 @@ import structlog
 from nexus.orchestrator.hand import Hand
 
 LAGGING_SECONDS: Final = 1.0
+HUNG_SECONDS: Final = 300.0
+"""A loop that has answered nothing for so long is given up: its claims go to others."""
+LOOK_SECONDS: Final = 2.0
+"""The most that one look adds to it: time in which nobody looked (a stopped process) is not held against it."""
 NAMED: Final = 10
 
 log = structlog.get_logger()
@@ -23,7 +27,12 @@ log = structlog.get_logger()
 class Lag:
     """Made on the loop's own thread; `look` is called on another, now and then."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, hand: Hand) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, hand: Hand, *, hung_seconds: float = HUNG_SECONDS
+    ) -> None:
+        self._hung_seconds = hung_seconds
+        self._looked_at = time.monotonic()
+        self._stuck = 0.0
         self._loop = loop
         self._thread = threading.get_ident()
         self._hand = hand
@@ -39,8 +48,18 @@ class Lag:
         if asked_at is None and not self._loop.is_closed():
             self._asked_at = now
             self._loop.call_soon_threadsafe(self._answer, now)
+        self._stuck = 0.0 if asked_at is None else self._stuck + self._since(now)
+        self._looked_at = now
         self._tell(behind, is_stuck=asked_at is not None)
         return behind
+
+    @property
+    def is_hung(self) -> bool:
+        """Whether the loop has been stuck for longer than anybody should wait for it."""
+        return self._stuck >= self._hung_seconds
+
+    def _since(self, now: float) -> float:
+        return min(now - self._looked_at, LOOK_SECONDS)
 
     def _answer(self, asked_at: float) -> None:
         self._answered_after = time.monotonic() - asked_at

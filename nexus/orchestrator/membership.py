@@ -4,11 +4,14 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from nexus.domain.ids import new_id
 from nexus.locks import FileLock
 from nexus.models.writing import Query, Transaction
 from nexus.orchestrator.heartbeat import WORKERS
+
+DRAINED: Final = "drained\n"
 
 
 def lock_file(data: Path, worker_id: str) -> Path:
@@ -79,19 +82,32 @@ def forget_gone(before_us: int) -> Transaction[None]:
     )
 
 
-def find_dead(data: Path, worker_ids: list[str]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A worker that has ended; one that drained without the database left a note that it did."""
+
+    worker_id: str
+    lock: Path
+    has_drained: bool
+
+
+def find_ended(data: Path, worker_ids: list[str]) -> list[Ended]:
     """List those whose lock file is here and unlocked: they have ended, however they did."""
-    dead: list[str] = []
+    ended: list[Ended] = []
     for worker_id in worker_ids:
         path = lock_file(data, worker_id)
         if not path.exists():
             continue  # a worker of another machine: its lease decides
         lock = FileLock(path)
         if lock.acquire():
-            path.unlink(missing_ok=True)
+            ended.append(Ended(worker_id, path, path.read_text() == DRAINED))
             lock.release()
-            dead.append(worker_id)
-    return dead
+    return ended
+
+
+def note_departure(lock: Path) -> None:
+    """Leave word that a worker has drained and could not give back what it held."""
+    lock.write_text(DRAINED)
 
 
 def new_worker(data: Path) -> tuple[str, FileLock]:

@@ -23,6 +23,7 @@ from nexus.models.address import Address
 from nexus.models.database import open_writer
 from nexus.models.writing import Writer
 from nexus.orchestrator import heartbeat
+from nexus.orchestrator.claiming import release_all
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.forgetting import forget_answers
 from nexus.orchestrator.hand import Hand
@@ -31,20 +32,25 @@ from nexus.orchestrator.lag import Lag
 from nexus.orchestrator.membership import (
     beat,
     declare_gone,
-    find_dead,
+    find_ended,
     forget_gone,
+    leave,
     lock_file,
     look,
+    note_departure,
 )
 from nexus.orchestrator.queue import Queue
 from nexus.orchestrator.reconciler import give_back, reconcile, return_claim
 from nexus.orchestrator.rhythm import Rhythm
+from nexus.orchestrator.stalled import mend_stalled
 from nexus.orchestrator.sweeping import Sweep
 from nexus.orchestrator.transitions.subtasks import Held
 
 TICK_SECONDS: Final = 1.0
 ORPHAN_SECONDS: Final = 2.0
 SWEEP_SECONDS: Final = 30.0
+GIVE_BACK_SECONDS: Final = 2.0
+STOPPED: Final = "worker stopped"
 FORGET_US: Final = 3_600_000_000
 
 log = structlog.get_logger()
@@ -74,7 +80,8 @@ class Pulse:
         self._lock = lock_file(settings.data, hand.worker_id)
         self._rhythm = Rhythm(settings.lease_seconds)
         self._seen: dict[tuple[str, int], float] = {}
-        self._others: list[str] = []
+        self._others: list[str] | None = None
+        self._engine: WorkflowEngine | None = None
         self._swept_at = time.monotonic()
         self._sweep = Sweep(settings.data)
         self._lag: Lag | None = None
@@ -104,6 +111,25 @@ class Pulse:
         finally:
             self._thread.shutdown(wait=False)
 
+    def give_back(self) -> None:
+        """As a last act, give back what the worker holds, from a thread that is not the pulse's."""
+        try:
+            if self._loop is not None and self._engine is not None:
+                giving = asyncio.run_coroutine_threadsafe(self._give_back(), self._loop)
+                giving.result(GIVE_BACK_SECONDS)
+                return
+        except (ServiceMissing, TimeoutError, RuntimeError) as wrong:
+            log.warning("worker.not_given_back", error=f"{type(wrong).__name__}: {wrong}"[:300])
+        note_departure(self._lock)
+
+    async def _give_back(self) -> None:
+        if self._engine is None:
+            return
+        worker_id = self._hand.worker_id
+        await self._engine.run(partial(release_all, worker_id=worker_id, reason=STOPPED))
+        await self._engine.run(lambda turn: leave(worker_id))
+        self._lock.unlink(missing_ok=True)
+
     def _main(self) -> None:
         asyncio.run(self._beat_until_stopped())
 
@@ -126,6 +152,7 @@ class Pulse:
         queue = Queue(redis, self._settings.installation_id)
         bell = Bell(redis, self._settings.installation_id)
         engine = WorkflowEngine(writer, queue, bell, frozenset)
+        self._engine = engine
         try:
             async with asyncio.TaskGroup() as tending:
                 tending.create_task(self._repeat(partial(self._renew, engine), self._beat_every))
@@ -172,11 +199,20 @@ class Pulse:
                 await self._ended.wait()
 
     async def _show_life(self) -> None:
-        heartbeat.beat(self._lock)
         if self._lag is not None:
             self._lag.look()
+        if not self._is_hung:
+            heartbeat.beat(self._lock)
+        else:
+            log.critical("loop.hung", hint="end this worker: what it held goes to others")
+
+    @property
+    def _is_hung(self) -> bool:
+        return self._lag is not None and self._lag.is_hung
 
     async def _renew(self, engine: WorkflowEngine) -> None:
+        if self._is_hung:
+            return
         given, worker_id = self._settings, self._hand.worker_id
         await engine.run(lambda turn: beat(worker_id, given.concurrency, given.lease_seconds))
         self._rhythm.renewed()
@@ -213,20 +249,28 @@ class Pulse:
                 await give_back(engine, orphan)
 
     async def _mend(self, engine: WorkflowEngine, queue: Queue) -> None:
-        if self._others:
-            await self._bury_dead(engine)
+        if self._others is None:
+            return  # first it must be known who is there
+        await self._bury_dead(engine)
         await reconcile(engine, self._hand.worker_id, judging=self._rhythm.may_judge())
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = time.monotonic()
             await engine.run(lambda turn: forget_gone(FORGET_US))
+            await engine.run(lambda turn: forget_answers())
             with suppress(ServiceMissing):
                 await queue.forget_consumers({*self._others, self._hand.worker_id})
+            await mend_stalled(engine)
             await self._sweep.go_on(engine)
             await engine.run(lambda turn: forget_answers())
 
     async def _bury_dead(self, engine: WorkflowEngine) -> None:
-        """Whoever obtains a dead worker's file lock ends its leases at once."""
-        dead = await asyncio.to_thread(find_dead, self._settings.data, self._others)
-        if dead:
-            log.warning("worker.found_dead", workers=dead)
-            await engine.run(lambda turn: declare_gone(dead))
+        """End the leases of neighbours that have ended at once; what was drained counts no attempt."""
+        ended = await asyncio.to_thread(find_ended, self._settings.data, self._others or [])
+        for one in ended:
+            log.warning("worker.found_ended", worker=one.worker_id, has_drained=one.has_drained)
+            if one.has_drained:
+                await engine.run(partial(release_all, worker_id=one.worker_id, reason=STOPPED))
+        if ended:
+            await engine.run(lambda turn: declare_gone([one.worker_id for one in ended]))
+        for one in ended:
+            one.lock.unlink(missing_ok=True)

@@ -15,8 +15,11 @@ from nexus.events.redis_link import RedisLink
 from nexus.orchestrator.turn import Announcement
 
 GROUP: Final = "workers"
+START: Final = "0-0"
 BLOCK_MS: Final = 1_000
 ABANDONED_MS: Final = 5_000
+QUICK_IN_A_ROW: Final = 4
+"""So many reads may be filled by quick kinds alone; then one entry of work goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Queue:
         self._redis = redis
         self._quick = f"{installation_id}:queue:quick"
         self._work = f"{installation_id}:queue:work"
+        self._quick_in_a_row = 0
+        self._looked_until: dict[str, str] = {}  # by stream, where XAUTOCLAIM goes on
 
     async def announce(self, announcements: Sequence[Announcement]) -> None:
         """Add ids to the streams."""
@@ -57,11 +62,16 @@ class Queue:
         """
         async with self._redis.using() as client:
             try:
-                quick = await self._read(client, consumer, [self._quick], count, None)
-                if quick:
-                    left = count - len(quick)
-                    more = [self._work] if left else []
-                    return quick + await self._read(client, consumer, more, left, None)
+                first = await self._take_aged(client, consumer)
+                left = count - len(first)
+                quick = await self._read(client, consumer, [self._quick], left, None)
+                is_filled = 0 < left == len(quick)
+                self._quick_in_a_row = self._quick_in_a_row + 1 if is_filled else 0
+                if first or quick:
+                    left -= len(quick)
+                    return (
+                        first + quick + await self._read(client, consumer, [self._work], left, None)
+                    )
                 both = [self._quick, self._work]
                 return await self._read(client, consumer, both, count, block_ms)
             except ResponseError as wrong:
@@ -70,10 +80,17 @@ class Queue:
                 await self._make_groups(client)
                 return []
 
+    async def _take_aged(self, client: Any, consumer: str) -> list[Message]:
+        """Take an entry of work when quick kinds alone have filled the last reads."""
+        if self._quick_in_a_row < QUICK_IN_A_ROW:
+            return []
+        self._quick_in_a_row = 0
+        return await self._read(client, consumer, [self._work], 1, None)
+
     async def _read(
         self, client: Any, consumer: str, streams: list[str], count: int, block_ms: int | None
     ) -> list[Message]:
-        if not streams:
+        if count <= 0:
             return []
         wanted: Any = dict.fromkeys(streams, ">")
         found = await client.xreadgroup(GROUP, consumer, wanted, count=count, block=block_ms)
@@ -106,13 +123,20 @@ class Queue:
                 if len(taken) >= count:
                     break
                 try:
-                    _, entries, *_ = await client.xautoclaim(
-                        stream, GROUP, consumer, ABANDONED_MS, count=count - len(taken)
+                    until, entries, *_ = await client.xautoclaim(
+                        stream,
+                        GROUP,
+                        consumer,
+                        ABANDONED_MS,
+                        self._looked_until.get(stream, START),
+                        count=count - len(taken),
                     )
                 except ResponseError as wrong:
                     if not str(wrong).startswith("NOGROUP"):
                         raise
+                    self._looked_until.pop(stream, None)
                     continue
+                self._looked_until[stream] = until
                 taken += [Message(stream, entry, data["id"]) for entry, data in entries if data]
         return taken
 

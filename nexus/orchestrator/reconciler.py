@@ -30,6 +30,17 @@ REANNOUNCE_US: Final = 2_000_000
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What one look found: claims without a lease, the overdue, and what the queue was not told of."""
+
+    lost: list[Held]
+    overdue: list["Overdue"]
+    projects: list[str]
+    others: list[str]
+    is_any_stale: bool
+
+
 async def reconcile(engine: WorkflowEngine, worker_id: str, *, judging: bool = True) -> None:
     """Make one pass for a worker: others' lost leases, overdue tasks, rows the queue does not know.
 
@@ -37,15 +48,23 @@ async def reconcile(engine: WorkflowEngine, worker_id: str, *, judging: bool = T
         judging: a lease that is over means a dead worker; otherwise only one that was found
             dead, or is unknown, loses what it holds.
     """
-    for held in await engine.run(lambda turn: _lost_claims(worker_id, judging)):
+    found = await engine.run(lambda turn: _look(worker_id, judging))
+    for held in found.lost:
         await engine.run(partial(_return_lost, held=held), "return")
-    for overdue in await engine.run(lambda turn: _overdue()):
+    for overdue in found.overdue:
         await engine.run(partial(_end_overdue, overdue=overdue))
-    projects, others = await engine.run(lambda turn: _unannounced())
-    if not others and await engine.run(lambda turn: _is_any_stale()):
+    others = found.others
+    if not others and found.is_any_stale:
         others = await _lost_announcements(engine)
-    if projects or others:
-        await engine.run(lambda turn: _announce(turn, projects, others), "announce")
+    if found.projects or others:
+        await engine.run(lambda turn: _announce(turn, found.projects, others), "announce")
+
+
+def _look(worker_id: str, judging: bool) -> Transaction[Wrong]:
+    lost = yield from _lost_claims(worker_id, judging)
+    overdue = yield from _overdue()
+    projects, others = yield from _unannounced()
+    return Wrong(lost, overdue, projects, others, (yield from _is_any_stale()))
 
 
 async def return_claim(engine: WorkflowEngine, held: Held) -> None:
@@ -138,17 +157,24 @@ def _end_overdue(turn: Turn, overdue: Overdue) -> Transaction[None]:
 
 
 def _unannounced() -> Transaction[tuple[list[str], list[str]]]:
-    """List projects with due rows the queue was not told of, and such rows of no project."""
-    fresh = yield Query(
-        "SELECT project_id, id FROM subtasks WHERE status = 'queued' AND announced_at IS NULL "
-        "AND run_at <= NOW_US() AND (project_id IS NULL OR EXISTS (SELECT 1 FROM projects p "
-        "WHERE p.id = subtasks.project_id AND p.status IN ('running', 'planning')) "
-        "AND NOT EXISTS (SELECT 1 FROM subtasks o WHERE o.project_id = subtasks.project_id "
-        "AND o.status = 'queued' AND o.announced_at IS NOT NULL)) LIMIT $1",
+    """List projects with due rows the queue was told nothing of, and such rows of no project.
+
+    From the projects to their rows: one with thousands of them counts as one.
+    """
+    projects = yield Query(
+        "SELECT p.id FROM projects p WHERE p.status IN ('running', 'planning') "
+        "AND EXISTS (SELECT 1 FROM subtasks s WHERE s.project_id = p.id AND s.status = 'queued' "
+        "AND s.announced_at IS NULL AND s.run_at <= NOW_US()) "
+        "AND NOT EXISTS (SELECT 1 FROM subtasks o WHERE o.project_id = p.id "
+        "AND o.status = 'queued' AND o.announced_at IS NOT NULL) LIMIT $1",
         (BATCH,),
     )
-    projects = sorted({row[0] for row in fresh if row[0]})
-    return projects, [row[1] for row in fresh if not row[0]]
+    others = yield Query(
+        "SELECT id FROM subtasks WHERE status = 'queued' AND announced_at IS NULL "
+        "AND project_id IS NULL AND run_at <= NOW_US() LIMIT $1",
+        (BATCH,),
+    )
+    return sorted(row[0] for row in projects), [row[0] for row in others]
 
 
 def _is_any_stale() -> Transaction[bool]:

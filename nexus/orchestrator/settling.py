@@ -35,8 +35,12 @@ BACKOFF_CAP_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why an attempt failed. `again`: another attempt may help; `own_making`: the model's own
-    making, so its replies are asked for afresh."""
+    """Why an attempt failed.
+
+    `again`: another attempt may help; `own_making`: the model's own making, so its replies
+    are asked for afresh; `is_chance`: nobody's making unless it repeats, so the first time
+    needs no pause.
+    """
 
     code: str
     message: str
@@ -44,6 +48,7 @@ class Problem:
     again: bool = True
     own_making: bool = False
     retry_after_seconds: float | None = None
+    is_chance: bool = False
 
     def error(self, task_id: str | None) -> dict[str, Json]:
         """Write it as the API shows errors."""
@@ -193,6 +198,8 @@ def _is_out_of_calls(held: Held, problem: Problem, most: int) -> Transaction[boo
 
 def _pause_seconds(attempt: int, problem: Problem) -> float:
     """Full jitter (Brooker, AWS Architecture Blog, 2015); a server's Retry-After is a floor."""
+    if problem.is_chance and attempt == 1:
+        return 0.0
     ceiling = min(BACKOFF_CAP_SECONDS, BACKOFF_FIRST_SECONDS * 2 ** (attempt - 1))
     jitter = random.SystemRandom().uniform(0, ceiling)
     return max(jitter, problem.retry_after_seconds or 0.0)

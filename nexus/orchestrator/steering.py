@@ -7,6 +7,7 @@ from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState, TaskState, check_project_move
 from nexus.errors import Conflict
 from nexus.models.writing import Many, Query, Transaction
+from nexus.orchestrator.asking import expire_approvals
 from nexus.orchestrator.creating import lock_project
 from nexus.orchestrator.planting import ready_tasks
 from nexus.orchestrator.queueing import announce_project, queue_planning, queue_tasks
@@ -43,6 +44,7 @@ def cancel(turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
     status, *_ = yield from lock_project(workspace, project_id)
     check_project_move(ProjectState(status), ProjectState.CANCELLED, "cancel")
     project = Subject(project_id, workspace)
+    yield from expire_approvals(turn, project)
     yield from cancel_subtasks(turn, project)
     yield from cancel_tasks(turn, project)
     yield from move_project(turn, project, ProjectState.CANCELLED, "project.cancelled")

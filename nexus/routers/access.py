@@ -34,6 +34,7 @@ def needs(scope: Scope) -> Callable[..., Caller]:
 Reader = Annotated[Caller, Depends(needs(Scope.READ))]
 Author = Annotated[Caller, Depends(needs(Scope.WRITE))]
 Operator = Annotated[Caller, Depends(needs(Scope.EXECUTE))]
+Approver = Annotated[Caller, Depends(needs(Scope.APPROVE))]
 Admin = Annotated[Caller, Depends(needs(Scope.ADMIN))]
 
 

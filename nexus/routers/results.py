@@ -8,12 +8,14 @@ from starlette.responses import JSONResponse, Response
 from nexus.routers.access import Board, Opened, Reader
 from nexus.routers.answers import prefers
 from nexus.schemas.deliverable import Deliverable
+from nexus.schemas.diagnosis import Diagnosis, DiagnosisParams
 from nexus.schemas.lists import Page, PageParams
 from nexus.schemas.progress import Progress, ProgressParams
 from nexus.schemas.projects import PlanParams, PlanShown
 from nexus.schemas.tasks import JournalEntry, JournalParams, Subtask, Task
 from nexus.services import tasks
 from nexus.services.deliverable import get_deliverable
+from nexus.services.diagnosis import get_diagnosis
 from nexus.services.journal import read_journal
 from nexus.services.plans import get_plan
 
@@ -44,6 +46,15 @@ async def show_progress(
     """Show where a project stands, phase by phase and task by task."""
     body = await board.show(caller, project_id, with_tasks=wanted.detail == "tasks")
     return Response(body, media_type="application/json")
+
+
+@router.get("/projects/{project_id}/diagnosis")
+async def show_diagnosis(
+    caller: Reader, parts: Opened, project_id: str, page: Annotated[DiagnosisParams, Query()]
+) -> Diagnosis:
+    """Say why each unfinished task is not moving, those at work first."""
+    services = (parts.redis, parts.memory)
+    return await get_diagnosis(parts.database, services, caller, project_id, page)
 
 
 @router.get(

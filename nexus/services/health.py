@@ -41,6 +41,12 @@ async def look_around(database: Database, redis: Doorbell, memory: "Memory") -> 
     )
 
 
+async def look_at_services(redis: Doorbell, memory: "Memory") -> tuple[Word, Word]:
+    """Ask Redis and the documents' memory at once whether they are there."""
+    bell, passages = await asyncio.gather(_ask(redis.is_up()), _ask(memory.ready()))
+    return _word(bell), _word(passages)
+
+
 async def _ask(question: Awaitable[bool]) -> bool:
     try:
         async with asyncio.timeout(PROBE_SECONDS):

@@ -1,21 +1,22 @@
 """Checks API keys. A verified key is believed for a moment, so that revoking takes effect within 5 s."""
 
+import json
 import re
 import time
 from typing import Final
 
-from sqlalchemy import select
-
 from nexus.errors import Unauthorized
 from nexus.models.database import Database
-from nexus.models.work import ApiKey
+from nexus.models.writing import Query
 from nexus.services.caller import Caller
-from nexus.services.reads import now_us, reading
+from nexus.services.reads import now_us
 from nexus.services.secrets import hash_key
 
 BELIEVED_SECONDS: Final = 2.0
 MAX_BELIEVED: Final = 10_000
 KEY_SHAPE: Final = re.compile(r"nx_[0-9a-f]{8}_[A-Za-z0-9_-]{43}")
+
+KEY: Final = "SELECT id, workspace, scopes, expires_at, revoked_at FROM api_keys WHERE hash = $1"
 
 
 class Keyring:
@@ -52,15 +53,12 @@ class Keyring:
         }
 
     async def _look_up(self, hashed: str) -> Caller:
-        statement = select(
-            ApiKey.id, ApiKey.workspace, ApiKey.scopes, ApiKey.expires_at, ApiKey.revoked_at
-        ).where(ApiKey.hash == hashed)
-        async with reading(self._database) as session:
-            row = (await session.execute(statement)).one_or_none()
-        if row is None or row.revoked_at is not None:
+        (rows,) = await self._database.ask(Query(KEY, (hashed,)))
+        if not rows or rows[0][4] is not None:
             self._believed.pop(hashed, None)
             raise refused()
-        return Caller(row.id, row.workspace, frozenset(row.scopes), row.expires_at)
+        key_id, workspace, scopes, expires_at, _ = rows[0]
+        return Caller(key_id, workspace, frozenset(json.loads(scopes)), expires_at)
 
 
 def refused() -> Unauthorized:

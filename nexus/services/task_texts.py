@@ -16,6 +16,7 @@ from nexus.models.writing import Query, Row
 
 MAX_TEXTS: Final = 50_000
 """Over all projects; a text is some 230 bytes."""
+MAX_PROJECTS: Final = 256
 STALE_SECONDS: Final = 10.0
 """After a longer rest a project's tasks are written as a whole again."""
 
@@ -24,14 +25,15 @@ SHOWN: Final = (
     "'agent', t.agent, 'status', CASE WHEN t.status = 'pending' AND t.subtask_id IS NOT NULL "
     "THEN 'queued' ELSE t.status END, 'attempt', CASE WHEN t.status IN ('pending', 'skipped') "
     "THEN 0 ELSE COALESCE(s.attempt, 0) END, 'started_at', RFC3339(t.started_at), "
-    "'finished_at', RFC3339(t.finished_at)) FROM tasks t "
-    "LEFT JOIN subtasks s ON s.id = t.subtask_id WHERE t.project_id = $1"
+    "'finished_at', RFC3339(t.finished_at)) FROM {tasks} "
+    "LEFT JOIN subtasks s ON s.id = t.subtask_id"
 )
-ALL: Final = " ".join((SHOWN, "ORDER BY t.node"))
-NAMED: Final = (
-    "AND t.id IN (SELECT task_id FROM events WHERE project_id = $1 AND seq > CAST($2 AS BIGINT))"
+ALL: Final = SHOWN.format(tasks="tasks t") + " WHERE t.project_id = $1 ORDER BY t.node"
+# From the named ones to their rows: without statistics PostgreSQL would compare all with all.
+CHANGED: Final = SHOWN.format(
+    tasks="(SELECT DISTINCT task_id FROM events WHERE project_id = $1 "
+    "AND seq > CAST($2 AS BIGINT)) AS named JOIN tasks t ON t.id = named.task_id"
 )
-CHANGED: Final = " ".join((SHOWN, NAMED))
 
 
 @dataclass(slots=True)
@@ -89,15 +91,17 @@ class TaskTexts:
         """Give one reader at a time a project's rendering: what it reads and what it takes agree."""
         rendering = self._known.setdefault(project_id, Rendering())
         self._known.move_to_end(project_id)
-        async with rendering.lock:
-            if time.monotonic() - rendering.used_at > STALE_SECONDS:
-                rendering.forget()
-            yield rendering
-            rendering.used_at = time.monotonic()
-        self._bound()
+        try:
+            async with rendering.lock:
+                if time.monotonic() - rendering.used_at > STALE_SECONDS:
+                    rendering.forget()
+                yield rendering
+                rendering.used_at = time.monotonic()
+        finally:
+            self._bound()
 
     def _bound(self) -> None:
         kept = sum(map(len, self._known.values()))
-        while kept > MAX_TEXTS and len(self._known) > 1:
+        while len(self._known) > 1 and (kept > MAX_TEXTS or len(self._known) > MAX_PROJECTS):
             _, oldest = self._known.popitem(last=False)
             kept -= len(oldest)

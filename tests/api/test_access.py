@@ -15,6 +15,7 @@ from nexus.routers.guards.keys import OPEN_PATHS
 from nexus.services.keyring import Keyring
 from nexus.settings import Settings
 from tests.api.client import Client, client_for
+from tests.api.interrupted import interrupt
 
 ALL_SCOPES = ["read", "write", "execute", "approve", "admin"]
 SAMPLE_FILE = {"file": ("note.txt", b"A note.", "text/plain")}
@@ -41,7 +42,11 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/projects/{project_id}/plan"): Route("read"),
     ("GET", "/projects/{project_id}/progress"): Route("read"),
     ("GET", "/projects/{project_id}/events"): Route("read"),
+    ("GET", "/projects/{project_id}/diagnosis"): Route("read"),
     ("GET", "/projects/{project_id}/deliverable"): Route("read"),
+    ("GET", "/approvals"): Route("read"),
+    ("GET", "/approvals/{approval_id}"): Route("read"),
+    ("POST", "/approvals/{approval_id}"): Route("approve", {"decision": "approve"}),
     ("GET", "/projects/{project_id}/tasks"): Route("read"),
     ("GET", "/tasks/{task_id}"): Route("read"),
     ("GET", "/tasks/{task_id}/subtasks"): Route("read"),
@@ -81,8 +86,9 @@ async def _call(
 
 
 @pytest.fixture
-async def ids(client: Client) -> dict[str, str]:
+async def ids(app: FastAPI, client: Client) -> dict[str, str]:
     """Things of the workspace `default`, one for each id a path can hold."""
+    asked = await interrupt(app, client)
     project = await client.project(auto_execute=True)
     task = (await client.http.get(f"/projects/{project['id']}/tasks")).json()["items"][0]
     subtask = (await client.http.get(f"/tasks/{task['id']}/subtasks")).json()["items"][0]
@@ -91,6 +97,7 @@ async def ids(client: Client) -> dict[str, str]:
         "project_id": project["id"],
         "task_id": task["id"],
         "subtask_id": subtask["id"],
+        "approval_id": asked["id"],
         "document_id": document.json()["id"],
         "key_id": (await client.key())["id"],
         "name": "content",
@@ -172,7 +179,7 @@ async def test_lists_show_one_workspace_alone(
 ) -> None:
     key = await client.key(workspace="other", scopes=ALL_SCOPES)
     async with client_for(app, key["key"]) as other:
-        for path in ("/projects", "/documents"):
+        for path in ("/projects", "/documents", "/approvals"):
             assert (await other.get(path)).json()["items"] == []
         shown = (await other.get("/keys")).json()["items"]
     assert [item["id"] for item in shown] == [key["id"]]

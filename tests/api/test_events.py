@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,9 +15,11 @@ from fastapi import FastAPI
 
 from nexus.main import create_app
 from nexus.routers.streams import server_state
+from nexus.schemas.events import EventPage
 from nexus.settings import Settings
 from tests.api.client import Client, plan_of
 
+MOMENT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 STREAM = {"Accept": "text/event-stream"}
 
 
@@ -81,6 +84,24 @@ async def test_the_history_comes_in_pages_without_gaps(client: Client) -> None:
         "project.started",
     ]
     assert {event["project_id"] for event in seen} == {made["id"]}
+
+
+async def test_a_page_is_what_the_schema_says(app: FastAPI, client: Client) -> None:
+    """The database writes the text of events; their data comes back as it was told."""
+    name = 'täglich "quoted"\n\u2028 back\\slash \U0001f427'
+    made = await client.project(name=name, auto_execute=True)
+    await client.http.post(f"/projects/{made['id']}/cancel")
+
+    answer = await client.http.get(f"/projects/{made['id']}/events")
+
+    page = EventPage.model_validate_json(answer.content, strict=True)
+    assert page.model_dump() == answer.json()
+    assert page.items[0].data == {"name": name}
+    assert all(re.fullmatch(MOMENT, event.at) for event in page.items)
+    task = (await client.http.get(f"/projects/{made['id']}/tasks")).json()["items"][0]
+    about = [(event.type, event.task_id, event.attempt) for event in page.items]
+    assert ("task.cancelled", task["id"], None) in about
+    assert ("subtask.cancelled", task["id"], 0) in about
 
 
 async def test_a_stream_follows_a_project_to_its_end(settings: Settings, until: Any) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from nexus.models.address import Dialect
 from nexus.models.writing import Query
-from nexus.services import events, plans, progress, task_texts
+from nexus.services import events, keyring, plans, progress, task_texts
 from nexus.wiring import Parts
 from tests.api.client import Client, plan_of
 
@@ -18,6 +18,7 @@ ASKED = (
     Query(progress.STANDING, ("prj_1", "default")),
     Query(task_texts.ALL, ("prj_1",)),
     Query(task_texts.CHANGED, ("prj_1", 7)),
+    Query(keyring.KEY, ("hash",)),
     Query(plans.PHASES, ("prj_1", 1)),
     Query(events.LISTED + events.OWNED, ("prj_1", 7, 200, "default")),
     Query(events.STREAMED, ("prj_1", 7, 200)),
@@ -71,7 +72,7 @@ async def plan_of_question(parts: Parts, question: Query) -> str:
 
 def walks(plan: str) -> list[str]:
     """Name the steps of a plan that read a whole table."""
-    tables = ("tasks", "subtasks", "events", "projects", "journal", "plan_versions")
+    tables = ("tasks", "subtasks", "events", "projects", "journal", "plan_versions", "api_keys")
     lines = [line.strip() for line in plan.splitlines()]
     return [
         line

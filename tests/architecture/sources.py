@@ -21,7 +21,10 @@ def name_of(path: Path) -> str:
 def python_files(*folders: str) -> list[Path]:
     """List the Python files of some folders, and with none given those of the whole clone."""
     if not folders:
-        return [*python_files("nexus", "tests", "examples", "scripts"), *sorted(ROOT.glob("*.py"))]
+        return [
+            *python_files("nexus", "tests", "benchmarks", "examples", "scripts"),
+            *sorted(ROOT.glob("*.py")),
+        ]
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 

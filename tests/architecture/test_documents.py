@@ -129,6 +129,19 @@ def test_the_map_equals_the_folders() -> None:
     assert {name for row in rows for name in row[0]} == rooms | files
 
 
+def test_every_file_the_guarantees_name_is_there() -> None:
+    named = CODE.findall((ROOT / "docs/explanation/guarantees.md").read_text())
+    tests = {part for text in named for part in text.split() if part.startswith("tests/")}
+    code = {
+        text
+        for text in named
+        if re.fullmatch(r"(orchestrator|services|models)/[\w/]+(\.py)?/?", text)
+    }
+    places = tests | {f"nexus/{one}" for one in code}
+    assert len(tests) > 5
+    assert sorted(one for one in places if not (ROOT / one).exists()) == []
+
+
 def test_every_link_leads_somewhere() -> None:
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     wrong = [

@@ -1,6 +1,7 @@
 """The engine's own transactions on a real SQLite connection, with a clock that a test turns."""
 
 import asyncio
+import itertools
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,16 @@ class Ledger:
             raise
         self._connection.execute("COMMIT")
         return result
+
+    def work_of(self, act: Callable[[Turn], Transaction[T]]) -> tuple[T, int]:
+        """Commit an act; also count the instructions of SQLite's machine it took."""
+        count = itertools.count()
+        self._connection.set_progress_handler(lambda: next(count) < 0, 1)
+        try:
+            result = self.run(act)
+        finally:
+            self._connection.set_progress_handler(None, 1)
+        return result, next(count)
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """Read."""

@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
-    initialize,
     invariant,
     precondition,
     rule,
@@ -60,8 +59,8 @@ class Engine(RuleBasedStateMachine):
 
     empty: sqlite3.Connection
 
-    @initialize()
-    def open(self) -> None:
+    def __init__(self) -> None:
+        super().__init__()
         self.ledger = Ledger(self.empty)
         self.claims: list[Claimed] = []
         self.projects: list[str] = []
@@ -71,9 +70,8 @@ class Engine(RuleBasedStateMachine):
             self.beat(worker)
 
     def teardown(self) -> None:
-        if hasattr(self, "ledger"):
-            self.finish_everything()
-            self.ledger.close()
+        self.finish_everything()
+        self.ledger.close()
 
     @rule(plan=st.none() | plan_documents(most_tasks=6), auto=st.booleans())
     def create(self, plan: Plan | None, auto: bool) -> None:
@@ -91,9 +89,9 @@ class Engine(RuleBasedStateMachine):
         status = self.status(project_id)
         legal = {
             "execute": status == "planned",
-            "cancel": status in ("planning", "planned", "running"),
+            "cancel": status in ("planning", "planned", "running", "waiting"),
             "retry": status in ("failed", "cancelled"),
-            "delete": status not in ("planning", "running"),
+            "delete": status not in ("planning", "running", "waiting"),
         }[act]
         acts: dict[str, Callable[..., Any]] = {
             "execute": steering.execute,
@@ -220,7 +218,7 @@ class Engine(RuleBasedStateMachine):
 
     @invariant()
     def holds(self) -> None:
-        for project_id in getattr(self, "projects", ()):
+        for project_id in self.projects:
             check_project(self.ledger, project_id)
 
     def write(self, worker: str, wishes: list[Wish], share: Share | None) -> list[Answer]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nexus.domain.seam import Effect, Json
-from nexus.errors import PermanentFailure, TransientFailure
+from nexus.errors import Fenced, PermanentFailure, TransientFailure
 from nexus.orchestrator.value_files import MOST_BYTES, ROW_BYTES, ValueFiles
 from tests.orchestrator.claimed_run import Run
 from tests.support.rig import Rig
@@ -79,12 +79,12 @@ async def test_a_lost_file_makes_its_call_an_interrupted_one(run: Run, lost: boo
     assert len(run.made) == 2
 
 
-async def test_an_unsafe_call_whose_file_is_lost_is_not_made_again(run: Run) -> None:
+async def test_an_unsafe_call_whose_file_is_lost_is_put_to_a_person(run: Run) -> None:
     await run.use(Effect.UNSAFE, LARGE)
     [file] = found_in(run.folder)
     file.unlink()
     await run.claim()
-    with pytest.raises(PermanentFailure, match="may have taken effect"):
+    with pytest.raises(Fenced, match="waits for a person"):
         await run.use(Effect.UNSAFE, LARGE)
     assert run.made == ["id"]
 

@@ -34,6 +34,7 @@ class History:
     events: Sequence[Row]
     nodes: Sequence[Row]
     edges: Sequence[Row]
+    approvals: Sequence[Row] = ()
 
     @property
     def id(self) -> str:
@@ -71,7 +72,8 @@ def differences(history: History) -> Iterator[str]:
     yield from differences_of_counters(history)
     yield from differences_of_subtasks(history)
     yield from differences_of_current(history)
-    if history.tasks and history.project["status"] == "running":
+    yield from differences_of_waiting(history)
+    if history.tasks and history.project["status"] in ("running", "waiting"):
         yield from differences_of_graph(history)
 
 
@@ -156,6 +158,24 @@ def differences_of_current(history: History) -> Iterator[str]:
         for subtask_id in (task["subtask_id"], task["earlier_subtask_id"]):
             if subtask_id and owners[subtask_id]["task_id"] != task["id"]:
                 yield f"task {task['key']} has the subtask of another"
+
+
+def differences_of_waiting(history: History) -> Iterator[str]:
+    """What waits is asked about, what is asked about waits, and a project rests only when it must."""
+    waits = {one["id"] for one in history.subtasks if one["status"] == "waiting"}
+    asked = {one["subtask_id"] for one in history.approvals if one["status"] == "pending"}
+    if asked != waits:
+        yield f"{len(waits)} subtasks wait, and {len(asked)} are asked about"
+    resting = {task["subtask_id"] for task in history.tasks if task["status"] == "waiting"}
+    if resting != {one["id"] for one in history.subtasks if one["id"] in waits and one["task_id"]}:
+        yield "other tasks wait than their subtasks"
+    moving = any(one["status"] in ("queued", "running") for one in history.subtasks)
+    status = history.project["status"]
+    if status in ("running", "waiting") and (status == "waiting") != (bool(waits) and not moving):
+        yield f"the project is {status} with {len(waits)} waiting subtasks"
+    for one in history.approvals:
+        if one["used_at"] is not None and one["status"] not in ("approved", "rejected"):
+            yield f"approval {one['id']} is {one['status']} and was used"
 
 
 def _differences_of_open_work(history: History) -> Iterator[str]:

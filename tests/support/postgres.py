@@ -32,8 +32,7 @@ def _binaries() -> Path:
 
 
 BINARIES: Final = _binaries()
-SETTINGS: Final = ("fsync=off", "full_page_writes=off", "autovacuum=off")
-"""Quick, and yet a crashed server loses nothing it answered for, as long as the machine lives."""
+FORGETFUL: Final = ("fsync=off", "full_page_writes=off", "autovacuum=off")
 START_SECONDS: Final = 30.0
 
 
@@ -51,9 +50,13 @@ def _namespace() -> list[str]:
 
 
 class Server:
-    """One cluster: made by `start`, ended by `stop` or `crash`, run again by `run`, addressed by `url`."""
+    """One cluster: made by `start`, ended by `stop` or `crash`, run again by `run`, addressed by `url`.
 
-    def __init__(self, folder: Path) -> None:
+    Tests take the default settings, which lose data with the machine's power, not with a process.
+    """
+
+    def __init__(self, folder: Path, settings: tuple[str, ...] = FORGETFUL) -> None:
+        self.settings = settings
         self.data = folder / "data"
         self.log = folder / "log"
         self.port = free_port()
@@ -81,7 +84,7 @@ class Server:
 
     def run(self) -> None:
         """Start the server over the cluster there is, and wait until it answers."""
-        settings = [part for setting in SETTINGS for part in ("-c", setting)]
+        settings = [part for setting in self.settings for part in ("-c", setting)]
         listen = ["-D", str(self.data), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -130,9 +133,9 @@ class Server:
 
 
 @contextmanager
-def run_postgres(folder: Path) -> Iterator[Server]:
+def run_postgres(folder: Path, settings: tuple[str, ...] = FORGETFUL) -> Iterator[Server]:
     """Start a server over `folder`; it is ended with the block."""
-    server = Server(folder)
+    server = Server(folder, settings)
     try:
         server.start()
         yield server

@@ -8,9 +8,11 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from nexus.agents import Brief, Context, Effect, agent, tool
+from nexus.domain.seam import Call, CallKind, Recorded
 from nexus.errors import PermanentFailure
 from nexus.tools.scope import ToolScope
 from tests.support.waiting import until
@@ -116,6 +118,21 @@ def _compute(seconds: float) -> None:
     time.sleep(seconds)
 
 
+@agent("stubborn", description="Will not be cancelled for as many seconds as told")
+async def stubborn(brief: Brief, context: Context) -> str:
+    end = time.monotonic() + float(brief.instructions)
+    while time.monotonic() < end:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.05)
+    return "went on to the end"
+
+
+@agent("threaded", description="Takes a step that blocks a thread for as many seconds as told")
+async def threaded(brief: Brief, context: Context) -> str:
+    await context.step("block", _compute, float(brief.instructions))
+    return "computed"
+
+
 @agent("quick", description="Says one word")
 async def quick(brief: Brief, context: Context) -> str:
     return "done"
@@ -134,3 +151,16 @@ async def forsaken(brief: Brief, context: Context) -> str:
 @agent("endless", description="Writes more than fits")
 async def endless(brief: Brief, context: Context) -> str:
     return "x" * (16 * 1024**2 + 1)
+
+
+@agent("sender", description="Makes one unsafe call that hangs until it is let through")
+async def sender(brief: Brief, context: Context) -> str:
+    folder = Path(json.loads(brief.instructions)["folder"])
+
+    async def send(key: str) -> Recorded:
+        (folder / "keys").open("a").write(f"{key}\n")
+        await until((folder / "open").exists, timeout=60)
+        return Recorded("sent")
+
+    call = Call(CallKind.TOOL, "send_letter", "call_1", "0" * 64, Effect.UNSAFE, {"to": "Ada"})
+    return json.dumps(await context.seam.call(call, send))

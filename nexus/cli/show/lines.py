@@ -21,7 +21,9 @@ def line_for(event: Document, board: Board) -> str | None:
         words = words_of(event["data"].get("error"))
         return one_line(f"{_name(event, board)} will be tried again: {words}", WIDTH)
     if event["type"] == "approval.requested":
-        return one_line(f"a question for you: {event['data'].get('question')}", WIDTH)
+        data = event["data"]
+        answer = f"(nexus approvals approve|reject {data.get('approval_id')})"
+        return one_line(f"a question for you: {data.get('question')} {answer}", WIDTH)
     return None
 
 

@@ -12,7 +12,8 @@ from nexus.orchestrator import heartbeat
 from nexus.orchestrator.heartbeat import WORKERS
 from nexus.settings import Settings
 
-WORKER_STOP_SECONDS: Final = 20.0
+WORKER_LEAVE_SECONDS: Final = 10.0
+"""Beyond the drain; the worker ends itself sooner than this."""
 LEAST_SILENCE_SECONDS: Final = 3.0
 
 
@@ -54,7 +55,7 @@ def worker_programs(settings: Settings, environment: dict[str, str], logs: Path)
             log=logs / f"worker-{number}.log",
             environment=environment,
             is_ready=_always,
-            stop_seconds=WORKER_STOP_SECONDS,
+            stop_seconds=settings.drain_seconds + WORKER_LEAVE_SECONDS,
             last_beat=last_beat,
             silence_seconds=max(LEAST_SILENCE_SECONDS, 2 * settings.lease_seconds),
         )

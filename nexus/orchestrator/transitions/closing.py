@@ -38,7 +38,9 @@ COUNT_UP: Final = (
     "updated_at = NOW_US() FROM EACH OF $1 (project TEXT, events BIGINT, ended BIGINT, well BIGINT, "
     "asked BIGINT, taken BIGINT, given BIGINT, cost BIGINT, unpriced BIGINT) AS j "
     "WHERE projects.id = j.project "
-    "RETURNING id, seq, updated_at, status, tasks_open, tasks_total, tasks_succeeded, workspace"
+    "RETURNING id, seq, updated_at, status, tasks_open, tasks_total, tasks_succeeded, workspace, "
+    "EXISTS (SELECT 1 FROM approvals a WHERE a.project_id = projects.id "
+    "AND a.status = 'pending') AS asks"
 )
 EVENT_COLUMNS: Final = (
     "INSERT INTO events (project_id, seq, workspace, type, at, task_id, subtask_id, attempt, data)"
@@ -68,7 +70,7 @@ FUSED: Final = " ".join(
         "workspace TEXT, type TEXT, task TEXT, subtask TEXT, attempt BIGINT, data TEXT) AS j",
         "JOIN project p ON p.id = j.project)",
         "SELECT (SELECT json_agg(json_build_array(id, seq, updated_at, status, tasks_open,",
-        "tasks_total, tasks_succeeded, workspace)) FROM project)",
+        "tasks_total, tasks_succeeded, workspace, asks)) FROM project)",
     )
 )
 
@@ -103,8 +105,9 @@ def write_down(turn: Turn) -> Transaction[list[Row]]:
     """Write what a turn has gathered; it is empty then.
 
     Returns:
-        (id, seq, updated_at, status, tasks_open, tasks_total, tasks_succeeded, workspace) of
-        each project that was touched; one deleted in this transaction is not.
+        (id, seq, updated_at, status, tasks_open, tasks_total, tasks_succeeded, workspace,
+        whether a person is asked) of each project that was touched; one deleted in this
+        transaction is not.
     """
     changes, events = turn.take()
     subtasks, turn.subtasks = turn.subtasks, []

@@ -21,13 +21,12 @@ def _first(row: Row) -> int | str:
 
 
 def start_tasks(turn: Turn, subtasks: Sequence[Row]) -> Transaction[None]:
-    """Move the pending tasks of just-claimed subtasks to running; rows are (id, attempt, …)."""
-    ids = [row[0] for row in subtasks]
+    """Move the pending tasks of just-claimed subtasks to running; rows of `claim_subtasks`."""
     rows = yield Query(
         "UPDATE tasks SET status = 'running', started_at = COALESCE(started_at, NOW_US()) "
-        "WHERE subtask_id IN EACH($1) AND status IN ('pending', 'waiting') "
+        "WHERE id IN EACH($1) AND status IN ('pending', 'waiting') "
         "RETURNING id, project_id, workspace, key, agent, subtask_id",
-        (ids,),
+        ([row[5] for row in subtasks],),
     )
     attempts = {row[0]: row[1] for row in subtasks}
     for task_id, project_id, workspace, key, agent, subtask_id in rows:

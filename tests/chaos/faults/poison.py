@@ -29,10 +29,9 @@ async def poison(world: World) -> Figures:
     ]
     bad = task("bad", "poison", max_attempts=ATTEMPTS)
     at = world.random.randrange(OTHERS)
-    worker, spare = await world.start_workers(2)
+    alive = await world.start_workers(ATTEMPTS + 1)
     project = await world.submit(plan(*others[:at], bad, *others[at:]))
     deaths, slowest = 0, 0.0
-    alive = [worker, spare]
 
     async def is_over_or_dead() -> bool:
         states = await world.rows("SELECT status FROM projects WHERE id = :one", one=project)
@@ -50,7 +49,6 @@ async def poison(world: World) -> Figures:
             alive.remove(one)
             await world.until(partial(_is_free, world, one), what="a dead worker's slots")
             slowest = max(slowest, time.monotonic() - began)
-            alive += await world.start_workers(1)
     states = await world.end([project])
     require(states[project] == "failed", f"the project {states[project]}")
     tasks = await world.rows("SELECT key, status, error FROM tasks")

@@ -1,0 +1,95 @@
+"""Moves into `waiting` and out of it: what a person has to move.
+
+A waiting subtask has no owner and no lease, and its attempt stays open.
+"""
+
+from typing import Final
+
+from nexus.models.writing import Query, Transaction
+from nexus.orchestrator.transitions.subtasks import Held
+from nexus.orchestrator.turn import Subject, Turn
+
+AT_REST: Final = "nothing can go on until a person answers"
+
+
+def suspend_subtask(turn: Turn, held: Held, reason: str) -> Transaction[bool]:
+    """Let a running subtask and its task wait; its project too, if nothing of it is left to move.
+
+    While it waits, `run_at` says since when: `wake_subtask` gives that time back.
+    """
+    rows = yield Query(
+        "UPDATE subtasks SET status = 'waiting', owner = NULL, claim = claim + 1, "
+        "announced_at = NULL, run_at = NOW_US() "
+        "WHERE id = $1 AND claim = $2 AND owner = $3 AND status = 'running' "
+        "RETURNING project_id, workspace, task_id, attempt",
+        (held.subtask_id, held.claim, held.owner),
+    )
+    if not rows:
+        return False
+    project_id, workspace, task_id, attempt = rows[0]
+    if not project_id:
+        return True
+    subject = Subject(project_id, workspace, task_id, held.subtask_id, attempt)
+    turn.tell(subject, "subtask.waiting", reason=reason)
+    tasks = yield Query(
+        "UPDATE tasks SET status = 'waiting' WHERE id = $1 AND status = 'running' RETURNING key",
+        (task_id,),
+    )
+    if tasks:
+        turn.tell(subject, "task.waiting", key=tasks[0][0], reason=reason)
+    yield from rest_project(turn, Subject(project_id, workspace))
+    return True
+
+
+def wake_subtask(turn: Turn, subtask_id: str) -> Transaction[bool]:
+    """Queue a waiting subtask again, and let its task and its project run.
+
+    The time it waited is not counted against its time limit.
+    """
+    rows = yield Query(
+        "UPDATE subtasks SET status = 'queued', announced_at = NULL, "
+        "deadline_at = deadline_at + (NOW_US() - run_at), run_at = NOW_US() "
+        "WHERE id = $1 AND status = 'waiting' "
+        "RETURNING project_id, workspace, task_id, attempt, kind",
+        (subtask_id,),
+    )
+    if not rows:
+        return False
+    project_id, workspace, task_id, attempt, kind = rows[0]
+    if not project_id:
+        return True
+    yield from _resume_project(turn, Subject(project_id, workspace))
+    subject = Subject(project_id, workspace, task_id, subtask_id, attempt)
+    turn.tell(subject, "subtask.queued", kind=kind)
+    tasks = yield Query(
+        "UPDATE tasks SET status = 'running' WHERE id = $1 AND status = 'waiting' "
+        "RETURNING key, agent",
+        (task_id,),
+    )
+    if tasks:
+        turn.tell(subject, "task.started", key=tasks[0][0], agent=tasks[0][1])
+    return True
+
+
+def rest_project(turn: Turn, project: Subject) -> Transaction[bool]:
+    """Move a running project to waiting, if a person can move it and nothing else can."""
+    rows = yield Query(
+        "UPDATE projects SET status = 'waiting' WHERE id = $1 AND status = 'running' "
+        "AND EXISTS (SELECT 1 FROM approvals a WHERE a.project_id = $1 AND a.status = 'pending') "
+        "AND NOT EXISTS (SELECT 1 FROM subtasks s WHERE s.project_id = $1 "
+        "AND s.status IN ('pending', 'queued', 'running')) RETURNING id",
+        (project.project_id,),
+    )
+    if rows:
+        turn.tell(project, "project.waiting", reason=AT_REST)
+    return bool(rows)
+
+
+def _resume_project(turn: Turn, project: Subject) -> Transaction[None]:
+    """Move a waiting project to running; one that is paused or planning stays so."""
+    rows = yield Query(
+        "UPDATE projects SET status = 'running' WHERE id = $1 AND status = 'waiting' RETURNING id",
+        (project.project_id,),
+    )
+    if rows:
+        turn.tell(project, "project.resumed")

@@ -1,0 +1,1 @@
+"""The drivers of the benchmarks run, and their arithmetic is right."""
