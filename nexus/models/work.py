@@ -49,6 +49,7 @@ class Subtask(Table):
             "project_id",
             "priority",
             "run_at",
+            "id",
             sqlite_where=text("status = 'queued' AND announced_at IS NULL"),
             postgresql_where=text("status = 'queued' AND announced_at IS NULL"),
         ),

@@ -20,7 +20,8 @@ from nexus.orchestrator.transitions.closing import INSERT_SUBTASK, give_subtask
 from nexus.orchestrator.transitions.ending import read_ready
 from nexus.orchestrator.turn import Announcement, Subject, Turn
 
-WINDOW: Final = 256
+WINDOW: Final = 64
+"""What one project may have on the queue: others wait behind at most so many of it."""
 
 
 @dataclass(frozen=True, slots=True)

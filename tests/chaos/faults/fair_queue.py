@@ -6,7 +6,7 @@ from tests.support.rig import plan, task
 
 PROJECTS, EACH = 10, 1_000
 PROJECTS_SHORT, EACH_SHORT = 3, 400
-"""More than a project announces at once (256), or the first to come would be the first to end."""
+"""More than a project announces at once (64), or the first to come would be the first to end."""
 MOST_SPREAD = 2.0
 LIMIT_SECONDS = 600.0
 SLOTS = 20
