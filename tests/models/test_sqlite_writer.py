@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nexus.errors import Conflict, ServiceMissing, StatementRefused
+from nexus.errors import Conflict, ServiceMissing, StatementRefused, StorageFull
 from nexus.models.sqlite import SqliteWriter, connect
 from nexus.models.writing import Query, Transaction
 
@@ -101,7 +101,7 @@ async def test_a_full_disk_fails_one_transaction_and_not_the_writer(tmp_path: Pa
             writer.run(lambda: _add("tiny")),
             return_exceptions=True,
         )
-        assert [type(one) for one in answers] == [type(None), ServiceMissing, type(None)]
+        assert [type(one) for one in answers] == [type(None), StorageFull, type(None)]
         assert await writer.run(_words) == ["small", "tiny"]
     finally:
         await writer.close()
