@@ -5,6 +5,7 @@ SIGINT drains it; a second one ends it at once, and its claims are taken back.
 """
 
 import asyncio
+import gc
 import sys
 from contextlib import suppress
 from typing import Final
@@ -67,6 +68,9 @@ async def work(
     if not await parts.engine.persist(lambda turn: is_work_open()):
         # Nobody waits: what agents need is loaded before work comes, not beside it.
         await toolkit.ready()
+    # What is loaded by now stays: collecting garbage need not look at it again and again.
+    gc.collect()
+    gc.freeze()
     equipment = await build_equipment(settings, parts.memory)
     bench = Bench(parts.database, parts.engine, equipment, models, Folders(settings.data), toolkit)
     worker_id, lock = new_worker(settings.data)

@@ -158,7 +158,7 @@ def _unpacked(found: re.Match[str]) -> str:
         f"CAST(value->>{at} AS {column.split()[1]}) AS {column.split()[0]}"
         for at, column in enumerate(found[2].split(","))
     )
-    rows = f"json_array_elements(CAST(${found[1]} AS JSON)) AS e(value)"
+    rows = f"jsonb_array_elements(CAST(${found[1]} AS JSONB)) AS e(value)"
     return " ".join(("(SELECT", columns, "FROM", rows, ")"))
 
 
