@@ -7,6 +7,7 @@ was sent is too. Lost during the commit, the outcome is unknown and said to be s
 import asyncio
 import json
 import re
+import time
 from functools import cache
 from typing import Any, Final
 
@@ -51,6 +52,7 @@ class PostgresWriter:
         )
         # Waiting for a connection is not a failure of the database: first come, first served.
         self._places = asyncio.Semaphore(pool_size)
+        self._planned_at: dict[int, float] = {}  # by the server's process of a connection
 
     async def open(self) -> None:
         """Connect.
@@ -81,6 +83,7 @@ class PostgresWriter:
     async def _run_once(self, begin: Begin[T]) -> T:
         async with self._places, self._pool.acquire() as connection:
             act = connection.transaction()
+            await self._plan_anew(connection)
             await act.start()
             finished = False
             try:
@@ -99,6 +102,14 @@ class PostgresWriter:
                 ) from lost
             return result
 
+    async def _plan_anew(self, connection: Any) -> None:
+        """Forget plans now and then: one made while a table was small reads all of it."""
+        now, server = time.monotonic(), connection.get_server_pid()
+        if now - self._planned_at.get(server, now) >= PLANS_SECONDS:
+            await connection.execute("DISCARD PLANS")
+            self._planned_at.pop(server)
+        self._planned_at.setdefault(server, now)
+
     async def close(self) -> None:
         try:
             async with asyncio.timeout(5):
@@ -110,8 +121,11 @@ class PostgresWriter:
 PLANNING: Final = (
     "SET jit = off; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
 )
-"""Every hot statement goes from few keys to their rows. Without this a plan that was made
-while a table was small reads all of it for as long as its connection lives."""
+"""Every hot statement goes from few keys to their rows, by plans that are made once for all of
+them, and again after PLANS_SECONDS: the server makes them anew by itself only when it has
+counted a table's rows, which takes it a minute or more."""
+PLANS_SECONDS: Final = 2.0
+MANY_KEYS: Final = 1_000
 
 
 async def _plan_by_index(connection: Any) -> None:
@@ -141,6 +155,8 @@ async def _execute(connection: Any, statement: Statement) -> list[Row]:
     if isinstance(statement, Fused):
         (row,) = await connection.fetch(sql, *map(_as_json, statement.values))
         return [json.loads(table) if table else [] for table in row]
+    if any(isinstance(one, list | tuple) and len(one) > MANY_KEYS for one in statement.values):
+        await connection.execute("DISCARD PLANS")  # for so many keys the plan must be right
     rows: list[Row] = await connection.fetch(sql, *map(_native_value, statement.values))
     return rows
 
