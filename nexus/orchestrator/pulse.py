@@ -249,14 +249,13 @@ class Pulse:
                 await give_back(engine, orphan)
 
     async def _mend(self, engine: WorkflowEngine, queue: Queue) -> None:
-        if self._others is None:
-            return  # first it must be known who is there
+        if self._others is None:  # at once: a worker that was killed left its subtasks to us
+            self._others = (await engine.run(lambda turn: look(self._hand.worker_id))).others
         await self._bury_dead(engine)
         await reconcile(engine, self._hand.worker_id, judging=self._rhythm.may_judge())
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = time.monotonic()
             await engine.run(lambda turn: forget_gone(FORGET_US))
-            await engine.run(lambda turn: forget_answers())
             with suppress(ServiceMissing):
                 await queue.forget_consumers({*self._others, self._hand.worker_id})
             await mend_stalled(engine)
