@@ -37,14 +37,6 @@ class Claimed:
     material: Material | None  # None for what belongs to no project
 
 
-def claim(
-    turn: Turn, worker_id: str, subtask_ids: Sequence[str], recall: Recall | None = None
-) -> Transaction[list[Claimed]]:
-    """Claim those of `subtask_ids` that are still queued and due, and top up their projects' windows."""
-    yield from lock_projects_of(subtask_ids)
-    return (yield from claim_locked(turn, worker_id, subtask_ids, recall or Recall()))
-
-
 def claim_locked(
     turn: Turn, worker_id: str, subtask_ids: Sequence[str], recall: Recall
 ) -> Transaction[list[Claimed]]:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from nexus.domain.graph import Graph
@@ -27,7 +27,7 @@ from nexus.orchestrator.transitions.subtasks import (
     tell_finished_subtasks,
 )
 from nexus.orchestrator.transitions.tasks import finish_tasks, tell_finished_tasks
-from nexus.orchestrator.turn import Subject, Turn, lock_projects_of
+from nexus.orchestrator.turn import Subject, Turn
 
 BACKOFF_FIRST_SECONDS: Final = 1.0
 BACKOFF_CAP_SECONDS: Final = 60.0
@@ -77,25 +77,6 @@ class Settled:
 
     fenced: set[str] = field(default_factory=set)
     taken: list[Claimed] = field(default_factory=list)
-
-
-def settle(
-    turn: Turn, held: Held, outcome: Outcome, share: Share, recall: Recall | None = None
-) -> Transaction[Settled]:
-    """Record the outcome of a claim and move everything on that waited for it.
-
-    Raises:
-        Fenced: the claim is not held any more; nothing was written.
-    """
-    yield from lock_projects_of([held.subtask_id])
-    if outcome.problem:
-        yield from settle_problem(turn, held, outcome.problem)
-        return Settled()
-    mine = replace(share, worker_id=held.owner)
-    settled = yield from settle_well(turn, [(held, outcome)], mine, recall or Recall())
-    if settled.fenced:
-        raise Fenced(f"the claim on {held.subtask_id} is not held any more")
-    return settled
 
 
 def settle_well(

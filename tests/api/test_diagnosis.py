@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from nexus.domain.seam import Call, CallKind
 from nexus.models.writing import Query, Transaction
 from nexus.orchestrator.batch import Begin, write_batch
-from nexus.orchestrator.claiming import Claimed, claim, due_subtasks
+from nexus.orchestrator.claiming import Claimed, due_subtasks
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.membership import declare_gone, join
@@ -17,6 +17,7 @@ from nexus.orchestrator.settling import Problem, settle_problem
 from nexus.orchestrator.value_files import Kept
 from tests.api.client import Client, plan_of
 from tests.api.interrupted import interrupt
+from tests.support.acts import claim
 
 WORKER = "wrk_of_this_test"
 TWO_PHASES = {

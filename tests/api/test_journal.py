@@ -6,7 +6,6 @@ import pytest
 from fastapi import FastAPI
 
 from nexus.domain.seam import Call, CallKind, Json, Recorded
-from nexus.orchestrator.claiming import claim
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.hand import Hand
 from nexus.orchestrator.journal import Journal, JournalSeam
@@ -14,6 +13,7 @@ from nexus.orchestrator.membership import join
 from nexus.orchestrator.value_files import ROW_BYTES, ValueFiles, folder_of_values
 from nexus.wiring import Parts
 from tests.api.client import Client
+from tests.support.acts import claim
 
 LARGE: Json = {"page": "x" * ROW_BYTES}
 

@@ -33,7 +33,7 @@ async def follow(wire: Wire, project_id: str, slow: bool) -> tuple[int, float]:
 async def stick(wire: Wire, project_id: str) -> None:
     """Open a stream and read nothing of it."""
     await wire.send("GET", f"/projects/{project_id}/events", accept="text/event-stream")
-    await asyncio.sleep(3600)
+    await asyncio.Event().wait()
 
 
 async def main(port: int, key: str, project_id: str, streams: int) -> None:

@@ -7,12 +7,13 @@ from sqlalchemy import select
 
 from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded, Usage
 from nexus.models.work import JournalRecord
-from nexus.orchestrator.claiming import Claimed, claim, release_all
+from nexus.orchestrator.claiming import Claimed, release_all
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.hand import Hand
 from nexus.orchestrator.journal import JournalSeam, read_journal
 from nexus.orchestrator.membership import join
 from nexus.orchestrator.value_files import ValueFiles
+from tests.support.acts import claim
 from tests.support.rig import Rig, plan, task
 
 WORKER = "wrk_of_this_test"

@@ -32,18 +32,19 @@ from nexus.orchestrator.batch import (
     Wish,
     write_batch,
 )
-from nexus.orchestrator.claiming import Claimed, claim, due_subtasks, release_all
+from nexus.orchestrator.claiming import Claimed, due_subtasks, release_all
 from nexus.orchestrator.creating import NewProject
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.membership import beat, declare_gone
 from nexus.orchestrator.queueing import Share
 from nexus.orchestrator.recording import Done, Intent
-from nexus.orchestrator.settling import Outcome, Problem, settle
+from nexus.orchestrator.settling import Outcome, Problem
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.value_files import Kept
 from tests.domain.plans import AGENTS, plan_documents
 from tests.orchestrator.bench import Ledger, empty_database
 from tests.orchestrator.folding import check_project
+from tests.support.acts import claim, settle
 
 WORKERS = ("wrk_a", "wrk_b")
 LEASE_SECONDS = 15.0
@@ -227,13 +228,13 @@ class Engine(RuleBasedStateMachine):
     def settle(self, claimed: Claimed, outcome: Outcome, share: Share) -> None:
         is_held = self.is_held(claimed.held)
         try:
-            settled = self.ledger.run(lambda turn: settle(turn, claimed.held, outcome, share))
+            taken = self.ledger.run(lambda turn: settle(turn, claimed.held, outcome, share))
         except Fenced:
             assert not is_held
             return
         assert is_held
-        assert len(settled.taken) <= share.free_slots
-        self.claims += settled.taken
+        assert len(taken) <= share.free_slots
+        self.claims += taken
 
     def finish_everything(self) -> None:
         """Whatever happened: with a worker that lives, every project comes to its end."""

@@ -20,13 +20,14 @@ from nexus.domain.seam import Call, CallKind, Effect, Recorded
 from nexus.errors import Conflict, Fenced
 from nexus.orchestrator.asking import Decision, ask, decide, renew
 from nexus.orchestrator.batch import Begin
-from nexus.orchestrator.claiming import claim, release_all
+from nexus.orchestrator.claiming import release_all
 from nexus.orchestrator.recording import Done, Intent
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.value_files import Kept
 from tests.domain.plans import plan_documents
 from tests.orchestrator.bench import empty_database
 from tests.orchestrator.test_machine import WORKERS, Engine
+from tests.support.acts import claim
 
 FIRST_NUMBER = 1_000
 """Unsafe calls are numbered apart from the model calls of the machine."""

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from nexus.models.writing import Query, Transaction
-from nexus.orchestrator.claiming import claim
+from tests.support.acts import claim
 from tests.support.rig import Rig, opened, plan, task
 from tests.support.waiting import until
 

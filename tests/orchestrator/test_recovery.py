@@ -6,9 +6,9 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from nexus.orchestrator.claiming import claim
 from nexus.orchestrator.membership import declare_gone, join
 from nexus.orchestrator.reconciler import reconcile
+from tests.support.acts import claim
 from tests.support.places import free_port
 from tests.support.rig import Rig, open_rig, opened, plan, task
 from tests.support.waiting import until
