@@ -68,6 +68,7 @@ class Desk:
         self._recall = Recall()
         self._waiting: list[Waiting] = []
         self._wake = asyncio.Event()
+        self._lingering: asyncio.TimerHandle | None = None
         self._untold: list[Turn] = []
         self._news = asyncio.Event()
         self.loops: list[asyncio.Task[None]] = []
@@ -135,7 +136,9 @@ class Desk:
         """
         answer = self._put(done)
         answer.add_done_callback(_report)
-        asyncio.get_running_loop().call_later(LINGER_SECONDS, self._wake.set)
+        if self._lingering is None:
+            loop = asyncio.get_running_loop()
+            self._lingering = loop.call_later(LINGER_SECONDS, self._wake.set)
 
     async def settle(self, held: Held, outcome: Outcome, in_a_row: int) -> list[Claimed]:
         """Record the outcome of a claim; return what its slot takes over.
@@ -161,6 +164,9 @@ class Desk:
             self._wake.clear()
             while self._waiting:
                 batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                if self._lingering and not self._waiting:
+                    self._lingering.cancel()  # whoever lingered is in this batch
+                    self._lingering = None
                 await self._write_batch(batch)
 
     async def _write_batch(self, batch: list[Waiting]) -> None:
