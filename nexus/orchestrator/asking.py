@@ -15,7 +15,7 @@ from nexus.domain.text import clean, dumps
 from nexus.errors import Conflict, Fenced, NotFound
 from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.queueing import announce_project, announce_subtasks
-from nexus.orchestrator.recording import still_held
+from nexus.orchestrator.transitions.calls import still_held
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.transitions.waiting import suspend_subtask, wake_subtask
 from nexus.orchestrator.turn import Subject, Turn, lock_projects, lock_projects_of

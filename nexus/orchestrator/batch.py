@@ -13,20 +13,12 @@ from nexus.models.writing import Query, Transaction
 from nexus.orchestrator.claiming import Claimed, claim_locked
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.queueing import NO_SHARE, Share
-from nexus.orchestrator.recording import Done, Intent, begin_calls, record_calls, still_held
+from nexus.orchestrator.recording import Begin, Done, write_down_calls
 from nexus.orchestrator.settling import Outcome, settle_problem, settle_well
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.turn import Turn, lock_projects_of
 
 TAKEN_IN_A_ROW: Final = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Begin:
-    """An effect wants to start."""
-
-    held: Held
-    intent: Intent
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +73,14 @@ def _journal(turn: Turn, wishes: Sequence[Wish], answers: dict[int, Answer]) -> 
     calls = [wish for wish in wishes if isinstance(wish, Begin | Done)]
     if not calls:
         return
-    holds = yield from still_held([wish.held for wish in calls])
+    holds = yield from write_down_calls(
+        turn,
+        [wish for wish in calls if isinstance(wish, Done)],
+        [wish for wish in calls if isinstance(wish, Begin)],
+    )
     for at, wish in enumerate(wishes):
         if isinstance(wish, Begin | Done) and wish.held not in holds:
             answers[at] = _fenced(wish.held)
-    done = [wish for wish in calls if isinstance(wish, Done) and wish.held in holds]
-    if done:
-        yield from record_calls(turn, done, holds)
-    begun = [wish for wish in calls if isinstance(wish, Begin) and wish.held in holds]
-    if begun:
-        yield from begin_calls([(wish.held, wish.intent) for wish in begun], holds)
 
 
 def _settle(
@@ -118,7 +108,7 @@ def _settle(
         recall,
     )
     for at, wish in well:
-        if wish.held.subtask_id in settled.fenced:
+        if wish.held in settled.fenced:
             answers[at] = _fenced(wish.held)
     _deal(settled.taken, [at for at, _ in well if at not in answers], answers)
 

@@ -16,13 +16,13 @@ import structlog
 
 from nexus.domain.text import clean
 from nexus.errors import Fenced, ServiceMissing
-from nexus.orchestrator.batch import Answer, Begin, Claim, Settle, Wish, write_batch
+from nexus.orchestrator.batch import Answer, Claim, Settle, Wish, write_batch
 from nexus.orchestrator.claiming import Claimed, claims_of
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.hand import Hand
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.queueing import Share
-from nexus.orchestrator.recording import Done, Intent
+from nexus.orchestrator.recording import Begin, Done, Intent
 from nexus.orchestrator.settling import Outcome
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.turn import Turn

@@ -1,13 +1,14 @@
 """Begin and record: the two commits around every effect, under subtask, claim, owner and running."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from nexus.domain.money import to_usd
 from nexus.domain.seam import Call, CallKind, Json, Recorded, Usage
 from nexus.domain.text import clean
 from nexus.errors import Fenced
-from nexus.models.writing import Many, Query, Row, Transaction, Value
+from nexus.models.writing import Cell, Query, Row, Transaction
+from nexus.orchestrator.transitions.calls import still_held, write_calls
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.turn import Subject, Tally, Turn, lock_projects_of
 from nexus.orchestrator.value_files import Kept
@@ -25,6 +26,14 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
+class Begin:
+    """An effect wants to start."""
+
+    held: Held
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """A call that was made under a claim, and what it came to; `result` is its value as kept."""
 
@@ -34,39 +43,34 @@ class Done:
     result: Kept
 
 
-def still_held(claims: Sequence[Held]) -> Transaction[dict[Held, Row]]:
-    """Lock the rows of one worker's claims that still hold; by claim (id, workspace, project, task, attempt)."""
-    pairs: list[tuple[str, int]] = sorted({(one.subtask_id, one.claim) for one in claims})
-    rows = yield Query(
-        "SELECT s.id, s.workspace, s.project_id, s.task_id, s.attempt, s.claim "
-        "FROM EACH OF $1 (subtask TEXT, number BIGINT) AS j CROSS JOIN subtasks s "
-        "WHERE s.id = j.subtask AND s.claim = j.number AND s.owner = $2 AND s.status = 'running' "
-        "FOR UPDATE OF s",
-        (pairs, claims[0].owner),
+def write_down_calls(
+    turn: Turn, done: Sequence[Done], begun: Sequence[Begin]
+) -> Transaction[Collection[Held]]:
+    """Commit what calls came to, with their cost and events, and then intents; projects are locked.
+
+    Returns:
+        the claims that hold: nothing was written for another.
+    """
+    claims = {one.held for one in done} | {one.held for one in begun}
+    written = yield from write_calls(
+        claims, [_result_row(one) for one in done], [_intent_row(one) for one in begun]
     )
-    return {Held(row[0], row[5], claims[0].owner): row for row in rows}
+    for one in done:
+        took_us = written.lasted_us.get((one.held.subtask_id, one.intent.number))
+        row = written.holds.get(one.held)
+        if row is not None and took_us is not None and row[2]:
+            if one.intent.call.kind is CallKind.MODEL:
+                _add(turn.tally(row[2]), one.recorded.usage)
+            _tell(turn, _subject(row), one.intent.call, one.recorded, took_us / 1_000_000)
+    return written.holds
 
 
-def begin_calls(
-    begun: Sequence[tuple[Held, Intent]], holds: Mapping[Held, Row]
-) -> Transaction[None]:
-    """Commit the intents of calls whose claims hold; one met again is renewed."""
-    yield Many(
-        "INSERT INTO journal (subtask_id, number, workspace, kind, name, key, occurrence, "
-        "generation, fingerprint, effect, status, claim, request, request_sha256, request_bytes, "
-        "input_tokens, output_tokens, begun_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
-        "'begun', $11, $12, $13, $14, 0, 0, NOW_US()) ON CONFLICT (subtask_id, number) DO UPDATE SET status = 'begun', "
-        "claim = EXCLUDED.claim, begun_at = EXCLUDED.begun_at WHERE journal.status = 'begun'",
-        [_journal_row(held, intent, holds[held][1]) for held, intent in begun],
-    )
-
-
-def _journal_row(held: Held, intent: Intent, workspace: str) -> tuple[Value, ...]:
-    call = intent.call
+def _intent_row(begin: Begin) -> tuple[Cell, ...]:
+    intent, call = begin.intent, begin.intent.call
     return (
-        held.subtask_id,
+        begin.held.subtask_id,
+        begin.held.claim,
         intent.number,
-        workspace,
         call.kind.value,
         clean(call.name)[:200],
         call.key,
@@ -74,10 +78,27 @@ def _journal_row(held: Held, intent: Intent, workspace: str) -> tuple[Value, ...
         intent.generation,
         call.fingerprint,
         call.effect.value,
-        held.claim,
         intent.request.text,
         intent.request.digest,
         intent.request.size,
+    )
+
+
+def _result_row(done: Done) -> tuple[Cell, ...]:
+    recorded, usage = done.recorded, done.recorded.usage
+    return (
+        done.held.subtask_id,
+        done.held.claim,
+        done.intent.number,
+        "failed" if recorded.outcome == "failed" else "recorded",
+        done.result.text,
+        recorded.outcome,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cost_pico_usd,
+        done.result.digest,
+        done.result.size,
+        usage.requests if done.intent.call.kind is CallKind.MODEL else None,
     )
 
 
@@ -94,48 +115,6 @@ def reopen(held: Held, number: int) -> Transaction[None]:
         "result_bytes = NULL, outcome = NULL, recorded_at = NULL "
         "WHERE subtask_id = $1 AND number = $2 AND status = 'recorded'",
         (held.subtask_id, number),
-    )
-
-
-def record_calls(turn: Turn, done: Sequence[Done], holds: Mapping[Held, Row]) -> Transaction[None]:
-    """Commit what calls came to, with their cost and events; their claims hold, projects are locked.
-
-    What is recorded already is passed over: the answer to the first commit was lost on its way.
-    """
-    written = yield Query(
-        "UPDATE journal SET status = j.state, result = j.value, outcome = j.how, "
-        "input_tokens = j.read, output_tokens = j.written, cost_pico_usd = j.cost, "
-        "result_sha256 = j.digest, result_bytes = j.size, recorded_at = NOW_US() "
-        "FROM EACH OF $1 (subtask TEXT, place BIGINT, state TEXT, value TEXT, how TEXT, "
-        "read BIGINT, written BIGINT, cost BIGINT, digest TEXT, size BIGINT) AS j "
-        "WHERE journal.subtask_id = j.subtask AND journal.number = j.place "
-        "AND journal.status = 'begun' "
-        "RETURNING subtask_id, journal.number, recorded_at - begun_at",
-        ([_result_row(one) for one in done],),
-    )
-    lasted = {(row[0], row[1]): row[2] / 1_000_000 for row in written}
-    fresh = [one for one in done if (one.held.subtask_id, one.intent.number) in lasted]
-    yield from _charge(turn, fresh, holds)
-    for one in fresh:
-        row = holds[one.held]
-        if row[2]:
-            seconds = lasted[one.held.subtask_id, one.intent.number]
-            _tell(turn, _subject(row), one.intent.call, one.recorded, seconds)
-
-
-def _result_row(done: Done) -> tuple[str | int | None, ...]:
-    recorded, usage = done.recorded, done.recorded.usage
-    return (
-        done.held.subtask_id,
-        done.intent.number,
-        "failed" if recorded.outcome == "failed" else "recorded",
-        done.result.text,
-        recorded.outcome,
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cost_pico_usd,
-        done.result.digest,
-        done.result.size,
     )
 
 
@@ -156,25 +135,6 @@ def supersede(turn: Turn, held: Held, numbers: list[int]) -> Transaction[None]:
     )
     if cut and row[2]:
         turn.tell(_subject(row), "subtask.superseded", by="changed request")
-
-
-def _charge(turn: Turn, done: Sequence[Done], holds: Mapping[Held, Row]) -> Transaction[None]:
-    """Add what model calls cost to their subtasks and projects."""
-    spent: dict[str, Tally] = {}
-    for one in done:
-        if one.intent.call.kind is CallKind.MODEL:
-            _add(spent.setdefault(one.held.subtask_id, Tally()), one.recorded.usage)
-            if holds[one.held][2]:
-                _add(turn.tally(holds[one.held][2]), one.recorded.usage)
-    if spent:
-        yield Many(
-            "UPDATE subtasks SET requests = requests + $2, input_tokens = input_tokens + $3, "
-            "output_tokens = output_tokens + $4, cost_pico_usd = cost_pico_usd + $5 WHERE id = $1",
-            [
-                (key, one.requests, one.input_tokens, one.output_tokens, one.cost_pico_usd)
-                for key, one in spent.items()
-            ],
-        )
 
 
 def _add(tally: Tally, usage: Usage) -> None:

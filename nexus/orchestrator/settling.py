@@ -75,7 +75,7 @@ class Outcome:
 class Settled:
     """What settling led to: claims that were not held any more, and work taken over."""
 
-    fenced: set[str] = field(default_factory=set)
+    fenced: set[Held] = field(default_factory=set)
     taken: list[Claimed] = field(default_factory=list)
 
 
@@ -91,7 +91,7 @@ def settle_well(
             continue
         queued = yield from _settle_rare(turn, held, outcome, share)
         if queued is None:
-            settled.fenced.add(held.subtask_id)
+            settled.fenced.add(held)
             continue
         share = share.without(len(queued.taken))
         settled.taken += yield from claim_taken(queued.taken, recall, {})
@@ -108,14 +108,16 @@ def _settle_work(
     settled: Settled,
 ) -> Transaction[None]:
     """Settle the work of tasks: a handful of statements, however many there are."""
-    ended = yield from end_work(work, work[0][0].owner, share.free_slots)
-    found = {row[0]: row for row in ended.subtasks}
-    settled.fenced |= {held.subtask_id for held, _ in work} - found.keys()
-    rows = [found[held.subtask_id] for held, _ in work if held.subtask_id in found]
+    held_by = work[0][0].owner
+    ended = yield from end_work(work, held_by, share.free_slots)
+    found = {Held(row[0], row[7], held_by): row for row in ended.subtasks}
+    settled.fenced |= {held for held, _ in work} - found.keys()
+    well = [(held, output) for held, output in work if held in found]
+    rows = [found[held] for held, _ in well]
     tell_finished_subtasks(turn, rows, SubtaskState.SUCCEEDED)
     tell_finished_tasks(turn, [subject_of(row) for row in rows], ended.tasks, TaskState.SUCCEEDED)
     taken = queue_ready(turn, ended.ready, share).taken
-    outputs = {held.subtask_id: output for held, output in work}
+    outputs = {held.subtask_id: output for held, output in well}
     settled.taken += yield from claim_taken(taken, recall, outputs, ended.briefs)
 
 

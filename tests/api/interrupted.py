@@ -7,11 +7,11 @@ from fastapi import FastAPI
 from nexus.domain.seam import Call, CallKind, Effect
 from nexus.domain.text import dumps
 from nexus.orchestrator.asking import ask
-from nexus.orchestrator.batch import Begin, write_batch
+from nexus.orchestrator.batch import write_batch
 from nexus.orchestrator.claiming import Claimed, due_subtasks, release_all
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.membership import join
-from nexus.orchestrator.recording import Intent
+from nexus.orchestrator.recording import Begin, Intent
 from nexus.orchestrator.value_files import Kept
 from nexus.wiring import Parts
 from tests.api.client import Client, plan_of

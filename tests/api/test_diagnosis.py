@@ -7,12 +7,12 @@ from fastapi import FastAPI
 
 from nexus.domain.seam import Call, CallKind
 from nexus.models.writing import Query, Transaction
-from nexus.orchestrator.batch import Begin, write_batch
+from nexus.orchestrator.batch import write_batch
 from nexus.orchestrator.claiming import Claimed, due_subtasks
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.membership import declare_gone, join
-from nexus.orchestrator.recording import Intent
+from nexus.orchestrator.recording import Begin, Intent
 from nexus.orchestrator.settling import Problem, settle_problem
 from nexus.orchestrator.value_files import Kept
 from tests.api.client import Client, plan_of

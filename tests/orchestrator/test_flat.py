@@ -8,13 +8,13 @@ import pytest
 
 from nexus.domain.graph import compile_plan
 from nexus.domain.seam import Call, CallKind, Recorded, Usage
-from nexus.orchestrator.batch import Begin, Claim, Settle, Wish, write_batch
+from nexus.orchestrator.batch import Claim, Settle, Wish, write_batch
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.creating import NewProject, create_project
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.membership import beat
 from nexus.orchestrator.queueing import Share
-from nexus.orchestrator.recording import Done, Intent
+from nexus.orchestrator.recording import Begin, Done, Intent
 from nexus.orchestrator.settling import Outcome
 from nexus.orchestrator.value_files import Kept
 from tests.orchestrator.bench import Ledger, empty_database

@@ -26,7 +26,6 @@ from nexus.orchestrator import creating, reconciler, steering
 from nexus.orchestrator.batch import (
     TAKEN_IN_A_ROW,
     Answer,
-    Begin,
     Claim,
     Settle,
     Wish,
@@ -37,7 +36,7 @@ from nexus.orchestrator.creating import NewProject
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.membership import beat, declare_gone
 from nexus.orchestrator.queueing import Share
-from nexus.orchestrator.recording import Done, Intent
+from nexus.orchestrator.recording import Begin, Done, Intent
 from nexus.orchestrator.settling import Outcome, Problem
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.value_files import Kept

@@ -19,9 +19,8 @@ from nexus.domain.plan import Plan
 from nexus.domain.seam import Call, CallKind, Effect, Recorded
 from nexus.errors import Conflict, Fenced
 from nexus.orchestrator.asking import Decision, ask, decide, renew
-from nexus.orchestrator.batch import Begin
 from nexus.orchestrator.claiming import release_all
-from nexus.orchestrator.recording import Done, Intent
+from nexus.orchestrator.recording import Begin, Done, Intent
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.value_files import Kept
 from tests.domain.plans import plan_documents

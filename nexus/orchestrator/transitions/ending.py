@@ -14,7 +14,7 @@ FINISH_SUBTASKS: Final = (
     "FROM EACH OF $1 (subtask TEXT, number BIGINT, result TEXT) AS j "
     "WHERE subtasks.id = j.subtask AND claim = j.number AND COALESCE(owner, '') = $2 "
     "AND status = 'running' "
-    "RETURNING id, project_id, workspace, task_id, attempt, kind, document_id"
+    "RETURNING id, project_id, workspace, task_id, attempt, kind, document_id, claim"
 )
 FINISH_TASKS: Final = (
     "UPDATE tasks SET status = 'succeeded', error = NULL, finished_at = NOW_US() "
@@ -73,7 +73,7 @@ FUSED: Final = " ".join(
         "FROM node JOIN tasks t ON t.id = node.task_id",
         "WHERE node.blocked_by = 0 AND t.status = 'pending')",
         "SELECT (SELECT json_agg(json_build_array(id, project_id, workspace, task_id, attempt,",
-        "kind, document_id)) FROM subtask),",
+        "kind, document_id, claim)) FROM subtask),",
         "(SELECT json_agg(json_build_array(id, project_id, node, key)) FROM task),",
         "(SELECT json_agg(json_build_array(project_id, node)) FROM node",
         "WHERE blocked_by = 0 AND task_id IS NULL),",
