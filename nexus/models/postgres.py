@@ -82,18 +82,17 @@ class PostgresWriter:
 
     async def _run_once(self, begin: Begin[T]) -> T:
         async with self._places, self._pool.acquire() as connection:
-            act = connection.transaction()
             await self._plan_anew(connection)
-            await act.start()
+            await connection.execute("BEGIN")
             finished = False
             try:
                 result = await drive(connection, begin())
                 finished = True
             finally:
                 if not finished and not connection.is_closed():
-                    await act.rollback()
+                    await connection.execute("ROLLBACK")
             try:
-                await act.commit()
+                await connection.execute("COMMIT")
             except LOST as lost:
                 raise ServiceMissing(
                     "the connection to PostgreSQL was lost during a commit",

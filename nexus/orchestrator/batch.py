@@ -51,7 +51,8 @@ def write_batch(
         share: its free slots, without those that settlements of this batch set free; None
             if it takes nothing over.
     """
-    yield from lock_projects_of(_touched(wishes))
+    if not all(isinstance(wish, Begin | Done) for wish in wishes):
+        yield from lock_projects_of(_touched(wishes))
     answers: dict[int, Answer] = {}
     yield from _journal(turn, wishes, answers)
     yield from _settle(turn, wishes, answers, share, recall)

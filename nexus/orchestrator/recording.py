@@ -46,7 +46,7 @@ class Done:
 def write_down_calls(
     turn: Turn, done: Sequence[Done], begun: Sequence[Begin]
 ) -> Transaction[Collection[Held]]:
-    """Commit what calls came to, with their cost and events, and then intents; projects are locked.
+    """Lock projects; commit what calls came to, with their cost and events, and intents.
 
     Returns:
         the claims that hold: nothing was written for another.

@@ -72,8 +72,10 @@ BEGIN: Final = " ".join(
 
 FUSED: Final = " ".join(
     (
-        "WITH held AS (",
-        HELD,
+        "WITH locked AS (SELECT id FROM projects WHERE id IN (SELECT s.project_id FROM",
+        "EACH OF $1 (subtask TEXT, number BIGINT) AS j JOIN subtasks s ON s.id = j.subtask)",
+        "ORDER BY id FOR UPDATE), held AS (",
+        HELD.replace("FROM EACH", "FROM (SELECT count(*) FROM locked) l CROSS JOIN EACH"),
         "), result AS (SELECT j.* FROM EACH OF $3 (",
         RESULT_COLUMNS,
         ") AS j JOIN held ON held.id = j.subtask AND held.claim = j.number), recorded AS (",
@@ -99,6 +101,7 @@ FUSED: Final = " ".join(
         "(SELECT json_agg(json_build_array(subtask_id, number, lasted)) FROM recorded)",
     )
 )
+"""Locks the projects before the rows of claims, which it then reads as they are by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +122,13 @@ def still_held(claims: Collection[Held]) -> Transaction[dict[Held, Row]]:
 def write_calls(
     claims: Collection[Held], results: Sequence[tuple[Cell, ...]], begun: Sequence[tuple[Cell, ...]]
 ) -> Transaction[Written]:
-    """Record what calls came to, then commit intents, of one worker's claims that still hold.
+    """Lock projects; record what calls came to and commit intents of claims that still hold.
 
     What is recorded already is passed over: the answer to the first commit was lost on its
     way. An intent met again is renewed.
 
     Args:
+        claims: of one worker.
         results: rows of RESULT_COLUMNS; `asked` is null for what is no model call.
         begun: (subtask, claim, number, kind, name, key, occurrence, generation, fingerprint,
             effect, request, its digest, its size).
