@@ -35,7 +35,6 @@ from nexus.routers.guards.naming import NamingGuard
 from nexus.routers.streams import Streams, server_state
 from nexus.services.admin_key import ensure_admin_key
 from nexus.services.keyring import Keyring
-from nexus.services.plans import Outlines
 from nexus.services.progress import ProgressBoard
 from nexus.services.secrets import read_secret
 from nexus.services.tails import Tails
@@ -95,7 +94,7 @@ def _lifespan(
             app.state.parts = parts
             app.state.workshop = workshop
             app.state.keyring = Keyring(parts.database, read_secret(chosen))
-            app.state.board = ProgressBoard(parts.database, Outlines(), TaskTexts())
+            app.state.board = ProgressBoard(parts.database, TaskTexts())
             app.state.streams = Streams(server_state())
             app.state.tails = Tails(parts.database, parts.bell)
             log.info("api.started", version=__version__)

@@ -81,6 +81,18 @@ SUBTASK_MOVES: Final[dict[SubtaskState, frozenset[SubtaskState]]] = {
     S.CANCELLED: frozenset(),
 }
 
+SHOWN: Final = (
+    "pending",
+    "queued",
+    "running",
+    "waiting",
+    "succeeded",
+    "failed",
+    "skipped",
+    "cancelled",
+)
+"""What a task shows: its status, and `queued` while it is pending and has a subtask."""
+
 PROJECT_TERMINAL: Final = frozenset({P.SUCCEEDED, P.FAILED, P.CANCELLED})
 TASK_TERMINAL: Final = frozenset({T.SUCCEEDED, T.FAILED, T.CANCELLED, T.SKIPPED})
 SUBTASK_TERMINAL: Final = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED})

@@ -14,8 +14,6 @@ from nexus.models.writing import Query, Row
 
 COMMAND_SECONDS: Final = 20.0
 WORDS: Final = {
-    r"PHASES_OF\(([\w.]+)\)": r"(SELECT JSON_ALL(JSON_ROW(phase -> 'key', phase -> 'title')) "
-    r"FROM json_array_elements(CAST(\1 AS json) -> 'phases') AS phase)",
     r"RFC3339\(([\w.]+)\)": r"to_char(timestamp 'epoch' + \1 * interval '1 microsecond', "
     r"""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')""",
     r"JSON_OBJECT\(": "json_build_object(",

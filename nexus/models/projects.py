@@ -71,6 +71,27 @@ class PlanVersion(Table):
     created_at: Mapped[TimeUs]
 
 
+class Phase(Table):
+    """A phase of the newest plan, in its place, and how many of its tasks show which status."""
+
+    __tablename__ = "phases"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    project_id: Mapped[Ref] = mapped_column(primary_key=True)
+    key: Mapped[Word] = mapped_column(primary_key=True)
+    workspace: Mapped[Workspace]
+    place: Mapped[int]
+    title: Mapped[Name]
+    pending: Mapped[int]
+    queued: Mapped[int]
+    running: Mapped[int]
+    waiting: Mapped[int]
+    succeeded: Mapped[int]
+    failed: Mapped[int]
+    skipped: Mapped[int]
+    cancelled: Mapped[int]
+
+
 class Task(Table):
     """A task of a project, by key; it survives plan versions. `node` is its place in the graph."""
 
@@ -78,8 +99,6 @@ class Task(Table):
     __table_args__ = (
         Index("uq_tasks_project_key", "project_id", "key", unique=True),
         Index("ix_tasks_project_node", "project_id", "node"),
-        # Covers the counts of progress, in the order they are grouped.
-        Index("ix_tasks_progress", "project_id", "phase", "status", "subtask_id"),
     )
 
     id: Mapped[Id]

@@ -5,8 +5,8 @@ databases: `$1`, and words in capitals for what each renders in its own way. JSO
 is text that goes to clients as it is, without ever becoming objects of Python.
 
 `RFC3339(x)` writes microseconds since 1970; `JSON_OBJECT`, `JSON_ROW` and `JSON_ALL` are an
-object, an array and the array of a group's values; `PHASES_OF(x)` gives [key, title] of each
-phase of a plan document; `JOINED(x, y)` is the texts of a group with y between them.
+object, an array and the array of a group's values; `JOINED(x, y)` is the texts of a group
+with y between them.
 """
 
 import re

@@ -17,8 +17,6 @@ from nexus.models.writing import Query, Row
 
 WORDS: Final = {
     r"\$(\d+)": r"?\1",
-    r"PHASES_OF\(([\w.]+)\)": r"(SELECT JSON_ALL(JSON_ROW(json_extract(value, '$.key'), "
-    r"json_extract(value, '$.title'))) FROM json_each(\1, '$.phases'))",
     r"RFC3339\(([\w.]+)\)": r"strftime('%Y-%m-%dT%H:%M:%S.', \1 / 1000000, 'unixepoch') "
     r"|| substr(1000000 + \1 % 1000000, 2) || 'Z'",
     r"JSON_OBJECT\(": "json_object(",

@@ -168,6 +168,7 @@ DELETE_PROJECT: Final = (
     "DELETE FROM edges WHERE project_id = $1",
     "DELETE FROM nodes WHERE project_id = $1",
     "DELETE FROM tasks WHERE project_id = $1",
+    "DELETE FROM phases WHERE project_id = $1",
     "DELETE FROM plan_versions WHERE project_id = $1",
     "DELETE FROM projects WHERE id = $1",
 )

@@ -15,6 +15,11 @@ INSERT_TASK: Final = (
     "acceptance, review, max_attempts, timeout_seconds, status, created_at) "
     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'pending', NOW_US())"
 )
+INSERT_PHASE: Final = (
+    "INSERT INTO phases (project_id, key, workspace, place, title, pending, queued, running, "
+    "waiting, succeeded, failed, skipped, cancelled) "
+    "VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0, 0, 0, 0, 0)"
+)
 
 
 def plant_plan(project: Subject, plan: Plan, graph: Graph, author: str) -> Transaction[int]:
@@ -44,8 +49,16 @@ def plant_plan(project: Subject, plan: Plan, graph: Graph, author: str) -> Trans
         for node, (at, _, task) in enumerate(plan.tasks())
     ]
     yield Many(INSERT_TASK, tasks)
+    yield Many(INSERT_PHASE, _phase_rows(project, plan))
     yield from _plant_graph(project, graph, [str(row[0]) for row in tasks])
     return version
+
+
+def _phase_rows(project: Subject, plan: Plan) -> list[tuple[Value, ...]]:
+    return [
+        (project.project_id, one.key, project.workspace, place, one.title, len(one.tasks))
+        for place, one in enumerate(plan.phases)
+    ]
 
 
 def _task_row(project: Subject, phase: str, node: int, task: PlanTask) -> tuple[Value, ...]:

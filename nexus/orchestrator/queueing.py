@@ -76,7 +76,7 @@ def queue_ready(turn: Turn, rows: Sequence[Row], share: Share) -> Queued:
         takes = left > 0 and row[8] == ProjectState.RUNNING
         left -= takes
         one = _work(row, share.worker_id if takes else None)
-        give_subtask(turn, one, row[7])
+        give_subtask(turn, one, row[7], row[10])
         made.append(one)
     return Queued(
         tuple(one for one in made if not one.owner), tuple(one for one in made if one.owner)

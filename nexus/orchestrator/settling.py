@@ -115,7 +115,10 @@ def _settle_work(
     well = [(held, output) for held, output in work if held in found]
     rows = [found[held] for held, _ in well]
     tell_finished_subtasks(turn, rows, SubtaskState.SUCCEEDED)
-    tell_finished_tasks(turn, [subject_of(row) for row in rows], ended.tasks, TaskState.SUCCEEDED)
+    subjects = [subject_of(row) for row in rows]
+    tell_finished_tasks(turn, subjects, ended.tasks, TaskState.SUCCEEDED)
+    for row in ended.tasks:
+        turn.count(row[1], row[4], "running", "succeeded")
     taken = queue_ready(turn, ended.ready, share).taken
     outputs = {held.subtask_id: output for held, output in well}
     settled.taken += yield from claim_taken(taken, recall, outputs, ended.briefs)
@@ -198,7 +201,7 @@ def fail_what_hangs_on(turn: Turn, row: Row, error: dict[str, Json]) -> Transact
     if not subject.task_id:
         yield from move_project(turn, project, ProjectState.FAILED, "project.failed", error=error)
         return
-    for _, _, node, key in (yield from finish_tasks(turn, [subject], TaskState.FAILED, error)):
+    for _, _, node, key, _ in (yield from finish_tasks(turn, [subject], TaskState.FAILED, error)):
         yield from advance_past_failure(turn, project, node, key)
 
 

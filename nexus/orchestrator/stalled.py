@@ -99,7 +99,9 @@ def _end_tasks(turn: Turn, project: Subject) -> Transaction[int]:
             moved += len((yield from finish_tasks(turn, [subject], TaskState.SUCCEEDED)))
             continue
         error = _error_of(row)
-        for _, _, node, key in (yield from finish_tasks(turn, [subject], TaskState.FAILED, error)):
+        for _, _, node, key, _ in (
+            yield from finish_tasks(turn, [subject], TaskState.FAILED, error)
+        ):
             yield from advance_past_failure(turn, project, node, key)
             moved += 1
     return moved

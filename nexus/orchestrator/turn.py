@@ -10,6 +10,7 @@ from typing import Final
 
 from nexus.domain.events import EVENTS
 from nexus.domain.seam import Json
+from nexus.domain.states import SHOWN
 from nexus.domain.text import dumps
 from nexus.models.writing import Cell, Lock, Transaction
 
@@ -94,6 +95,7 @@ class Turn:
     copies: list[tuple[str, str]] = field(default_factory=list)  # subtask, the one before
     _events: dict[str, list[EventRow]] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
+    _shown: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
 
     def tell(self, subject: Subject, event: str, **data: Json) -> None:
         """Add an event; `data` has exactly the fields the catalogue lists for it.
@@ -109,6 +111,17 @@ class Turn:
     def tally(self, project_id: str) -> Tally:
         """The counters to which this transaction adds for a project."""
         return self.tallies.setdefault(project_id, Tally())
+
+    def count(self, project_id: str, phase: str, before: str, then: str, number: int = 1) -> None:
+        """Move tasks of a phase from what they showed (one of `SHOWN`) to what they show then."""
+        shown = self._shown.setdefault((project_id, phase), dict.fromkeys(SHOWN, 0))
+        shown[before] -= number
+        shown[then] += number
+
+    def take_counts(self) -> list[tuple[str | int, ...]]:
+        """Hand over what is to be added: project, phase, and a number for each of `SHOWN`."""
+        shown, self._shown = self._shown, {}
+        return [(*key, *added.values()) for key, added in sorted(shown.items())]
 
     def take(self) -> tuple[list[tuple[str | int, ...]], list[EventRow]]:
         """Hand over what is to be written: changes of projects in id order, and events."""

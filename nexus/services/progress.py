@@ -1,30 +1,28 @@
 """Where a project stands: counts, phases, percent, time left, all of one snapshot.
 
-Made as text, because clients ask again and again while thousands of tasks run: counts come
-from a covering index, tasks as the JSON the database wrote.
+Made as text, because clients ask again and again while thousands of tasks run: counts are
+kept by phase, tasks come as the JSON the database wrote.
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from nexus.domain.clock import rfc3339
 from nexus.domain.seam import Json
-from nexus.domain.states import TASK_TERMINAL, TaskState
+from nexus.domain.states import SHOWN, TASK_TERMINAL, TaskState
 from nexus.domain.text import dumps
 from nexus.models.database import Database
 from nexus.models.writing import Query, Row
 from nexus.schemas.progress import Counts
 from nexus.services.caller import Caller
-from nexus.services.plans import Outline, Outlines
 from nexus.services.project_view import show_usage
 from nexus.services.projects import no_project
 from nexus.services.reads import now_us
 from nexus.services.task_texts import Rendering, TaskTexts
 
-QUEUED: Final = "queued"
 NAMES: Final = (
     "status",
     "plan_version",
@@ -36,22 +34,32 @@ NAMES: Final = (
     "output_tokens",
     "cost_pico_usd",
 )
-STANDING: Final = (
-    "SELECT status, plan_version, seq, updated_at, started_at, requests, input_tokens, "
-    "output_tokens, cost_pico_usd, "
-    "(SELECT JSON_ALL(JSON_ROW(phase, status, number, taken)) FROM "
-    "(SELECT phase, status, count(*) AS number, count(subtask_id) AS taken FROM tasks "
-    "WHERE project_id = $1 GROUP BY phase, status) AS counted) "
-    "FROM projects WHERE id = $1 AND workspace = $2"
+STANDING: Final = " ".join(
+    (
+        "SELECT",
+        ", ".join(NAMES),
+        ", (SELECT JSON_ALL(JSON_ROW(",
+        ", ".join(("place", "key", "title", *SHOWN)),
+        ")) FROM phases WHERE project_id = $1) FROM projects WHERE id = $1 AND workspace = $2",
+    )
 )
 
 
 @dataclass(frozen=True, slots=True)
+class PhaseStanding:
+    """A phase and how many of its tasks show which status."""
+
+    key: str
+    title: str
+    counts: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
-    """A project's row and how many of its tasks show which status, by phase."""
+    """A project's row and its phases, in the order of the plan."""
 
     project: Mapping[str, Any]
-    counted: Mapping[str, Counter[str]]
+    phases: Sequence[PhaseStanding]
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> "Standing":
@@ -62,8 +70,14 @@ class Standing:
         """
         if not rows:
             raise no_project()
-        *values, counts = rows[0]
-        return cls(dict(zip(NAMES, values, strict=True)), _count(json.loads(counts or "[]")))
+        *values, phases = rows[0]
+        return cls(
+            dict(zip(NAMES, values, strict=True)),
+            [
+                PhaseStanding(key, title, Counter(dict(zip(SHOWN, numbers, strict=True))))
+                for _, key, title, *numbers in sorted(json.loads(phases or "[]"))
+            ],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +85,6 @@ class ProgressBoard:
     """Shows the progress of projects, and knows what it has shown lately."""
 
     database: Database
-    outlines: Outlines
     texts: TaskTexts
 
     async def show(self, caller: Caller, project_id: str, *, with_tasks: bool) -> str:
@@ -83,13 +96,10 @@ class ProgressBoard:
         question = Query(STANDING, (project_id, caller.workspace))
         if not with_tasks:
             (rows,) = await self.database.ask(question)
-            standing = Standing.of(rows)
-            outline = await self._outline(project_id, standing)
-            return _write(project_id, standing, outline, None)
+            return _write(project_id, Standing.of(rows), None)
         async with self.texts.of(project_id) as rendering:
             standing = await self._read_tasks(question, rendering, project_id)
-            outline = await self._outline(project_id, standing)
-            return _write(project_id, standing, outline, rendering)
+            return _write(project_id, standing, rendering)
 
     async def _read_tasks(self, question: Query, rendering: Rendering, project_id: str) -> Standing:
         is_taken = False
@@ -100,38 +110,20 @@ class ProgressBoard:
             is_taken = rendering.take(tasks, project["plan_version"], project["seq"])
         return standing
 
-    async def _outline(self, project_id: str, standing: Standing) -> Outline:
-        return await self.outlines.of(self.database, project_id, standing.project["plan_version"])
 
-
-def _count(rows: Iterable[tuple[str, str, int, int]]) -> dict[str, Counter[str]]:
-    """Count tasks by phase and shown status; a pending task that has a subtask is queued."""
-    counted: dict[str, Counter[str]] = {}
-    for phase, status, number, taken in rows:
-        counts = counted.setdefault(phase, Counter())
-        if status == TaskState.PENDING:
-            counts[QUEUED] += taken
-            number -= taken
-        counts[status] += number
-    return counted
-
-
-def _write(
-    project_id: str, standing: Standing, outline: Outline, rendering: Rendering | None
-) -> str:
+def _write(project_id: str, standing: Standing, rendering: Rendering | None) -> str:
     project, total = standing.project, Counter[str]()
-    for counts in standing.counted.values():
-        total.update(counts)
     phases = []
-    for key, title in outline:
-        counts = standing.counted.get(key, Counter())
+    for phase in standing.phases:
+        total.update(phase.counts)
         head: dict[str, Json] = {
-            "key": key,
-            "title": title,
-            "status": phase_status(counts),
-            "percent": _percent(counts),
+            "key": phase.key,
+            "title": phase.title,
+            "status": phase_status(phase.counts),
+            "percent": _percent(phase.counts),
         }
-        phases.append(_with(head, "tasks", rendering.tasks_of(key)) if rendering else dumps(head))
+        tasks = rendering.tasks_of(phase.key) if rendering else None
+        phases.append(_with(head, "tasks", tasks) if tasks else dumps(head))
     shown: dict[str, Json] = {
         "project_id": project_id,
         "status": project["status"],
@@ -164,7 +156,7 @@ def phase_status(counts: Counter[str]) -> str:
     total = counts.total()
     over = sum(counts[state] for state in TASK_TERMINAL)
     if over < total:
-        for state in (TaskState.RUNNING, TaskState.WAITING, QUEUED):
+        for state in (TaskState.RUNNING, TaskState.WAITING, "queued"):
             if counts[state]:
                 return str(state)
         return str(TaskState.RUNNING if over else TaskState.PENDING)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from nexus.models.address import Dialect
 from nexus.models.writing import Query
-from nexus.services import events, keyring, plans, progress, task_texts
+from nexus.services import events, keyring, progress, task_texts
 from nexus.wiring import Parts
 from tests.api.client import Client, plan_of
 
@@ -19,7 +19,6 @@ ASKED = (
     Query(task_texts.ALL, ("prj_1",)),
     Query(task_texts.CHANGED, ("prj_1", 7)),
     Query(keyring.KEY, ("hash",)),
-    Query(plans.PHASES, ("prj_1", 1)),
     Query(events.LISTED + events.OWNED, ("prj_1", 7, 200, "default")),
     Query(events.STREAMED, ("prj_1", 7, 200)),
 )
@@ -115,11 +114,11 @@ async def test_what_watchers_ask_is_read_by_index(app: FastAPI) -> None:
         assert walks(plan) == [], f"{question.sql}\n{plan}"
 
 
-async def test_tasks_are_counted_in_an_index_alone(app: FastAPI) -> None:
+async def test_progress_by_phases_reads_no_task(app: FastAPI) -> None:
     plan = await plan_of_question(app.state.parts, ASKED[0])
 
-    assert "COVERING INDEX ix_tasks_progress" in plan or "Index Only Scan" in plan
-    assert "TEMP B-TREE" not in plan
+    assert "phases" in plan
+    assert "tasks" not in plan
 
 
 async def test_an_event_page_begins_where_the_last_one_ended(app: FastAPI) -> None:

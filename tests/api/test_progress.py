@@ -12,7 +12,6 @@ from nexus.domain.plan import Plan
 from nexus.errors import NotFound
 from nexus.schemas.progress import Progress
 from nexus.services.caller import Caller, Scope
-from nexus.services.plans import Outlines
 from nexus.services.progress import ProgressBoard
 from nexus.services.task_texts import TaskTexts
 from tests.support.rig import Rig, open_rig, task
@@ -27,7 +26,7 @@ async def rig(tmp_path: Path, redis_url: str, database_url: str) -> AsyncIterato
 
 
 def board_of(rig: Rig) -> ProgressBoard:
-    return ProgressBoard(rig.parts.database, Outlines(), TaskTexts())
+    return ProgressBoard(rig.parts.database, TaskTexts())
 
 
 async def show(board: ProgressBoard, project_id: str, detail: str = "tasks") -> dict[str, Any]:

@@ -96,8 +96,9 @@ async def _histories(world: World) -> list[History]:
     events = _by_project(await world.rows("SELECT * FROM events ORDER BY seq"))
     nodes = _by_project(await world.rows("SELECT * FROM nodes ORDER BY node"))
     edges = _by_project(await world.rows("SELECT * FROM edges"))
+    phases = _by_project(await world.rows("SELECT * FROM phases"))
     approvals = _by_project(await world.rows("SELECT * FROM approvals ORDER BY id"))
-    found = (tasks, subtasks, events, nodes, edges, approvals)
+    found = (tasks, subtasks, events, nodes, edges, phases, approvals)
     return [
         History(row, *(rows[row["id"]] for rows in found))
         for row in await world.rows("SELECT * FROM projects ORDER BY id")

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from nexus.models import projects, work
@@ -12,7 +14,9 @@ from nexus.models.address import find_database
 from nexus.models.columns import Table
 from nexus.models.database import open_database
 from nexus.models.migrate import HEAD, revision
+from nexus.models.projects import Phase
 from nexus.settings import read_settings
+from tests.support.rig import open_rig, plan, task
 
 TABLES = (projects, work)
 
@@ -31,6 +35,34 @@ async def test_the_migrations_make_the_models_schema(tmp_path: Path, database_ur
         assert await connection.run_sync(revision) == HEAD
         assert await connection.run_sync(differences) == []
     await engine.dispose()
+
+
+def _downgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", "nexus.models:migrations")
+    config.attributes["connection"] = connection
+    command.downgrade(config, "0007")
+    connection.commit()
+
+
+async def test_phases_of_an_older_database_are_counted(
+    tmp_path: Path, database_url: str, redis_url: str
+) -> None:
+    every = select(Phase.__table__).order_by(Phase.project_id, Phase.place)
+    async with open_rig(tmp_path, database_url=database_url, redis_url=redis_url) as rig:
+        document = plan(task("one"), task("two"), task("three", "echo", "one"))
+        await rig.start(document)
+        await rig.create(document)
+        engine = create_async_engine(find_database(rig.settings).sqlalchemy_url)
+        async with engine.connect() as connection:
+            kept = (await connection.execute(every)).all()
+            await connection.rollback()
+            await connection.run_sync(_downgrade)
+        await (await open_database(rig.settings)).close()
+        async with engine.connect() as connection:
+            assert (await connection.execute(every)).all() == kept
+        await engine.dispose()
+    assert [(row.pending, row.queued) for row in kept] == [(1, 2), (3, 0)]
 
 
 def test_every_table_names_its_workspace() -> None:

@@ -21,6 +21,7 @@ def check_project(ledger: Ledger, project_id: str) -> None:
         rows("SELECT * FROM events WHERE project_id = ? ORDER BY seq"),
         rows("SELECT * FROM nodes WHERE project_id = ? ORDER BY node"),
         rows("SELECT * FROM edges WHERE project_id = ?"),
+        rows("SELECT * FROM phases WHERE project_id = ?"),
         rows("SELECT * FROM approvals WHERE project_id = ?"),
     )
     assert list(differences(history)) == []

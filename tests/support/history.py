@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from nexus.domain.graph import Edge, Graph, Progress
-from nexus.domain.states import PROJECT_TERMINAL, TASK_TERMINAL, TaskState
+from nexus.domain.states import PROJECT_TERMINAL, SHOWN, TASK_TERMINAL, TaskState
 
 Row = Mapping[str, Any]
 OPEN: Final = ("queued", "running", "waiting")
@@ -34,6 +34,7 @@ class History:
     events: Sequence[Row]
     nodes: Sequence[Row]
     edges: Sequence[Row]
+    phases: Sequence[Row]
     approvals: Sequence[Row] = ()
 
     @property
@@ -70,6 +71,7 @@ def differences(history: History) -> Iterator[str]:
     """Compare a project's rows with its events, its counters and its graph."""
     yield from differences_of_events(history)
     yield from differences_of_counters(history)
+    yield from differences_of_phases(history)
     yield from differences_of_subtasks(history)
     yield from differences_of_current(history)
     yield from differences_of_waiting(history)
@@ -132,6 +134,25 @@ def differences_of_counters(history: History) -> Iterator[str]:
         yield f"the project is {project['status']} and finished_at is {project['finished_at']}"
     if project["status"] == "succeeded" and succeeded != len(tasks):
         yield f"the project succeeded with {succeeded} of {len(tasks)} tasks"
+
+
+def differences_of_phases(history: History) -> Iterator[str]:
+    """A phase's counts are those of its tasks."""
+    counted: dict[tuple[str, str], int] = {}
+    for task in history.tasks:
+        is_queued = task["status"] == "pending" and task["subtask_id"] is not None
+        place = (task["phase"], "queued" if is_queued else task["status"])
+        counted[place] = counted.get(place, 0) + 1
+    kept = {
+        (phase["key"], shown): phase[shown]
+        for phase in history.phases
+        for shown in SHOWN
+        if phase[shown]
+    }
+    for phase, shown in sorted(counted.keys() | kept.keys()):
+        told, count = kept.get((phase, shown), 0), counted.get((phase, shown), 0)
+        if told != count:
+            yield f"phase {phase} says {told} tasks are {shown}, and {count} when counted"
 
 
 def differences_of_subtasks(history: History) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The last writes of a transaction: new subtasks, counters of projects, numbered events.
+"""The last writes of a transaction: new subtasks, counters of projects and phases, numbered events.
 
 A turn gathers them; here they become rows, in one statement on PostgreSQL.
 """
@@ -6,6 +6,7 @@ A turn gathers them; here they become rows, in one statement on PostgreSQL.
 from functools import partial
 from typing import Final
 
+from nexus.domain.states import SHOWN
 from nexus.models.writing import Cell, Fused, Many, Query, Row, Transaction
 from nexus.orchestrator.newborn import NewSubtask
 from nexus.orchestrator.turn import EventRow, Turn
@@ -45,6 +46,15 @@ COUNT_UP: Final = (
 EVENT_COLUMNS: Final = (
     "INSERT INTO events (project_id, seq, workspace, type, at, task_id, subtask_id, attempt, data)"
 )
+ADD_SHOWN: Final = " ".join(
+    (
+        "UPDATE phases SET",
+        ", ".join(f"{one} = phases.{one} + j.{one}" for one in SHOWN),
+        "FROM EACH OF $1 (project TEXT, phase TEXT,",
+        ", ".join(f"{one} BIGINT" for one in SHOWN),
+        ") AS j WHERE phases.project_id = j.project AND phases.key = j.phase",
+    )
+)
 INSERT_EVENT: Final = f"{EVENT_COLUMNS} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 
 FUSED: Final = " ".join(
@@ -68,7 +78,9 @@ FUSED: Final = " ".join(
         "SELECT j.project, p.seq - p.events + j.place, j.workspace, j.type, p.updated_at,",
         "j.task, j.subtask, j.attempt, j.data FROM EACH OF $4 (project TEXT, place BIGINT,",
         "workspace TEXT, type TEXT, task TEXT, subtask TEXT, attempt BIGINT, data TEXT) AS j",
-        "JOIN project p ON p.id = j.project)",
+        "JOIN project p ON p.id = j.project), shown AS (",
+        ADD_SHOWN.replace("$1", "$5"),
+        ")",
         "SELECT (SELECT json_agg(json_build_array(id, seq, updated_at, status, tasks_open,",
         "tasks_total, tasks_succeeded, workspace, asks)) FROM project)",
     )
@@ -86,12 +98,13 @@ COPY_STEPS: Final = (
 )
 
 
-def give_subtask(turn: Turn, made: NewSubtask, key: str) -> None:
+def give_subtask(turn: Turn, made: NewSubtask, key: str, phase: str) -> None:
     """Make a new subtask the current one of its pending task, which starts if it has an owner."""
     turn.subtasks.append(made.row())
     turn.gifts.append((made.task_id or "", made.id, int(made.owner is not None)))
     if made.supersedes:
         turn.copies.append((made.id, made.supersedes))
+    turn.count(made.project_id or "", phase, "pending", "running" if made.owner else "queued")
     turn.tell(made.subject(None), "subtask.queued", kind=made.kind.value)
     if made.owner:
         begun = made.subject(1)
@@ -113,12 +126,13 @@ def write_down(turn: Turn) -> Transaction[list[Row]]:
     subtasks, turn.subtasks = turn.subtasks, []
     gifts, turn.gifts = turn.gifts, []
     copies, turn.copies = turn.copies, []
+    shown = turn.take_counts()
     if not changes:
         return []
     (projects,) = yield Fused(
         FUSED,
-        (subtasks, gifts, changes, [one.numbered() for one in events]),
-        partial(_write_in_steps, subtasks, gifts, changes, events),
+        (subtasks, gifts, changes, [one.numbered() for one in events], shown),
+        partial(_write_in_steps, subtasks, gifts, changes, events, shown),
     )
     if copies:
         yield Many(COPY_STEPS, copies)
@@ -131,6 +145,7 @@ def _write_in_steps(
     gifts: list[tuple[str, str, int]],
     changes: list[tuple[str | int, ...]],
     events: list[EventRow],
+    shown: list[tuple[str | int, ...]],
 ) -> Transaction[list[Row]]:
     if subtasks:
         yield Many(INSERT_SUBTASK, subtasks)
@@ -141,4 +156,6 @@ def _write_in_steps(
     rows = [one.row(*before[one.project_id]) for one in events if one.project_id in before]
     if rows:
         yield Many(INSERT_EVENT, rows)
+    if shown:
+        yield Query(ADD_SHOWN, (shown,))
     return [projects]

@@ -18,7 +18,7 @@ FINISH_SUBTASKS: Final = (
 )
 FINISH_TASKS: Final = (
     "UPDATE tasks SET status = 'succeeded', error = NULL, finished_at = NOW_US() "
-    "WHERE id IN EACH($1) AND status = 'running' RETURNING id, project_id, node, key"
+    "WHERE id IN EACH($1) AND status = 'running' RETURNING id, project_id, node, key, phase"
 )
 COUNT_DOWN: Final = (
     "UPDATE nodes SET blocked_by = blocked_by - over.n FROM "
@@ -34,7 +34,7 @@ COUNT_DOWN: Final = (
 READY_COLUMNS: Final = (
     "t.id, t.project_id, t.workspace, t.agent, t.max_attempts, t.timeout_seconds, "
     "t.earlier_subtask_id, t.key, p.status, "
-    "(SELECT lease_until FROM workers WHERE id = $2) > NOW_US()"
+    "(SELECT lease_until FROM workers WHERE id = $2) > NOW_US(), t.phase"
 )
 READY: Final = " ".join(
     (
@@ -62,7 +62,7 @@ FUSED: Final = " ".join(
         FINISH_SUBTASKS,
         "), task AS (UPDATE tasks SET status = 'succeeded', error = NULL, finished_at = NOW_US()",
         "FROM subtask WHERE tasks.id = subtask.task_id AND tasks.status = 'running'",
-        "RETURNING tasks.id, tasks.project_id, tasks.node, tasks.key),",
+        "RETURNING tasks.id, tasks.project_id, tasks.node, tasks.key, tasks.phase),",
         "over AS (SELECT e.project_id, e.target, count(*) AS n FROM task JOIN edges e",
         "ON e.project_id = task.project_id AND e.source = task.node",
         "GROUP BY e.project_id, e.target),",
@@ -74,7 +74,7 @@ FUSED: Final = " ".join(
         "WHERE node.blocked_by = 0 AND t.status = 'pending')",
         "SELECT (SELECT json_agg(json_build_array(id, project_id, workspace, task_id, attempt,",
         "kind, document_id, claim)) FROM subtask),",
-        "(SELECT json_agg(json_build_array(id, project_id, node, key)) FROM task),",
+        "(SELECT json_agg(json_build_array(id, project_id, node, key, phase)) FROM task),",
         "(SELECT json_agg(json_build_array(project_id, node)) FROM node",
         "WHERE blocked_by = 0 AND task_id IS NULL),",
         "(SELECT json_agg(json_build_array(",

@@ -24,12 +24,13 @@ def start_tasks(turn: Turn, subtasks: Sequence[Row]) -> Transaction[None]:
     """Move the pending tasks of just-claimed subtasks to running; rows of `claim_subtasks`."""
     rows = yield Query(
         "UPDATE tasks SET status = 'running', started_at = COALESCE(started_at, NOW_US()) "
-        "WHERE id IN EACH($1) AND status IN ('pending', 'waiting') "
-        "RETURNING id, project_id, workspace, key, agent, subtask_id",
+        "WHERE id IN EACH($1) AND status = 'pending' "
+        "RETURNING id, project_id, workspace, key, agent, subtask_id, phase",
         ([row[5] for row in subtasks],),
     )
     attempts = {row[0]: row[1] for row in subtasks}
-    for task_id, project_id, workspace, key, agent, subtask_id in rows:
+    for task_id, project_id, workspace, key, agent, subtask_id, phase in rows:
+        turn.count(project_id, phase, "queued", "running")
         subject = Subject(project_id, workspace, task_id, subtask_id, attempts[subtask_id])
         turn.tell(subject, "task.started", key=key, agent=agent)
 
@@ -37,13 +38,15 @@ def start_tasks(turn: Turn, subtasks: Sequence[Row]) -> Transaction[None]:
 def finish_tasks(
     turn: Turn, subjects: Sequence[Subject], then: TaskState, error: Json = None
 ) -> Transaction[list[Row]]:
-    """Move tasks to a terminal state; return (id, project_id, node, key) of those that moved."""
+    """Move tasks to a terminal state; return (id, project_id, node, key, phase) of those that moved."""
     sources = [now.value for now, moves in TASK_MOVES.items() if then in moves]
+    ids = [one.task_id or "" for one in subjects]
+    yield from _count("id IN EACH($1)", turn, ids, sources, then)
     rows = yield Query(
         "UPDATE tasks SET status = $2, error = $3, finished_at = NOW_US() "
-        "WHERE id IN EACH($1) AND status IN EACH($4) RETURNING id, project_id, node, key",
+        "WHERE id IN EACH($1) AND status IN EACH($4) RETURNING id, project_id, node, key, phase",
         (
-            [one.task_id or "" for one in subjects],
+            ids,
             then.value,
             None if error is None else dumps(error),
             sources,
@@ -81,10 +84,12 @@ def skip_tasks(
         "task_id": None,
         "hint": f"mend what made {because_of} fail, then retry the project",
     }
+    ids = list(task_ids)
+    yield from _count("id IN EACH($1)", turn, ids, [TaskState.PENDING], TaskState.SKIPPED)
     rows = yield Query(
         "UPDATE tasks SET status = 'skipped', error = $2, finished_at = NOW_US() "
         "WHERE id IN EACH($1) AND status = 'pending' RETURNING node, id, key",
-        (list(task_ids), dumps(error)),
+        (ids, dumps(error)),
     )
     for _, task_id, key in sorted(rows, key=_first):
         subject = Subject(project.project_id, project.workspace, task_id)
@@ -95,6 +100,8 @@ def skip_tasks(
 
 def cancel_tasks(turn: Turn, project: Subject) -> Transaction[None]:
     """Cancel every task of a project that is not over."""
+    whose = "project_id = $1"
+    yield from _count(whose, turn, project.project_id, OPEN_TASKS, TaskState.CANCELLED)
     rows = yield Query(
         "UPDATE tasks SET status = 'cancelled', finished_at = NOW_US() "
         "WHERE project_id = $1 AND status IN EACH($2) RETURNING node, id, key",
@@ -113,6 +120,7 @@ def reset_tasks(turn: Turn, project: Subject) -> Transaction[list[str]]:
     They let go of the subtask they had: a pending task that has one is queued.
     """
     sources = [now.value for now, moves in TASK_MOVES.items() if TaskState.PENDING in moves]
+    yield from _count("project_id = $1", turn, project.project_id, sources, TaskState.PENDING)
     rows = yield Query(
         "UPDATE tasks SET status = 'pending', error = NULL, finished_at = NULL, "
         "earlier_subtask_id = COALESCE(subtask_id, earlier_subtask_id), subtask_id = NULL "
@@ -122,3 +130,22 @@ def reset_tasks(turn: Turn, project: Subject) -> Transaction[list[str]]:
     for _, task_id, key in sorted(rows, key=_first):
         turn.tell(Subject(project.project_id, project.workspace, task_id), "task.reset", key=key)
     return [row[1] for row in sorted(rows, key=_first)]
+
+
+def _count(
+    which: str, turn: Turn, whose: str | list[str], sources: Sequence[str], then: TaskState
+) -> Transaction[None]:
+    """Count tasks out of what they show and into what they are about to; projects are locked."""
+    rows = yield Query(
+        " ".join(
+            (
+                "SELECT project_id, phase, CASE WHEN status = 'pending' AND subtask_id IS NOT NULL",
+                "THEN 'queued' ELSE status END AS shown, count(*) FROM tasks WHERE",
+                which,
+                "AND status IN EACH($2) GROUP BY project_id, phase, shown",
+            )
+        ),
+        (whose, list(sources)),
+    )
+    for project_id, phase, shown, number in rows:
+        turn.count(project_id, phase, shown, then.value, number)

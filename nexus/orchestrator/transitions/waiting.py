@@ -32,10 +32,12 @@ def suspend_subtask(turn: Turn, held: Held, reason: str) -> Transaction[bool]:
     subject = Subject(project_id, workspace, task_id, held.subtask_id, attempt)
     turn.tell(subject, "subtask.waiting", reason=reason)
     tasks = yield Query(
-        "UPDATE tasks SET status = 'waiting' WHERE id = $1 AND status = 'running' RETURNING key",
+        "UPDATE tasks SET status = 'waiting' WHERE id = $1 AND status = 'running' "
+        "RETURNING key, phase",
         (task_id,),
     )
     if tasks:
+        turn.count(project_id, tasks[0][1], "running", "waiting")
         turn.tell(subject, "task.waiting", key=tasks[0][0], reason=reason)
     yield from rest_project(turn, Subject(project_id, workspace))
     return True
@@ -63,10 +65,11 @@ def wake_subtask(turn: Turn, subtask_id: str) -> Transaction[bool]:
     turn.tell(subject, "subtask.queued", kind=kind)
     tasks = yield Query(
         "UPDATE tasks SET status = 'running' WHERE id = $1 AND status = 'waiting' "
-        "RETURNING key, agent",
+        "RETURNING key, agent, phase",
         (task_id,),
     )
     if tasks:
+        turn.count(project_id, tasks[0][2], "waiting", "running")
         turn.tell(subject, "task.started", key=tasks[0][0], agent=tasks[0][1])
     return True
 
