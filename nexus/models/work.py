@@ -67,7 +67,12 @@ class Subtask(Table):
             postgresql_where=text("status IN ('queued', 'running') AND deadline_at IS NOT NULL"),
         ),
         Index("ix_subtasks_project", "project_id", "status"),
-        Index("ix_subtasks_document", "document_id"),
+        Index(
+            "ix_subtasks_document",
+            "document_id",
+            sqlite_where=text("document_id IS NOT NULL"),
+            postgresql_where=text("document_id IS NOT NULL"),
+        ),
         Index("ix_subtasks_task", "task_id"),
     )
 

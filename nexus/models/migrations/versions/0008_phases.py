@@ -1,6 +1,7 @@
 """Phases as rows that count what their tasks show: progress no longer counts a project's tasks.
 
-With it goes the index that every move of a task had to keep.
+With it goes the index that every move of a task had to keep; that of documents keeps
+to the few subtasks that have one.
 """
 
 import json
@@ -34,6 +35,8 @@ COUNTS: Final = sa.text(
     "GROUP BY phase, shown"
 )
 
+INGESTS: Final = sa.text("document_id IS NOT NULL")
+
 
 def upgrade() -> None:
     phases = op.create_table(
@@ -53,6 +56,14 @@ def upgrade() -> None:
         if rows:
             connection.execute(sa.insert(phases), rows)
     op.drop_index("ix_tasks_progress", "tasks")
+    op.drop_index("ix_subtasks_document", "subtasks")
+    op.create_index(
+        "ix_subtasks_document",
+        "subtasks",
+        ["document_id"],
+        sqlite_where=INGESTS,
+        postgresql_where=INGESTS,
+    )
 
 
 def _rows(
@@ -76,5 +87,7 @@ def _rows(
 
 
 def downgrade() -> None:
+    op.drop_index("ix_subtasks_document", "subtasks")
+    op.create_index("ix_subtasks_document", "subtasks", ["document_id"])
     op.create_index("ix_tasks_progress", "tasks", ["project_id", "phase", "status", "subtask_id"])
     op.drop_table("phases")
