@@ -4,6 +4,7 @@ Records are keyed by kind, key, argument fingerprint and occurrence, model calls
 generation as well; never by position alone.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.recording import Done, Intent, reopen, supersede
-from nexus.orchestrator.value_files import ValueFiles
+from nexus.orchestrator.value_files import Kept, ValueFiles
 
 Slot = tuple[str, int, str, str]
 RECORDED: Final = "recorded"
@@ -33,6 +34,7 @@ APPROVED: Final = "approved"  # a person lets an interrupted call be made again
 REJECTED: Final = "rejected"  # a person does not; the result says so
 REPLAYED: Final = (RECORDED, BEGUN, APPROVED, REJECTED)
 KEY_LENGTH: Final = 200
+PAUSE_SECONDS: Final = 5.0
 
 log = structlog.get_logger()
 
@@ -219,7 +221,7 @@ class JournalSeam:
         """
         failpoint("effect.done")
         try:
-            kept = await self._files.keep(recorded.value, f"the result of {intent.call.name}")
+            kept = await self._keep(intent.call, recorded.value)
         except PermanentFailure as too_large:
             await self._record_failure(intent, recorded.usage, too_large)
             raise
@@ -238,6 +240,20 @@ class JournalSeam:
                 hint="see who else writes to the data directory",
             )
         return _parsed(content)
+
+    async def _keep(self, call: Call, value: Json) -> Kept:
+        """Make a result ready for its row; a model's reply is paid for, and waits for a disk.
+
+        It waits no longer than the subtask may run.
+        """
+        while True:
+            try:
+                return await self._files.keep(value, f"the result of {call.name}")
+            except TransientFailure as wrong:
+                if call.kind is not CallKind.MODEL:
+                    raise
+                log.warning("journal.reply_waits", error=wrong.message, hint=wrong.hint)
+                await asyncio.sleep(wrong.retry_after_seconds or PAUSE_SECONDS)
 
     async def _record_failure(self, intent: Intent, usage: Usage, wrong: NexusError) -> None:
         kept = await self._files.keep({"error": wrong.reason, "message": wrong.message}, "an error")

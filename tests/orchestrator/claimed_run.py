@@ -53,9 +53,12 @@ class Run:
         self._project = await self._rig.start(plan(task("one", "quick")))
         await self.claim()
 
-    async def ask(self, what: str, *, wrong: BaseException | None = None) -> Json:
+    async def ask(
+        self, what: str, *, wrong: BaseException | None = None, value: Json = None
+    ) -> Json:
         """Make a model call named by its fingerprint."""
-        return await self._pass(Call(CallKind.MODEL, "offline", "", what.ljust(64, "0")), wrong)
+        call = Call(CallKind.MODEL, "offline", "", what.ljust(64, "0"))
+        return await self._pass(call, wrong, value)
 
     async def step(self, name: str, value: Json = None, *, request: Json = None) -> Json:
         """Take a step that comes to `value`, or to words that say which call it was."""

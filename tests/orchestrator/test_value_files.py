@@ -10,9 +10,10 @@ import pytest
 
 from nexus.domain.seam import Effect, Json
 from nexus.errors import Fenced, PermanentFailure, TransientFailure
-from nexus.orchestrator.value_files import MOST_BYTES, ROW_BYTES, ValueFiles
+from nexus.orchestrator.value_files import MOST_BYTES, ROW_BYTES, Kept, ValueFiles
 from tests.orchestrator.claimed_run import Run
 from tests.support.rig import Rig
+from tests.support.waiting import until
 
 LARGE: Json = {"text": "ä" * ROW_BYTES, "\ud800": [1, None]}
 STORED: Json = {"text": "ä" * ROW_BYTES, "?": [1, None]}
@@ -98,6 +99,29 @@ async def test_a_value_that_cannot_be_stored_is_tried_again(run: Run) -> None:
     run.folder.unlink()
     await run.claim()
     assert await run.use(Effect.READ, LARGE) == STORED
+
+
+async def test_a_reply_that_is_paid_for_waits_for_the_disk(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[str] = []
+    keep = ValueFiles.keep
+
+    async def counted(files: ValueFiles, value: Json, what: str) -> Kept:
+        tries.append(what)
+        return await keep(files, value, what)
+
+    async def has_tried_again() -> bool:
+        return tries.count("the result of offline") > 1
+
+    monkeypatch.setattr(ValueFiles, "keep", counted)
+    monkeypatch.setattr("nexus.orchestrator.value_files.AGAIN_SECONDS", 0.01)
+    run.folder.write_text("in the way")
+    asking = asyncio.create_task(run.ask("a", value=LARGE))
+    await until(has_tried_again)
+    run.folder.unlink()
+    assert await asking == STORED
+    assert run.made == ["a"]
 
 
 async def test_a_full_disk_leaves_no_half_of_a_file(tmp_path: Path) -> None:
