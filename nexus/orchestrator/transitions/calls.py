@@ -86,7 +86,8 @@ FUSED: Final = " ".join(
         CHARGE_COLUMNS,
         "FROM (SELECT subtask,",
         SUMS,
-        "FROM recorded r JOIN result ON result.subtask = r.subtask_id AND result.place = r.number WHERE asked IS NOT NULL GROUP BY subtask) AS j",
+        "FROM recorded r JOIN result ON result.subtask = r.subtask_id AND result.place = r.number",
+        "WHERE asked IS NOT NULL GROUP BY subtask) AS j",
         "WHERE subtasks.id = j.subtask), begun AS (",
         BEGIN_COLUMNS,
         "SELECT j.subtask, j.number, place, held.workspace, kind, name, key, occurrence, generation,",
@@ -114,7 +115,11 @@ class Written:
 
 
 def still_held(claims: Collection[Held]) -> Transaction[dict[Held, Row]]:
-    """Lock the rows of one worker's claims that still hold; by claim (id, workspace, project, task, attempt, claim)."""
+    """Lock the rows of one worker's claims that still hold.
+
+    Returns:
+        by claim: (id, workspace, project, task, attempt, claim).
+    """
     pairs, owner = _pairs(claims)
     return _by_claim((yield Query(HELD, (pairs, owner))), owner)
 
