@@ -65,6 +65,20 @@ async def waiter(brief: Brief, context: Context) -> str:
     return f"{brief.task.key} waited"
 
 
+@tool(effect=Effect.UNSAFE)
+async def post_letter(scope: ToolScope, gate: str, idempotency_key: str) -> str:
+    """Send a letter, and say so when a file is there."""
+    write_effect(idempotency_key, "letter")
+    await until(Path(gate).exists, timeout=120)
+    return "sent"
+
+
+@agent("postal", description="Calls an unsafe tool once")
+async def postal(brief: Brief, context: Context) -> str:
+    told = await context.call_tool("post_letter", gate=brief.instructions)
+    return f"the tool said: {json.dumps(told)}"
+
+
 @tool(effect=Effect.READ)
 async def pour(scope: ToolScope, megabytes: int) -> str:
     """Return so much text."""

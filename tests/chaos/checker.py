@@ -17,7 +17,14 @@ from tests.support.history import History, Row, differences
 EXPLAINED: Final = ("planned", "waiting", "paused")
 CLOCK_GRAIN_US: Final = 2_000
 UNDER_CLAIM: Final = frozenset(
-    {"model.called", "tool.called", "subtask.succeeded", "subtask.retrying", "subtask.released"}
+    {
+        "model.called",
+        "tool.called",
+        "subtask.succeeded",
+        "subtask.retrying",
+        "subtask.released",
+        "subtask.waiting",
+    }
 )
 """Events that only the holder of a claim may cause."""
 
