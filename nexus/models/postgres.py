@@ -173,7 +173,10 @@ def _unpacked(found: re.Match[str]) -> str:
         f"CAST(value->>{at} AS {column.split()[1]}) AS {column.split()[0]}"
         for at, column in enumerate(found[2].split(","))
     )
-    rows = f"jsonb_array_elements(CAST(${found[1]} AS JSONB)) AS e(value)"
+    # Through an array: of one the planner expects ten rows, of a function a hundred, and for
+    # so many it would rather go over a whole table.
+    elements = f"ARRAY(SELECT jsonb_array_elements(CAST(${found[1]} AS JSONB)))"
+    rows = f"unnest({elements}) AS e(value)"
     return " ".join(("(SELECT", columns, "FROM", rows, ")"))
 
 
