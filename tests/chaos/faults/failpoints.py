@@ -14,13 +14,13 @@ from tests.chaos.fault import Figures, fault, require
 from tests.chaos.measures import most_loaded
 from tests.chaos.world import World
 from tests.support.rig import plan, task
+from tests.support.valkey import command
 
 OF_THE_API: Final = frozenset(
     f"{act}.{side}" for act in ("create", "steer") for side in ("before_commit", "committed")
 )
 WORKERS_POINTS: Final = tuple(sorted(POINTS - OF_THE_API))
 SHORT: Final = ("settle.committed", "effect.done", "claim.committed")
-MENDING: Final = ("return.", "announce.")
 DEATH_SECONDS: Final = 30.0
 TASKS: Final = 3
 
@@ -42,8 +42,11 @@ async def _leave_work_behind(world: World) -> None:
 async def _die_at(world: World, point: str) -> int:
     """Give an armed worker work and wait until it is dead; return the passing it died at."""
     passing = world.random.randint(1, 2) if point.split(".")[0] in ("begin", "record") else 1
-    if point.startswith(MENDING):
+    if point.startswith("return."):
         await _leave_work_behind(world)
+    if point.startswith("announce."):
+        await _give_work(world)
+        command(world.redis_port, "FLUSHALL")
     worker = world.spawn_worker(
         NEXUS_FAILPOINTS=f"{point}=kill@{passing}", NEXUS_DRAIN_SECONDS="0.1"
     )
