@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from nexus.domain.plan import Plan
+
 
 @dataclass(frozen=True, slots=True)
 class TaskBrief:
@@ -25,11 +27,36 @@ class DocumentNote:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskStanding:
+    """How far a task has come; `output` may be an excerpt, `error` says why it failed."""
+
+    status: str
+    output: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a plan stands when the rest of it is to be amended.
+
+    `tasks` maps the key of every task of `plan` to its standing; what is neither pending nor
+    failed, skipped or cancelled stays as it is. `because` is `requested`, `task_failed`,
+    `task_rejected` or `stalled`; `comment` is what a person asked for.
+    """
+
+    plan: Plan
+    tasks: Mapping[str, TaskStanding]
+    because: str
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Brief:
     """Everything an agent receives: goal, task, instructions, acceptance criteria and upstream outputs.
 
     `inputs` maps the key of each task this one depends on to its output. For planning,
-    `instructions` is the goal itself and `task` has the key `plan`.
+    `instructions` is the goal itself and `task` has the key `plan`; `standing` is there when
+    a plan is to be amended.
     """
 
     goal: str
@@ -38,3 +65,4 @@ class Brief:
     acceptance: tuple[str, ...] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
     documents: tuple[DocumentNote, ...] = ()
+    standing: Standing | None = None
