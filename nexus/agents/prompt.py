@@ -21,6 +21,10 @@ TAGS: Final = (
     "passages",
     "passage",
     "agents",
+    "note",
+    "plan",
+    "comment",
+    "correction",
 )
 MOST_INPUT: Final = 300_000
 """Characters of one input; the output it is of may have sixteen million."""
@@ -51,14 +55,20 @@ def work_prompt(brief: Brief, quotes: Sequence[Quote]) -> str:
     )
 
 
-def plan_prompt(brief: Brief, quotes: Sequence[Quote], agents: Mapping[str, str]) -> str:
-    """Write the prompt of the manager; `agents` maps names to descriptions."""
+def plan_prompt(
+    brief: Brief, quotes: Sequence[Quote], agents: Mapping[str, str], **further: str
+) -> str:
+    """Write the prompt of the manager; `agents` maps names to descriptions.
+
+    `further` are sections of safe content by their tags, which come last.
+    """
     lines = "\n".join(f"- {name}: {one_line(about)}" for name, about in agents.items())
     return _join(
         _section("goal", content(brief.goal)),
         _section("documents", _documents(brief.documents)),
         _section("passages", _passages(quotes)),
         _section("agents", lines),
+        *(_section(tag, inside) for tag, inside in further.items()),
     )
 
 

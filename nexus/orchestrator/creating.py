@@ -79,6 +79,7 @@ def create_project(turn: Turn, new: NewProject, graph: Graph | None) -> Transact
         "project.planned",
         plan_version=version,
         tasks=len(graph.keys),
+        safe=None,
     )
     if new.auto_execute:
         yield from start(turn, project)

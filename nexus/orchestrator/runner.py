@@ -1,7 +1,6 @@
 """Run one claimed subtask to its outcome: the worker's boundary around agents."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
@@ -10,9 +9,9 @@ import structlog
 
 from nexus.agents.builtin import Toolkit
 from nexus.agents.context import Context
-from nexus.agents.roster import roster
+from nexus.agents.roster import plannable, roster
 from nexus.domain.graph import compile_plan
-from nexus.domain.plan import Plan
+from nexus.domain.planned import read_planned
 from nexus.domain.states import SubtaskKind
 from nexus.errors import Fenced, OutputInvalid, PermanentFailure, ServiceMissing
 from nexus.llm.book import ModelBook
@@ -130,7 +129,7 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
             code="agent_error",
             hint="return a string; json.dumps for structures",
         )
-    if claimed.kind is SubtaskKind.PLAN:
+    if claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
         return _planned(output)
     return Outcome(output=_checked(output, claimed.agent))
 
@@ -159,9 +158,9 @@ async def _patiently(read: Callable[[], Awaitable[T]]) -> T:
 
 
 def _planned(output: str) -> Outcome:
-    plan = Plan.model_validate(json.loads(output))
-    usable = frozenset(roster()) - {"manager"}
-    return Outcome(output=output, plan=plan, graph=compile_plan(plan, usable))
+    planned = read_planned(output)
+    graph = compile_plan(planned.plan, frozenset(plannable()))
+    return Outcome(output, planned.plan, graph, planned.safe, planned.reason)
 
 
 async def _ingest(bench: Bench, claimed: Claimed) -> Outcome:

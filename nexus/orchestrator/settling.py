@@ -62,11 +62,17 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an attempt came to: an output, a plan, passages of a document, or a problem."""
+    """What an attempt came to: an output, a plan, passages of a document, or a problem.
+
+    With a plan, `safe` says why it is the safe one, if it is, and `reason` what an amendment
+    does differently.
+    """
 
     output: str | None = None
     plan: Plan | None = None
     graph: Graph | None = None
+    safe: str | None = None
+    reason: str | None = None
     passages: int | None = None
     problem: Problem | None = None
 
@@ -134,9 +140,7 @@ def _settle_rare(
     if not rows:
         return None
     if outcome.plan and outcome.graph:
-        return (
-            yield from _accept_plan(turn, subject_of(rows[0]), outcome.plan, outcome.graph, share)
-        )
+        return (yield from _accept_plan(turn, subject_of(rows[0]), outcome, share))
     yield from _finish_document(rows[0][6], passages=outcome.passages or 0)
     return Queued()
 
@@ -221,18 +225,21 @@ def _finish_document(
 
 
 def _accept_plan(
-    turn: Turn, subject: Subject, plan: Plan, graph: Graph, share: Share
+    turn: Turn, subject: Subject, outcome: Outcome, share: Share
 ) -> Transaction[Queued]:
     """Store the plan the ManagerAgent wrote; start it at once where the project asked for it."""
     project = Subject(subject.project_id, subject.workspace)
-    version = yield from plant_plan(project, plan, graph, "manager")
+    if outcome.plan is None or outcome.graph is None:
+        return Queued()
+    version = yield from plant_plan(project, outcome.plan, outcome.graph, "manager")
     moved = yield from move_project(
         turn,
         project,
         ProjectState.PLANNED,
         "project.planned",
         plan_version=version,
-        tasks=len(graph.keys),
+        tasks=len(outcome.graph.keys),
+        safe=None if outcome.safe is None else clean(outcome.safe)[:1_000],
     )
     rows = yield Query("SELECT auto_execute FROM projects WHERE id = $1", (project.project_id,))
     if not (moved and rows[0][0]):
