@@ -6,6 +6,7 @@ never reaches for the network.
 
 import json
 
+from pydantic import JsonValue
 from pydantic_ai.messages import (
     ModelMessage,
     ModelResponse,
@@ -17,6 +18,7 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
+from nexus.llm.offline.amending import amend_plan
 from nexus.llm.offline.analysing import analyse
 from nexus.llm.offline.checking import check
 from nexus.llm.offline.conversation import Conversation, read_conversation
@@ -74,12 +76,19 @@ def _parts(talk: Conversation, parameters: ModelRequestParameters) -> list[Model
 
 
 def _plan(talk: Conversation, parameters: ModelRequestParameters) -> ModelResponsePart:
-    plan = smallest_plan(talk.prompt) if talk.refusals else make_plan(talk.prompt)
-    document = plan.model_dump(mode="json")
+    document = _document(talk)
     offered = [*parameters.output_tools, *parameters.function_tools]
     if not offered:
         return TextPart(json.dumps(document, ensure_ascii=False))
     return ToolCallPart(offered[0].name, document, tool_call_id=f"offline-{talk.turns + 1}-1")
+
+
+def _document(talk: Conversation) -> dict[str, JsonValue]:
+    if talk.prompt.ledger:
+        return amend_plan(talk.prompt)
+    is_refused = talk.refusals or talk.prompt.correction
+    plan = smallest_plan(talk.prompt) if is_refused else make_plan(talk.prompt)
+    return plan.model_dump(mode="json")
 
 
 def _reply(talk: Conversation, tools: dict[str, str]) -> Reply:
