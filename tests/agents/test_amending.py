@@ -84,7 +84,9 @@ def standing(**fields: Any) -> Standing:
     return Standing(**given)
 
 
-async def amend(book: ModelBook, given: Standing | None = None, model: str | None = None) -> Planned:
+async def amend(
+    book: ModelBook, given: Standing | None = None, model: str | None = None
+) -> Planned:
     asked = brief(standing=given or standing())
     return read_planned(await roster()["manager"].run(asked, context(book, model=model)))
 
