@@ -36,7 +36,7 @@ WAYS: dict[str, list[Reply]] = {
 
 def is_planning(request: dict[str, Any]) -> bool:
     """Tell whether a request is the manager's."""
-    return any(one["function"]["name"] == "submit_plan" for one in request.get("tools", ()))
+    return str(request["messages"][0]["content"]).startswith("You are the manager agent")
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -61,6 +61,9 @@ async def test_a_plan_is_taken_however_the_model_hands_it_over(
     tasks = [one for phase in shown["plan"]["phases"] for one in phase["tasks"]]
     assert [(one["key"], one["depends_on"]) for one in tasks] == [("look", []), ("write", ["look"])]
     assert tasks[1]["acceptance"] == ["Has a map"]
+    assert tasks[0]["acceptance"], "criteria are filled in where the model left them out"
+    assert shown["estimate"]["calls"] == 6
+    assert shown["estimate"]["cost_usd"] is None, "nobody knows what this model costs"
 
 
 async def test_what_is_wrong_with_a_plan_is_told_to_the_model(api: Api, model_port: int) -> None:
