@@ -56,6 +56,19 @@ def close(turn: Turn) -> Transaction[None]:
     yield from write_down(turn)
 
 
+def settle_project(turn: Turn, project: Subject) -> Transaction[None]:
+    """End a running project that has nothing open, or let it rest if only a person can move it."""
+    rows = yield Query(
+        "SELECT tasks_open, tasks_total, tasks_succeeded FROM projects "
+        "WHERE id = $1 AND status = 'running'",
+        (project.project_id,),
+    )
+    if rows and rows[0][0] == 0:
+        yield from end_project(turn, project, total=rows[0][1], well=rows[0][2])
+    elif rows:
+        yield from rest_project(turn, project)
+
+
 def end_project(turn: Turn, project: Subject, *, total: int, well: int) -> Transaction[None]:
     """End a running project whose tasks are all over, `well` of them well."""
     if well == total:

@@ -143,6 +143,14 @@ class WorkflowEngine:
         """Cancel a project; no effect of it begins after the commit."""
         yield from steering.cancel(turn, workspace, project_id)
 
+    def pause(self, turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
+        """Let what runs of a project finish and begin nothing new."""
+        yield from steering.pause(turn, workspace, project_id)
+
+    def resume(self, turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectState]:
+        """Let a paused project go on; return its new state."""
+        return (yield from steering.resume(turn, workspace, project_id))
+
     def retry(self, turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectState]:
         """Run a failed or cancelled project again, finished work kept; return its new state."""
         return (yield from steering.retry(turn, workspace, project_id))

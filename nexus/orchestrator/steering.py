@@ -1,4 +1,4 @@
-"""What a person may do to a project's run: execute, cancel, retry."""
+"""What a person may do to a project's run: execute, pause, resume, cancel, retry."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,18 @@ from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState, TaskState, check_project_move
 from nexus.errors import Conflict
 from nexus.models.writing import Many, Query, Transaction
+from nexus.orchestrator.advancing import settle_project
 from nexus.orchestrator.asking import expire_approvals
 from nexus.orchestrator.creating import lock_project
 from nexus.orchestrator.planting import ready_tasks
 from nexus.orchestrator.queueing import announce_project, queue_planning, queue_tasks
 from nexus.orchestrator.settling import start
 from nexus.orchestrator.transitions.projects import move_project
-from nexus.orchestrator.transitions.subtasks import cancel_subtasks
+from nexus.orchestrator.transitions.subtasks import (
+    cancel_subtasks,
+    forget_announcements,
+    give_time_back,
+)
 from nexus.orchestrator.transitions.tasks import cancel_tasks, reset_tasks
 from nexus.orchestrator.turn import Subject, Turn
 
@@ -48,6 +53,41 @@ def cancel(turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
     yield from cancel_subtasks(turn, project)
     yield from cancel_tasks(turn, project)
     yield from move_project(turn, project, ProjectState.CANCELLED, "project.cancelled")
+
+
+def pause(turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
+    """Let running attempts finish and begin nothing new.
+
+    Raises:
+        Conflict: it neither runs nor waits.
+    """
+    status, *_ = yield from lock_project(workspace, project_id)
+    check_project_move(ProjectState(status), ProjectState.PAUSED, "pause")
+    project = Subject(project_id, workspace)
+    yield from forget_announcements(project_id)
+    yield from move_project(turn, project, ProjectState.PAUSED, "project.paused")
+
+
+def resume(turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectState]:
+    """Let a paused project go on; return its new state.
+
+    Raises:
+        Conflict: it is not paused.
+    """
+    status, *_ = yield from lock_project(workspace, project_id)
+    if status != ProjectState.PAUSED:
+        raise Conflict(
+            f"cannot resume a project that is {status}",
+            code="illegal_transition",
+            hint="only a paused project is resumed",
+        )
+    project = Subject(project_id, workspace)
+    yield from give_time_back(project_id)
+    yield from move_project(turn, project, ProjectState.RUNNING, "project.resumed")
+    yield from settle_project(turn, project)
+    yield from announce_project(turn, project_id)
+    rows = yield Query("SELECT status FROM projects WHERE id = $1", (project_id,))
+    return ProjectState(rows[0][0])
 
 
 def retry(turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectState]:

@@ -37,6 +37,8 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("PATCH", "/projects/{project_id}"): Route("write", {"name": "Other"}),
     ("DELETE", "/projects/{project_id}"): Route("write"),
     ("POST", "/projects/{project_id}/execute"): Route("execute"),
+    ("POST", "/projects/{project_id}/pause"): Route("execute"),
+    ("POST", "/projects/{project_id}/resume"): Route("execute"),
     ("POST", "/projects/{project_id}/cancel"): Route("execute"),
     ("POST", "/projects/{project_id}/retry"): Route("execute"),
     ("GET", "/projects/{project_id}/plan"): Route("read"),

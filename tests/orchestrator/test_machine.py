@@ -83,18 +83,24 @@ class Engine(RuleBasedStateMachine):
         self.projects.append(made)
 
     @precondition(lambda self: self.projects)
-    @rule(which=pick, act=st.sampled_from(["execute", "cancel", "retry", "delete"]))
+    @rule(
+        which=pick, act=st.sampled_from(["execute", "pause", "resume", "cancel", "retry", "delete"])
+    )
     def steer(self, which: int, act: str) -> None:
         project_id = self.projects[which % len(self.projects)]
         status = self.status(project_id)
         legal = {
             "execute": status == "planned",
-            "cancel": status in ("planning", "planned", "running", "waiting"),
+            "pause": status in ("running", "waiting"),
+            "resume": status == "paused",
+            "cancel": status in ("planning", "planned", "running", "waiting", "paused"),
             "retry": status in ("failed", "cancelled"),
             "delete": status not in ("planning", "running", "waiting"),
         }[act]
         acts: dict[str, Callable[..., Any]] = {
             "execute": steering.execute,
+            "pause": steering.pause,
+            "resume": steering.resume,
             "cancel": steering.cancel,
             "retry": steering.retry,
             "delete": lambda turn, *place: creating.delete_project(*place),
@@ -209,7 +215,9 @@ class Engine(RuleBasedStateMachine):
         stale = ledger.run(lambda turn: reconciler._stale())
         ledger.run(lambda turn: reconciler._announce(turn, projects, others + stale))
         unknown = ledger.rows(
-            "SELECT 1 FROM subtasks s WHERE status = 'queued' AND run_at <= ? AND NOT EXISTS "
+            "SELECT 1 FROM subtasks s WHERE status = 'queued' AND run_at <= ? AND EXISTS "
+            "(SELECT 1 FROM projects p WHERE p.id = s.project_id AND p.status <> 'paused') "
+            "AND NOT EXISTS "
             "(SELECT 1 FROM subtasks o WHERE o.project_id = s.project_id "
             "AND o.status = 'queued' AND o.announced_at IS NOT NULL)",
             ledger.now,
@@ -240,6 +248,8 @@ class Engine(RuleBasedStateMachine):
         for _ in range(200):
             self.ledger.now += 61_000_000
             self.beat(WORKERS[0])
+            for paused in [at for at in self.projects if self.status(at) == "paused"]:
+                self.ledger.run(partial(steering.resume, workspace="default", project_id=paused))
             self.reconcile()
             self.claim(WORKERS[0], 100)
             for one in self.claims:

@@ -128,7 +128,8 @@ def differences_of_counters(history: History) -> Iterator[str]:
         if project[name] != count:
             yield f"{name} is {project[name]}, and {count} when counted"
     is_over = project["status"] in PROJECT_TERMINAL
-    if tasks and is_over != (still_open == 0):
+    # What runs when a project is paused may be its last: it ends when it is resumed.
+    if tasks and is_over != (still_open == 0) and project["status"] != "paused":
         yield f"the project is {project['status']} with {still_open} open tasks"
     if (project["finished_at"] is not None) != is_over:
         yield f"the project is {project['status']} and finished_at is {project['finished_at']}"
@@ -207,7 +208,7 @@ def _differences_of_open_work(history: History) -> Iterator[str]:
     if project["status"] in (*PROJECT_TERMINAL, "planned"):
         if at_work:
             yield f"the project is {project['status']} with {len(at_work)} subtasks at work"
-    elif not at_work:
+    elif not at_work and project["status"] != "paused":
         yield f"the project is {project['status']} and waits for nothing"
     current = {task["subtask_id"] for task in history.tasks}
     if any(one["id"] not in current for one in at_work if one["kind"] == "work"):

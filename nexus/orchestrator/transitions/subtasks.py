@@ -137,7 +137,8 @@ def fail_queued_subtask(turn: Turn, subtask_id: str, error: Json) -> Transaction
     """Fail a subtask whose time is over while it waited in the queue; rows as `finish_subtasks`."""
     rows = yield Query(
         "UPDATE subtasks SET status = 'failed', error = $2, finished_at = NOW_US() "
-        "WHERE id = $1 AND status = 'queued' AND deadline_at < NOW_US() "
+        "WHERE id = $1 AND status = 'queued' AND deadline_at < NOW_US() AND NOT EXISTS "
+        "(SELECT 1 FROM projects p WHERE p.id = project_id AND p.status = 'paused') "
         "RETURNING id, project_id, workspace, task_id, attempt, kind, document_id",
         (subtask_id, dumps(error)),
     )
@@ -167,3 +168,26 @@ def cancel_subtasks(turn: Turn, project: Subject) -> Transaction[None]:
     for subtask_id, task_id, attempt in sorted(map(tuple, rows)):
         subject = Subject(project.project_id, project.workspace, task_id, subtask_id, attempt)
         turn.tell(subject, "subtask.cancelled")
+
+
+def forget_announcements(project_id: str) -> Transaction[None]:
+    """Take queued subtasks of a project that pauses for unannounced: workers pass them over."""
+    yield Query(
+        "UPDATE subtasks SET announced_at = NULL WHERE project_id = $1 AND status = 'queued' "
+        "AND announced_at IS NOT NULL",
+        (project_id,),
+    )
+
+
+def give_time_back(project_id: str) -> Transaction[None]:
+    """Move the time limits of what was queued by as long as its project has been paused."""
+    rows = yield Query(
+        "SELECT NOW_US() - at FROM events WHERE project_id = $1 AND type = 'project.paused' "
+        "ORDER BY seq DESC LIMIT 1",
+        (project_id,),
+    )
+    yield Query(
+        "UPDATE subtasks SET deadline_at = deadline_at + $2 WHERE project_id = $1 "
+        "AND status = 'queued' AND deadline_at IS NOT NULL",
+        (project_id, rows[0][0] if rows else 0),
+    )
