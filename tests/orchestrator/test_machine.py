@@ -1,10 +1,9 @@
 """Any order of acts, claims, outcomes, deaths and zombies keeps the tables and the history true."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -43,7 +42,7 @@ from nexus.orchestrator.value_files import Kept
 from tests.domain.plans import AGENTS, plan_documents
 from tests.orchestrator.bench import Ledger, empty_database
 from tests.orchestrator.folding import check_project
-from tests.support.acts import claim, settle
+from tests.support.acts import ACTS, claim, settle
 
 WORKERS = ("wrk_a", "wrk_b")
 LEASE_SECONDS = 15.0
@@ -83,30 +82,14 @@ class Engine(RuleBasedStateMachine):
         self.projects.append(made)
 
     @precondition(lambda self: self.projects)
-    @rule(
-        which=pick, act=st.sampled_from(["execute", "pause", "resume", "cancel", "retry", "delete"])
-    )
+    @rule(which=pick, act=st.sampled_from(list(ACTS)))
     def steer(self, which: int, act: str) -> None:
         project_id = self.projects[which % len(self.projects)]
         status = self.status(project_id)
-        legal = {
-            "execute": status == "planned",
-            "pause": status in ("running", "waiting"),
-            "resume": status == "paused",
-            "cancel": status in ("planning", "planned", "running", "waiting", "paused"),
-            "retry": status in ("failed", "cancelled"),
-            "delete": status not in ("planning", "running", "waiting"),
-        }[act]
-        acts: dict[str, Callable[..., Any]] = {
-            "execute": steering.execute,
-            "pause": steering.pause,
-            "resume": steering.resume,
-            "cancel": steering.cancel,
-            "retry": steering.retry,
-            "delete": lambda turn, *place: creating.delete_project(*place),
-        }
+        sources, move = ACTS[act]
+        legal = status in sources
         try:
-            self.ledger.run(lambda turn: acts[act](turn, "default", project_id))
+            self.ledger.run(lambda turn: move(turn, "default", project_id))
         except Conflict:
             assert not legal
             return
