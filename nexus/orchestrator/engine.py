@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Final, TypeVar
 
 from nexus.domain.graph import compile_plan
+from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState
 from nexus.errors import ServiceMissing
@@ -19,6 +20,7 @@ from nexus.models.database import Database
 from nexus.models.writing import Transaction, Writer
 from nexus.orchestrator import asking, creating, steering
 from nexus.orchestrator.advancing import close
+from nexus.orchestrator.amending import Amendment
 from nexus.orchestrator.asking import Decision
 from nexus.orchestrator.creating import NewDocument, NewProject
 from nexus.orchestrator.queue import Queue
@@ -154,6 +156,24 @@ class WorkflowEngine:
     def retry(self, turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectState]:
         """Run a failed or cancelled project again, finished work kept; return its new state."""
         return (yield from steering.retry(turn, workspace, project_id))
+
+    def replan(
+        self, turn: Turn, workspace: str, project_id: str, comment: str | None
+    ) -> Transaction[None]:
+        """Let the ManagerAgent amend what is left of a project's plan."""
+        yield from steering.replan(turn, workspace, project_id, comment)
+
+    def edit_plan(
+        self, turn: Turn, workspace: str, project_id: str, plan: Plan, expected: int | None
+    ) -> Transaction[int]:
+        """Put a plan in the place of a project's present one; return its version.
+
+        Raises:
+            InvalidInput: it cannot run, or changes what is finished.
+            NotFound, Conflict, PreconditionFailed: there is no such plan to change.
+        """
+        new = Amendment(plan, compile_plan(plan, self._agents()), "user", "edited")
+        return (yield from steering.edit_plan(turn, workspace, project_id, new, expected))
 
     def decide(
         self, turn: Turn, workspace: str, approval_id: str, decision: Decision

@@ -130,8 +130,8 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
             code="agent_error",
             hint="return a string; json.dumps for structures",
         )
-    if claimed.kind is SubtaskKind.PLAN:
-        return _planned(output)
+    if claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
+        return _planned(output, amends=claimed.kind is SubtaskKind.REPLAN)
     return Outcome(output=_checked(output, claimed.agent))
 
 
@@ -158,10 +158,10 @@ async def _patiently(read: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(AGAIN_SECONDS)
 
 
-def _planned(output: str) -> Outcome:
+def _planned(output: str, *, amends: bool) -> Outcome:
     plan = Plan.model_validate(json.loads(output))
     usable = frozenset(roster()) - {"manager"}
-    return Outcome(output=output, plan=plan, graph=compile_plan(plan, usable))
+    return Outcome(output, plan, compile_plan(plan, usable), amends=amends)
 
 
 async def _ingest(bench: Bench, claimed: Claimed) -> Outcome:
