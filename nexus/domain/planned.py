@@ -5,8 +5,12 @@ Written by the ManagerAgent as its output, read by the worker when the subtask s
 
 import json
 from dataclasses import dataclass
+from typing import Final
 
 from nexus.domain.plan import Plan
+from nexus.domain.text import clean
+
+MOST_WORDS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +40,9 @@ def read_planned(output: str) -> Planned:
     if "plan" not in document:
         return Planned(Plan.model_validate(document))
     plan = Plan.model_validate(document["plan"])
-    return Planned(plan, document.get("safe"), document.get("reason"))
+    return Planned(plan, _told(document.get("safe")), _told(document.get("reason")))
+
+
+def _told(words: object) -> str | None:
+    """Write words as an event can hold them."""
+    return clean(words)[:MOST_WORDS] if isinstance(words, str) else None

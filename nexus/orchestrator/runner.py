@@ -130,7 +130,7 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
             hint="return a string; json.dumps for structures",
         )
     if claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
-        return _planned(output)
+        return _planned(output, amends=claimed.kind is SubtaskKind.REPLAN)
     return Outcome(output=_checked(output, claimed.agent))
 
 
@@ -157,10 +157,12 @@ async def _patiently(read: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(AGAIN_SECONDS)
 
 
-def _planned(output: str) -> Outcome:
+def _planned(output: str, *, amends: bool) -> Outcome:
     planned = read_planned(output)
     graph = compile_plan(planned.plan, frozenset(plannable()))
-    return Outcome(output, planned.plan, graph, planned.safe, planned.reason)
+    return Outcome(
+        output, planned.plan, graph, safe=planned.safe, reason=planned.reason, amends=amends
+    )
 
 
 async def _ingest(bench: Bench, claimed: Claimed) -> Outcome:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from nexus.domain.graph import Graph
@@ -10,13 +10,20 @@ from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState, SubtaskKind, SubtaskState, TaskState
 from nexus.domain.text import clean, dumps
-from nexus.errors import Fenced
+from nexus.errors import CallerError, Fenced
 from nexus.models.writing import Query, Row, Transaction
-from nexus.orchestrator.advancing import advance_past_failure
+from nexus.orchestrator.advancing import advance_past_failure, close
+from nexus.orchestrator.amending import amend_plan
 from nexus.orchestrator.claiming import Claimed, claim_taken
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.planting import plant_plan, ready_tasks
 from nexus.orchestrator.queueing import NO_SHARE, Queued, Share, queue_ready, queue_tasks
+from nexus.orchestrator.replanning import (
+    consider_replan,
+    consider_stall,
+    fit_amendment,
+    go_on,
+)
 from nexus.orchestrator.transitions.ending import end_work
 from nexus.orchestrator.transitions.projects import move_project
 from nexus.orchestrator.transitions.subtasks import (
@@ -74,6 +81,7 @@ class Outcome:
     safe: str | None = None
     reason: str | None = None
     passages: int | None = None
+    amends: bool = False  # the plan takes the place of another
     problem: Problem | None = None
 
 
@@ -134,6 +142,8 @@ def _settle_rare(
     turn: Turn, held: Held, outcome: Outcome, share: Share
 ) -> Transaction[Queued | None]:
     """Settle planning or an ingestion; None if the claim is not held any more."""
+    if outcome.amends and outcome.plan:
+        return (yield from _settle_amendment(turn, held, outcome, outcome.plan))
     rows = yield from finish_subtasks(
         turn, [(held, clean(outcome.output or ""))], SubtaskState.SUCCEEDED
     )
@@ -145,6 +155,35 @@ def _settle_rare(
     return Queued()
 
 
+def _settle_amendment(
+    turn: Turn, held: Held, outcome: Outcome, plan: Plan
+) -> Transaction[Queued | None]:
+    """Settle an amendment of a plan; None if the claim is not held any more.
+
+    What the transaction has gathered so far is written first: an amendment counts anew.
+    """
+    yield from close(turn)
+    rows = yield Query(
+        "SELECT project_id, workspace FROM subtasks "
+        "WHERE id = $1 AND claim = $2 AND owner = $3 AND status = 'running'",
+        (held.subtask_id, held.claim, held.owner),
+    )
+    if not rows:
+        return None
+    project = Subject(rows[0][0], rows[0][1])
+    try:
+        new = yield from fit_amendment(project, plan, held.subtask_id)
+        told = replace(new, reason=outcome.reason, safe=outcome.safe)
+        yield from amend_plan(turn, project, told)
+    except CallerError as wrong:  # nothing was written
+        again = Problem("plan_moved_on", wrong.message, wrong.hint, own_making=True)
+        yield from settle_problem(turn, held, again)
+        return Queued()
+    yield from finish_subtasks(turn, [(held, "")], SubtaskState.SUCCEEDED)
+    yield from go_on(turn, project)
+    return Queued()
+
+
 def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None]:
     """Begin another attempt, or fail the subtask and what hangs on it.
 
@@ -152,14 +191,14 @@ def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None
         Fenced: the claim is not held any more.
     """
     rows = yield Query(
-        "SELECT task_id, attempt, max_attempts, deadline_at - NOW_US(), max_model_calls "
-        "FROM subtasks "
+        "SELECT task_id, attempt, max_attempts, deadline_at - NOW_US(), max_model_calls, "
+        "project_id, workspace FROM subtasks "
         "WHERE id = $1 AND claim = $2 AND owner = $3 AND status = 'running' FOR UPDATE",
         (held.subtask_id, held.claim, held.owner),
     )
     if not rows:
         raise Fenced(f"the claim on {held.subtask_id} is not held any more")
-    task_id, attempt, max_attempts, left_us, most_calls = rows[0]
+    task_id, attempt, max_attempts, left_us, most_calls, *_ = rows[0]
     delay_us = int(_pause_seconds(attempt, problem) * 1_000_000)
     again = problem.again and attempt < max_attempts and delay_us < left_us
     if again and not (yield from _is_out_of_calls(held, problem, most_calls)):
@@ -170,6 +209,8 @@ def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None
             error=problem.error(task_id),
             new_generation=problem.own_making,
         )
+        if task_id:
+            yield from consider_stall(turn, Subject(rows[0][5], rows[0][6]))
         return
     error = problem.error(task_id)
     for row in (yield from finish_subtasks(turn, [(held, None)], SubtaskState.FAILED, error)):
@@ -202,11 +243,15 @@ def fail_what_hangs_on(turn: Turn, row: Row, error: dict[str, Json]) -> Transact
         return
     subject = subject_of(row)
     project = Subject(subject.project_id, subject.workspace)
+    if row[5] == SubtaskKind.REPLAN:
+        yield from go_on(turn, project)
+        return
     if not subject.task_id:
         yield from move_project(turn, project, ProjectState.FAILED, "project.failed", error=error)
         return
     for _, _, node, key, _ in (yield from finish_tasks(turn, [subject], TaskState.FAILED, error)):
         yield from advance_past_failure(turn, project, node, key)
+        yield from consider_replan(turn, project, str(error["code"]))
 
 
 def _finish_document(
@@ -239,7 +284,7 @@ def _accept_plan(
         "project.planned",
         plan_version=version,
         tasks=len(outcome.graph.keys),
-        safe=None if outcome.safe is None else clean(outcome.safe)[:1_000],
+        safe=outcome.safe,
     )
     rows = yield Query("SELECT auto_execute FROM projects WHERE id = $1", (project.project_id,))
     if not (moved and rows[0][0]):

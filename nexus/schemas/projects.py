@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
 from nexus.domain.plan import Plan
 from nexus.schemas.lists import PageParams
@@ -133,6 +133,30 @@ class PlanShown(Reply):
     version: int
     plan: Plan
     estimate: Estimate
+
+
+class PlanEdit(Request):
+    """A plan in the place of the present one: alone, or as `GET` shows it."""
+
+    plan: Plan
+    version: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None, description="The version it was made from; 412 if that is not the newest."
+    )
+    estimate: JsonValue = Field(None, description="As it was shown; it is made anew.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alone(cls, given: Any) -> Any:
+        """Take a bare plan document for what it is."""
+        return {"plan": given} if isinstance(given, dict) and "phases" in given else given
+
+
+class Replan(Request):
+    """What the manager agent is told when it amends a plan."""
+
+    comment: Annotated[
+        str | None, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000)
+    ] = Field(None, description="What should be different.")
 
 
 class Started(Reply):
