@@ -44,7 +44,8 @@ def planning_prompt(
         documents=brief.documents[: MOST_DOCUMENTS[tightness]],
     )
     about = {name: _cut(text, MOST_ABOUT[tightness]) for name, text in agents.items()}
-    further = {"note": _left_out(brief, quotes, tightness)}
+    limits = "\n".join(f"- {name}: {one_line(str(most))}" for name, most in brief.budget.items())
+    further = {"note": _left_out(brief, quotes, tightness), "budget": limits}
     if brief.standing:
         further["plan"] = ledger(brief.standing, tightness)
         further["comment"] = content(_cut(brief.standing.comment or "", MOST_GOAL[tightness]))

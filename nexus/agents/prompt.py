@@ -22,6 +22,7 @@ TAGS: Final = (
     "passage",
     "agents",
     "note",
+    "budget",
     "plan",
     "comment",
     "correction",

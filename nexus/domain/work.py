@@ -56,7 +56,7 @@ class Brief:
 
     `inputs` maps the key of each task this one depends on to its output. For planning,
     `instructions` is the goal itself and `task` has the key `plan`; `standing` is there when
-    a plan is to be amended.
+    a plan is to be amended, and `budget` has what the project may spend, by the API's names.
     """
 
     goal: str
@@ -66,3 +66,4 @@ class Brief:
     inputs: Mapping[str, str] = field(default_factory=dict)
     documents: tuple[DocumentNote, ...] = ()
     standing: Standing | None = None
+    budget: Mapping[str, object] = field(default_factory=dict)

@@ -38,6 +38,7 @@ class Project(Table):
     plan_version: Mapped[Count]
     auto_execute: Mapped[bool]
     model: Mapped[MaybeText]
+    approvals: Mapped[Word] = mapped_column(server_default="outward")  # what a person allows
     document_ids: Mapped[Json]  # None: every ready document of the workspace
     error: Mapped[Json]
     # `metadata` is taken by SQLAlchemy's declarative base.

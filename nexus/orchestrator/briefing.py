@@ -18,7 +18,7 @@ from nexus.models.database import Database
 from nexus.models.work import Document, DocumentContent
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.material import DocumentAtHand
-from nexus.orchestrator.standing import read_standing
+from nexus.orchestrator.standing import read_budget, read_standing
 from nexus.orchestrator.value_files import folder_of_values
 from nexus.tools.sandbox import tree
 from nexus.tools.shelf import FOLDER, Shelf
@@ -88,6 +88,8 @@ async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) 
         raise Fenced(f"the project of {claimed.held.subtask_id} is gone")
     folder = await folders.of(claimed.workspace, claimed.project_id)
     brief = claimed.material.brief
+    if claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
+        brief = replace(brief, budget=await read_budget(database, claimed.project_id))
     if claimed.kind is SubtaskKind.REPLAN:
         standing = await read_standing(database, claimed.project_id, claimed.held.subtask_id)
         brief = replace(brief, standing=standing)

@@ -18,11 +18,11 @@ from nexus.events.bell import Bell
 from nexus.failpoints import failpoint
 from nexus.models.database import Database
 from nexus.models.writing import Transaction, Writer
-from nexus.orchestrator import asking, creating, steering
+from nexus.orchestrator import creating, deciding, steering
 from nexus.orchestrator.advancing import close
 from nexus.orchestrator.amending import Amendment
-from nexus.orchestrator.asking import Decision
 from nexus.orchestrator.creating import NewDocument, NewProject
+from nexus.orchestrator.deciding import Decision
 from nexus.orchestrator.queue import Queue
 from nexus.orchestrator.turn import Turn
 
@@ -179,7 +179,7 @@ class WorkflowEngine:
         self, turn: Turn, workspace: str, approval_id: str, decision: Decision
     ) -> Transaction[None]:
         """Take a person's decision; what waited for it goes on."""
-        yield from asking.decide(turn, workspace, approval_id, decision)
+        yield from deciding.decide(turn, workspace, approval_id, decision)
 
     def edit(
         self,

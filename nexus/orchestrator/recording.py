@@ -8,7 +8,7 @@ from nexus.domain.seam import Call, CallKind, Json, Recorded, Usage
 from nexus.domain.text import clean
 from nexus.errors import Fenced
 from nexus.models.writing import Cell, Query, Row, Transaction
-from nexus.orchestrator.transitions.calls import still_held, write_calls
+from nexus.orchestrator.transitions.calls import INSERT_ASKED, still_held, write_calls
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.turn import Subject, Tally, Turn, lock_projects_of
 from nexus.orchestrator.value_files import Kept
@@ -63,6 +63,12 @@ def write_down_calls(
                 _add(turn.tally(row[2]), one.recorded.usage)
             _tell(turn, _subject(row), one.intent.call, one.recorded, took_us / 1_000_000)
     return written.holds
+
+
+def write_asked(held: Held, workspace: str, intent: Intent) -> Transaction[None]:
+    """Write the intent of a call that a person has to allow first; harmless to repeat."""
+    subtask_id, claim, number, *rest = _intent_row(Begin(held, intent))
+    yield Query(INSERT_ASKED, (subtask_id, claim, number, workspace, *rest))
 
 
 def _intent_row(begin: Begin) -> tuple[Cell, ...]:

@@ -16,14 +16,15 @@ from nexus.orchestrator.advancing import advance_past_failure, close
 from nexus.orchestrator.amending import amend_plan
 from nexus.orchestrator.claiming import Claimed, claim_taken
 from nexus.orchestrator.material import Recall
-from nexus.orchestrator.planting import plant_plan, ready_tasks
-from nexus.orchestrator.queueing import NO_SHARE, Queued, Share, queue_ready, queue_tasks
+from nexus.orchestrator.planting import plant_plan
+from nexus.orchestrator.queueing import Queued, Share, queue_ready
 from nexus.orchestrator.replanning import (
     consider_replan,
     consider_stall,
     fit_amendment,
     go_on,
 )
+from nexus.orchestrator.starting import start_unless_asked
 from nexus.orchestrator.transitions.ending import end_work
 from nexus.orchestrator.transitions.projects import move_project
 from nexus.orchestrator.transitions.subtasks import (
@@ -289,11 +290,4 @@ def _accept_plan(
     rows = yield Query("SELECT auto_execute FROM projects WHERE id = $1", (project.project_id,))
     if not (moved and rows[0][0]):
         return Queued()
-    return (yield from start(turn, project, share))
-
-
-def start(turn: Turn, project: Subject, share: Share = NO_SHARE) -> Transaction[Queued]:
-    """Move a planned project to running and queue what is ready."""
-    yield from move_project(turn, project, ProjectState.RUNNING, "project.started")
-    ready = yield from ready_tasks(project.project_id)
-    return (yield from queue_tasks(turn, ready, share))
+    return (yield from start_unless_asked(turn, project, share))

@@ -14,7 +14,7 @@ from nexus.orchestrator.creating import lock_project
 from nexus.orchestrator.planting import ready_tasks
 from nexus.orchestrator.queueing import announce_project, queue_planning, queue_tasks
 from nexus.orchestrator.replanning import is_being_amended, plan_anew, queue_replan
-from nexus.orchestrator.settling import start
+from nexus.orchestrator.starting import start
 from nexus.orchestrator.transitions.projects import move_project
 from nexus.orchestrator.transitions.subtasks import (
     cancel_amendment,
@@ -43,7 +43,9 @@ def execute(turn: Turn, workspace: str, project_id: str) -> Transaction[int]:
             code="illegal_transition",
             hint="execute starts a planned project; POST /projects/{id}/retry runs a failed one again",
         )
-    queued = yield from start(turn, Subject(project_id, workspace))
+    project = Subject(project_id, workspace)
+    yield from expire_approvals(turn, project)  # of the plan: this is the answer
+    queued = yield from start(turn, project)
     return len(queued.waiting)
 
 
@@ -159,6 +161,7 @@ def replan(turn: Turn, workspace: str, project_id: str, comment: str | None) -> 
             hint="wait for project.replanned in its events, then look at the plan",
         )
     if status == ProjectState.PLANNED:
+        yield from expire_approvals(turn, project)
         yield from plan_anew(turn, project, plan_version, comment)
     elif status == ProjectState.WAITING:
         yield from resume_project(turn, project)

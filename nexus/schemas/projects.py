@@ -52,6 +52,12 @@ class ProjectCreate(Request):
         Annotated[list[Annotated[str, StringConstraints(max_length=40)]], Field(max_length=1_000)]
         | None
     ) = Field(None, description="Which documents are at hand; null: all of the workspace.")
+    approvals: Literal["none", "unsafe", "outward", "all"] = Field(
+        "outward",
+        description="What needs a person's approval: nothing; every unsafe tool call; such calls "
+        "once a task has read what strangers may have written; every call with an effect, and "
+        "the plan.",
+    )
     metadata: Metadata = Field(default_factory=dict)
 
 

@@ -65,6 +65,16 @@ async def test_the_model_sees_one_tool_and_the_agents(
     assert "- manager:" not in server.prompt()
 
 
+async def test_the_model_is_told_the_tools_and_the_budget(
+    server: ScriptedModel, book: ModelBook
+) -> None:
+    server.script = lambda request: ToolCalls((("submit_plan", PLAN),))
+    given = brief(budget={"max_cost_usd": "0.05", "max_calls": 12})
+    await roster()["manager"].run(given, context(book))
+    assert "<budget>\n- max_cost_usd: 0.05\n- max_calls: 12\n</budget>" in server.prompt()
+    assert "Tools: run_python, read_file" in server.prompt()
+
+
 @pytest.mark.parametrize("as_text", [True, False])
 async def test_a_plan_that_cannot_run_is_repaired(
     as_text: bool, server: ScriptedModel, book: ModelBook

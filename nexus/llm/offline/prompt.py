@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 AGENT_LINE: Final = re.compile(r"^You are the (.+?) agent of Nexus\.", re.MULTILINE)
-TAGS: Final = "goal|task|acceptance|inputs|input|documents|passages|passage|agents|note|plan|comment|correction"
+TAGS: Final = "goal|task|acceptance|inputs|input|documents|passages|passage|agents|note|budget|plan|comment|correction"
 SECTION: Final = re.compile(
     r"^<(goal|task|acceptance|inputs|documents|passages|agents|plan|comment|correction)((?: [^>\n]*)?)>\n(.*?)\n?^</\1>",
     re.MULTILINE | re.DOTALL,
