@@ -13,11 +13,22 @@ from nexus.agents.criteria import with_criteria
 from nexus.agents.spelling import Spelling
 from nexus.domain.amending import link_phases
 from nexus.domain.graph import compile_plan
-from nexus.domain.plan import MAX_PROBLEMS, Phase, Plan, PlanTask
-from nexus.errors import InvalidInput
+from nexus.domain.plan import MAX_PROBLEMS, Phase, Plan, PlanTask, place_of, refuse
+from nexus.errors import FieldProblem, InvalidInput
 from nexus.llm.cleaning import clean
 
 AMENDED: Final = "Send the whole plan again, corrected."
+PLACEHOLDERS: Final = frozenset(
+    {
+        "…",
+        "...",
+        "what to find, from what, in which form",
+        "what to write, from what, how long",
+        "what to make, from what",
+    }
+)
+"""What stands as instructions in the examples of the manager's prompts."""
+COPIED: Final = "copied from the example; say what is to be done for this goal"
 
 
 class NotAPlan(Exception):
@@ -47,6 +58,7 @@ def build_plan(
     """
     try:
         plan = Plan.model_validate(_tidy(Spelling(agents).mend(_cleaned(draft)), Plan))
+        _refuse_copies(plan)
         plan = with_criteria(link_phases(plan))
         plan = finish(plan) if finish else plan
         compile_plan(plan, agents)
@@ -59,6 +71,21 @@ def build_plan(
         return plan
     listed = "\n".join(f"- {problem[:300]}" for problem in problems[:MAX_PROBLEMS])
     raise NotAPlan(f"The plan cannot run:\n{listed}\n{AMENDED}", draft)
+
+
+def _refuse_copies(plan: Plan) -> None:
+    """Refuse instructions that small models copy from the example they are shown.
+
+    Raises:
+        InvalidInput: naming each.
+    """
+    refuse(
+        [
+            FieldProblem(place_of(at, position, "instructions"), COPIED)
+            for at, position, task in plan.tasks()
+            if task.instructions.strip() in PLACEHOLDERS
+        ]
+    )
 
 
 def _cleaned(draft: Mapping[str, Any]) -> dict[str, Any]:

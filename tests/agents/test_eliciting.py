@@ -134,6 +134,22 @@ async def test_a_repair_holds_the_draft_and_its_problems_and_does_not_grow(
     assert len(server.prompt(1)) == len(server.prompt(2))
 
 
+async def test_what_is_copied_from_the_example_is_no_plan(
+    server: ScriptedModel, book: ModelBook
+) -> None:
+    """So a real model of 270 million parameters did, under the grammar of its server."""
+
+    def script(request: dict[str, Any]) -> Reply:
+        system = request["messages"][0]["content"]
+        line = next(line for line in system.splitlines() if line.startswith("{"))
+        return Text(line)
+
+    server.script = script
+    planned = await plan(book)
+    assert server.calls == 3
+    assert "copied from the example" in (planned.safe or "")
+
+
 @pytest.mark.parametrize("room", [3_000, 100])
 async def test_a_short_window_gets_a_shorter_prompt(
     room: int, server: ScriptedModel, book: ModelBook

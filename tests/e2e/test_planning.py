@@ -49,7 +49,8 @@ async def test_a_plan_is_taken_however_the_model_hands_it_over(
         return next(replies) if is_planning(request) else "Some work."
 
     async with ScriptedModel(script, port=model_port) as model:
-        project = await api.start(GOAL)
+        # A name of its own: what one server was found to take is remembered by it.
+        project = await api.start(GOAL, model=f"openai:{way.replace(',', '')}")
         ended = await api.end(project)
     assert (ended["status"], ended["error"]) == ("succeeded", None)
     planning = [one for one in model.requests if is_planning(one)]
