@@ -56,4 +56,4 @@ async def test_the_rest_is_amended_after_a_failure(tmp_path: Path) -> None:
     assert len(done_once) == 1, "what is done is not done again"
     amending = next(one for one in asked if "its rest is to be written anew" in one)
     assert "A task has failed." in amending
-    assert "empty answer" in amending
+    assert "the model's reply cannot be used" in amending
