@@ -1,5 +1,6 @@
 """How a plan is got out of servers that refuse, weak models and short windows."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any, Final
@@ -205,3 +206,18 @@ async def test_another_process_replays_in_the_form_that_was_recorded(
     assert await plan(book, seam=seam.replay()) == made
     # What was refused was never recorded; what was answered is not asked again.
     assert modes(server) == ["tool", "json_schema", "tool"]
+
+
+async def test_a_model_too_slow_to_plan_gets_a_safe_plan(
+    server: ScriptedModel, book: ModelBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nexus.agents.eliciting.ASKING_SECONDS", 0.2)
+
+    async def hang(request: dict[str, Any]) -> Reply:
+        await asyncio.Event().wait()
+        return "never"
+
+    server.script = hang
+    planned = await plan(book)
+    assert planned.safe == "the model gave no plan within 0.2 s"
+    assert list(planned.plan.tasks())
