@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 AGENT_LINE: Final = re.compile(r"^You are the (.+?) agent of Nexus\.", re.MULTILINE)
-TAGS: Final = "goal|task|acceptance|inputs|input|documents|passages|passage|agents"
+TAGS: Final = (
+    "goal|task|acceptance|criteria|submission|former|findings|inputs|input|documents|passages|"
+    "passage|agents"
+)
 SECTION: Final = re.compile(
-    r"^<(goal|task|acceptance|inputs|documents|passages|agents)((?: [^>\n]*)?)>\n(.*?)\n?^</\1>",
+    r"^<(goal|task|acceptance|criteria|submission|former|findings|inputs|documents|passages|agents)"
+    r"((?: [^>\n]*)?)>\n(.*?)\n?^</\1>",
     re.MULTILINE | re.DOTALL,
 )
 ITEM: Final = re.compile(
@@ -64,6 +68,8 @@ class Prompt:
     documents: tuple[Source, ...] = ()
     excerpts: tuple[Excerpt, ...] = ()
     agents: tuple[str, ...] = ()
+    criteria: tuple[str, ...] = ()  # of a review, in the order of their numbers
+    submission: str = ""
 
     @property
     def tables(self) -> tuple[Source, ...]:
@@ -101,6 +107,8 @@ def read_prompt(system: str, user: str) -> Prompt:
             Excerpt(text, a.get("title", ""), a.get("locator", ""), rank)
             for rank, (a, text) in enumerate(_items(sections, "passages"))
         ),
+        criteria=tuple(line.partition(": ")[2] for line in _lines(_body(sections, "criteria"))),
+        submission=_plain(_body(sections, "submission")),
         agents=tuple(line.partition(":")[0].strip() for line in _lines(_body(sections, "agents"))),
     )
 
