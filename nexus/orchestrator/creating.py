@@ -174,6 +174,7 @@ DELETE_PROJECT: Final = (
     "DELETE FROM nodes WHERE project_id = $1",
     "DELETE FROM tasks WHERE project_id = $1",
     "DELETE FROM phases WHERE project_id = $1",
+    "DELETE FROM offshoots WHERE project_id = $1",
     "DELETE FROM replans WHERE project_id = $1",
     "DELETE FROM plan_versions WHERE project_id = $1",
     "DELETE FROM projects WHERE id = $1",

@@ -14,6 +14,7 @@ from nexus.domain.consent import Policy
 from nexus.domain.graph import compile_plan
 from nexus.domain.planned import read_planned
 from nexus.domain.states import SubtaskKind
+from nexus.domain.verdict import Verdict
 from nexus.domain.work import Brief
 from nexus.errors import Fenced, OutputInvalid, PermanentFailure, ServiceMissing
 from nexus.llm.book import ModelBook
@@ -137,7 +138,10 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
         )
     if claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
         return _planned(output, amends=claimed.kind is SubtaskKind.REPLAN)
-    return Outcome(output=_checked(output, claimed.agent))
+    output = _checked(output, claimed.agent)
+    if claimed.kind is SubtaskKind.REVIEW:
+        return Outcome(verdict=Verdict.model_validate_json(output))
+    return Outcome(output, is_reviewed=bool(claimed.material and claimed.material.is_reviewed))
 
 
 def _guard(bench: Bench, claimed: Claimed, brief: Brief) -> Guard:
@@ -145,7 +149,7 @@ def _guard(bench: Bench, claimed: Claimed, brief: Brief) -> Guard:
     project_id, task_id = claimed.project_id or "", claimed.task_id
     return Guard(
         policy,
-        is_tainted=bool(brief.documents or brief.inputs),
+        is_tainted=bool(brief.documents or brief.inputs or brief.submission or brief.revision),
         trust=lambda: _patiently(lambda: read_words(bench.database, project_id, task_id)),
     )
 

@@ -10,6 +10,7 @@ from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState, SubtaskKind, SubtaskState, TaskState
 from nexus.domain.text import clean, dumps
+from nexus.domain.verdict import Verdict
 from nexus.errors import CallerError, Fenced
 from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.advancing import advance_past_failure, close
@@ -24,6 +25,7 @@ from nexus.orchestrator.replanning import (
     fit_amendment,
     go_on,
 )
+from nexus.orchestrator.reviewing import settle_verdict, submit
 from nexus.orchestrator.starting import start_unless_asked
 from nexus.orchestrator.transitions.ending import end_work
 from nexus.orchestrator.transitions.projects import move_project
@@ -70,7 +72,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an attempt came to: an output, a plan, passages of a document, or a problem.
+    """What an attempt came to: an output, a plan, a verdict, passages of a document, or a problem.
 
     With a plan, `safe` says why it is the safe one, if it is, and `reason` what an amendment
     does differently.
@@ -83,7 +85,15 @@ class Outcome:
     reason: str | None = None
     passages: int | None = None
     amends: bool = False  # the plan takes the place of another
+    verdict: Verdict | None = None
+    is_reviewed: bool = False  # the output is to be reviewed before it counts
     problem: Problem | None = None
+
+    @property
+    def ends_task(self) -> bool:
+        """Tell whether it is the output of a task, which it ends."""
+        rare = self.graph, self.passages, self.verdict
+        return not self.is_reviewed and all(one is None for one in rare)
 
 
 @dataclass(slots=True)
@@ -101,7 +111,7 @@ def settle_well(
     settled = Settled()
     work: list[tuple[Held, str]] = []
     for held, outcome in outcomes:
-        if outcome.graph is None and outcome.passages is None:
+        if outcome.ends_task:
             work.append((held, clean(outcome.output or "")))
             continue
         queued = yield from _settle_rare(turn, held, outcome, share)
@@ -142,7 +152,12 @@ def _settle_work(
 def _settle_rare(
     turn: Turn, held: Held, outcome: Outcome, share: Share
 ) -> Transaction[Queued | None]:
-    """Settle planning or an ingestion; None if the claim is not held any more."""
+    """Settle what does not simply end its task; None if the claim is not held any more."""
+    if outcome.verdict:
+        return (yield from settle_verdict(turn, held, outcome.verdict, share))
+    if outcome.is_reviewed:
+        is_held = yield from submit(turn, held, clean(outcome.output or ""))
+        return Queued() if is_held else None
     if outcome.amends and outcome.plan:
         return (yield from _settle_amendment(turn, held, outcome, outcome.plan))
     rows = yield from finish_subtasks(
