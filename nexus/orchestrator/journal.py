@@ -8,14 +8,12 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import Final
 
 import structlog
 from sqlalchemy import select
 
 from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded, Usage
-from nexus.domain.text import clean
 from nexus.errors import Fenced, LimitReached, NexusError, PermanentFailure, TransientFailure
 from nexus.failpoints import failpoint
 from nexus.models.database import Database
@@ -24,7 +22,8 @@ from nexus.orchestrator.asking import ask, renew
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
-from nexus.orchestrator.recording import Done, Intent, reopen, supersede
+from nexus.orchestrator.gate import Gate
+from nexus.orchestrator.recording import Done, Intent, reopen, storable_key, supersede
 from nexus.orchestrator.value_files import Kept, ValueFiles
 
 Slot = tuple[str, int, str, str]
@@ -33,7 +32,6 @@ BEGUN: Final = "begun"
 APPROVED: Final = "approved"  # a person lets an interrupted call be made again
 REJECTED: Final = "rejected"  # a person does not; the result says so
 REPLAYED: Final = (RECORDED, BEGUN, APPROVED, REJECTED)
-KEY_LENGTH: Final = 200
 PAUSE_SECONDS: Final = 5.0
 
 log = structlog.get_logger()
@@ -130,6 +128,7 @@ class JournalSeam:
     ) -> None:
         self._engine = engine
         self._desk = desk
+        self._gate = Gate(engine, desk, claimed)
         self._claimed = claimed
         self._journal = journal
         self._files = files
@@ -138,7 +137,7 @@ class JournalSeam:
         if self._journal.interrupted:
             await self._ask()
         generation = self._claimed.generation if call.kind is CallKind.MODEL else 0
-        call = replace(call, key=_storable(call.key))
+        call = replace(call, key=storable_key(call.key))
         slot = (call.kind.value, generation, call.key, call.fingerprint)
         occurrence, found = self._journal.find(slot)
         if found:
@@ -153,8 +152,9 @@ class JournalSeam:
         if found and found.status == APPROVED:
             await self._engine.persist(lambda turn: renew(self._claimed.held, number))
         else:
-            await self._desk.begin(self._claimed.held, intent)
-        return await self._record_value(intent, await self._carry_out(intent, effect))
+            await self._gate.begin(intent)
+        with self._gate.in_flight():
+            return await self._record_value(intent, await self._carry_out(intent, effect))
 
     async def _replay(self, call: Call, found: Entry) -> tuple[bool, Json]:
         """Give what a call came to before, if that is known; False: it has to be made.
@@ -274,14 +274,6 @@ class JournalSeam:
         number = self._journal.numbers
         self._journal.numbers += 1
         return number
-
-
-def _storable(key: str) -> str:
-    """Write a key as the journal keeps it, so that replay looks for what was stored."""
-    cleaned = clean(key)
-    if len(cleaned) <= KEY_LENGTH:
-        return cleaned
-    return f"{cleaned[:120]}:{sha256(cleaned.encode()).hexdigest()}"
 
 
 def _refused(call: Call, told: Json) -> Json:

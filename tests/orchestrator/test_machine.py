@@ -165,7 +165,7 @@ class Engine(RuleBasedStateMachine):
         answers = self.write(worker, [*wishes, Claim(())], Share(free, 1, worker))
         for holds, answer in zip(is_held, answers, strict=False):
             assert holds != isinstance(answer, Fenced)
-            self.claims += [] if isinstance(answer, Fenced) else answer
+            self.claims += answer if isinstance(answer, list) else []
 
     @rule(worker=st.sampled_from(WORKERS))
     def die(self, worker: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nexus.errors import Fenced
+from nexus.errors import EngineError
 from nexus.models.writing import Transaction
 from nexus.orchestrator import creating, steering
 from nexus.orchestrator.batch import Claim, Settle, Wish, write_batch
@@ -49,6 +49,6 @@ def _write(
     turn: Turn, worker_id: str, wish: Wish, share: Share | None
 ) -> Transaction[list[Claimed]]:
     (answer,) = yield from write_batch(turn, worker_id, [wish], share, Recall())
-    if isinstance(answer, Fenced):
+    if isinstance(answer, EngineError):
         raise answer
     return answer

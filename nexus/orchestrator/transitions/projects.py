@@ -1,4 +1,6 @@
-"""Moves of projects."""
+"""Moves of projects, and the clock of the time they run."""
+
+from typing import Final
 
 from nexus.domain.seam import Json
 from nexus.domain.states import (
@@ -9,6 +11,22 @@ from nexus.domain.states import (
 from nexus.domain.text import dumps
 from nexus.models.writing import Query, Transaction
 from nexus.orchestrator.turn import Subject, Turn
+
+CLOCK: Final = (
+    "ran_us = ran_us + CASE WHEN status IN ('running', 'planning') THEN NOW_US() - moved_at "
+    "ELSE 0 END, moved_at = NOW_US()"
+)
+"""What every move of a project sets: it counts the time it was planned or ran."""
+
+MOVE: Final = " ".join(
+    (
+        "UPDATE projects SET status = $2, error = $3,",
+        CLOCK,
+        ", started_at = CASE WHEN $4 = 1 THEN COALESCE(started_at, NOW_US()) ELSE started_at END,",
+        "finished_at = CASE WHEN $5 = 1 THEN NOW_US() ELSE NULL END",
+        "WHERE id = $1 AND status IN EACH($6) RETURNING id",
+    )
+)
 
 
 def sources_of(then: ProjectState) -> list[str]:
@@ -22,10 +40,7 @@ def move_project(
     """Move a project to `then` from any state that allows it; tell `event` if it moved."""
     error = data.get("error")
     rows = yield Query(
-        "UPDATE projects SET status = $2, error = $3, "
-        "started_at = CASE WHEN $4 = 1 THEN COALESCE(started_at, NOW_US()) ELSE started_at END, "
-        "finished_at = CASE WHEN $5 = 1 THEN NOW_US() ELSE NULL END "
-        "WHERE id = $1 AND status IN EACH($6) RETURNING id",
+        MOVE,
         (
             subject.project_id,
             then.value,
