@@ -94,7 +94,7 @@ class Budget:
 def _units(limit: Limit, amount: Decimal) -> int:
     if limit is Limit.COST:
         return to_pico(amount)
-    return int(amount * US_PER_SECOND) if limit is Limit.SECONDS else int(amount)
+    return max(1, int(amount * US_PER_SECOND)) if limit is Limit.SECONDS else int(amount)
 
 
 def every_limit(budget: Budget | None) -> dict[str, Json]:
