@@ -70,6 +70,7 @@ def _grant(
     refused: dict[Place, OverBudget] = {}
     granted: list[Begin] = []
     needs: list[tuple[Place, int, Need]] = []
+    started: list[Place] = []
     for one in wanted:
         place, is_model = place_of(one), one.intent.call.kind is CallKind.MODEL
         full = _full_for(ledger, place, is_model)
@@ -79,9 +80,11 @@ def _grant(
         granted.append(one)
         if is_model:
             need = _need_of(one)
+            started += ledger.take_start(place)
             ledger.reserve(place, sums_of(need))
             needs.append((place, one.held.claim, need))
     yield from begin_calls([(intent_row(one), holds[one.held][1]) for one in granted])
+    yield from settle_reservations(started)
     yield from reserve(ledger, needs, granted=True)
     return refused
 

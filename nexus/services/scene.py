@@ -21,7 +21,6 @@ from nexus.services.projects import no_project
 from nexus.services.reads import now_us
 from nexus.services.reasons import Scene, Standing
 
-
 OF_BUDGET: Final = (
     Project.budget,
     Project.requests,

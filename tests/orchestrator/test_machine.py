@@ -85,9 +85,8 @@ class Engine(RuleBasedStateMachine):
     @rule(which=pick, act=st.sampled_from(list(ACTS)))
     def steer(self, which: int, act: str) -> None:
         project_id = self.projects[which % len(self.projects)]
-        status = self.status(project_id)
-        sources, move = ACTS[act]
-        legal = status in sources
+        _, move = ACTS[act]
+        legal = self.may(act, project_id)
         try:
             self.ledger.run(lambda turn: move(turn, "default", project_id))
         except Conflict:
@@ -242,6 +241,10 @@ class Engine(RuleBasedStateMachine):
             if all(self.status(one) not in ("planning", "running") for one in self.projects):
                 return
         raise AssertionError("a project does not end")
+
+    def may(self, act: str, project_id: str) -> bool:
+        """Whether the project's state allows an act of a person."""
+        return self.status(project_id) in ACTS[act][0]
 
     def status(self, project_id: str) -> str:
         (row,) = self.ledger.rows("SELECT status FROM projects WHERE id = ?", project_id)

@@ -36,6 +36,7 @@ class History:
     edges: Sequence[Row]
     phases: Sequence[Row]
     approvals: Sequence[Row] = ()
+    reservations: Sequence[Row] = ()
 
     @property
     def id(self) -> str:
@@ -183,11 +184,16 @@ def differences_of_current(history: History) -> Iterator[str]:
 
 
 def differences_of_waiting(history: History) -> Iterator[str]:
-    """What waits is asked about, what is asked about waits, and a project rests only when it must."""
+    """What waits is asked about or has no budget, and the other way round; a project rests only
+    when it must."""
     waits = {one["id"] for one in history.subtasks if one["status"] == "waiting"}
     asked = {one["subtask_id"] for one in history.approvals if one["status"] == "pending"}
-    if asked != waits:
-        yield f"{len(waits)} subtasks wait, and {len(asked)} are asked about"
+    held_back = {one["subtask_id"] for one in history.reservations if not one["granted"]}
+    if asked | held_back != waits or asked & held_back:
+        yield (
+            f"{len(waits)} subtasks wait, {len(asked)} are asked about, "
+            f"{len(held_back)} have no budget"
+        )
     resting = {task["subtask_id"] for task in history.tasks if task["status"] == "waiting"}
     if resting != {one["id"] for one in history.subtasks if one["id"] in waits and one["task_id"]}:
         yield "other tasks wait than their subtasks"

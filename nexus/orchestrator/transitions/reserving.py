@@ -5,6 +5,7 @@ read under the lock of the project's row, in the transaction that commits its in
 reservation. Spent is what was recorded (the project's counters). Reserved is the sum of the
 reservations whose claim still holds, so that losing a claim, however it comes about, frees
 them with it: there is no counter that could drift, and nobody who would have to set it right.
+What is woken because there is room for it takes its reservation along, under its next claim.
 """
 
 import json
@@ -32,7 +33,8 @@ LEDGERS: Final = (
 RESERVED: Final = (
     "SELECT r.project_id, r.subtask_id, r.number, r.tokens, r.cost_pico_usd FROM reservations r "
     "JOIN subtasks s ON s.id = r.subtask_id WHERE r.project_id IN EACH($1) AND r.granted = 1 "
-    "AND s.claim = r.claim AND s.status = 'running'"
+    "AND ((s.claim = r.claim AND s.status = 'running') "
+    "OR (s.claim + 1 = r.claim AND s.status = 'queued'))"
 )
 RESERVE: Final = (
     "INSERT INTO reservations (subtask_id, number, workspace, project_id, claim, granted, tokens, "
@@ -40,6 +42,10 @@ RESERVE: Final = (
     "ON CONFLICT (subtask_id, number) DO UPDATE SET claim = EXCLUDED.claim, "
     "granted = EXCLUDED.granted, tokens = EXCLUDED.tokens, "
     "cost_pico_usd = EXCLUDED.cost_pico_usd, created_at = EXCLUDED.created_at"
+)
+PROMISE: Final = (
+    "UPDATE reservations SET granted = 1, claim = 1 + (SELECT s.claim FROM subtasks s "
+    "WHERE s.id = subtask_id) WHERE subtask_id = $1 AND number = $2"
 )
 SETTLE: Final = "DELETE FROM reservations WHERE subtask_id = $1 AND number = $2"
 
@@ -69,8 +75,10 @@ class Ledger:
     committed: Sums = NO_SUMS
 
     def full(self, but: Place | None = None) -> list[Limit]:
-        """List the limits that leave no room for a call; what `but` has reserved is not counted."""
-        own = self.reserved.get(but, NO_SUMS) if but else NO_SUMS
+        """List the limits that leave no room for a call; what is reserved for `but` is not counted."""
+        if but is None:
+            return self.reached(self.committed)
+        own = self.reserved.get(but, NO_SUMS) + self.reserved.get((but[0], STARTING), NO_SUMS)
         return self.reached(self.committed - own)
 
     def reached(self, sums: Sums) -> list[Limit]:
@@ -95,6 +103,14 @@ class Ledger:
         """Count a call in, once."""
         self.committed += sums - self.reserved.get(place, NO_SUMS)
         self.reserved[place] = sums
+
+    def take_start(self, place: Place) -> list[Place]:
+        """Count out what was reserved for a subtask to start, now that it makes a call."""
+        start = (place[0], STARTING)
+        if start not in self.reserved:
+            return []
+        self.committed -= self.reserved.pop(start)
+        return [start]
 
 
 def sums_of(need: Need) -> Sums:
@@ -157,6 +173,12 @@ def settle_reservations(places: Sequence[Place]) -> Transaction[None]:
     """Give back what calls had reserved that are recorded now."""
     if places:
         yield Many(SETTLE, list(places))
+
+
+def promise(ledger: Ledger, place: Place, need: Need) -> Transaction[None]:
+    """Reserve for a subtask that is woken what it waited for, under the claim it gets next."""
+    ledger.reserve(place, sums_of(need))
+    yield Query(PROMISE, place)
 
 
 def forget_reservations(project_id: str) -> Transaction[None]:

@@ -9,9 +9,8 @@ from nexus.models.writing import Query, Transaction
 from nexus.orchestrator.transitions.projects import CLOCK
 from nexus.orchestrator.transitions.reserving import (
     Ledger,
+    promise,
     read_ledgers,
-    settle_reservations,
-    sums_of,
     tell_limits,
     waiting_needs,
 )
@@ -121,13 +120,13 @@ def wake_affordable(turn: Turn, ledger: Ledger) -> Transaction[int]:
     """
     if not ledger.waiting or ledger.full():
         return 0
-    sums, woken = ledger.committed, 0
+    woken = 0
     for subtask_id, number, need in (yield from waiting_needs(ledger.project.project_id)):
-        if ledger.reached(sums):
+        if ledger.full():
             break
-        sums += sums_of(need)
-        yield from settle_reservations([(subtask_id, number)])
+        yield from promise(ledger, (subtask_id, number), need)
         woken += yield from wake_subtask(turn, subtask_id)
+    ledger.waiting -= woken
     if woken:
         turn.waiting.add(ledger.project.project_id)
     return woken
