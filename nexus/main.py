@@ -22,6 +22,7 @@ from nexus.routers import (
     events,
     health,
     keys,
+    plans,
     problems,
     projects,
     results,
@@ -44,7 +45,18 @@ from nexus.settings import Settings, read_settings
 from nexus.wiring import listening, open_engine
 
 GRACE_SECONDS: Final = 10
-ROUTERS: Final = (projects, runs, results, events, approvals, documents, agents, keys, health)
+ROUTERS: Final = (
+    projects,
+    plans,
+    runs,
+    results,
+    events,
+    approvals,
+    documents,
+    agents,
+    keys,
+    health,
+)
 
 log = get_log("nexus.http")
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from nexus.domain.consent import Ask
+
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 
@@ -53,6 +55,7 @@ class Call:
     the tool-call id for tools, the step's name for steps. `fingerprint` is the hex SHA-256
     of its canonical arguments. `request` is what a person may read of it in the journal.
     `need` estimates what it will use; asked only where a budget has to know.
+    With `ask`, a person has to allow it first.
     """
 
     kind: CallKind
@@ -62,6 +65,7 @@ class Call:
     effect: Effect = Effect.READ
     request: Json = None
     need: Callable[[], Need] | None = field(default=None, compare=False, repr=False)
+    ask: Ask | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import or_, select
 
 from nexus.domain.budget import Budget
+from nexus.domain.consent import Policy
 from nexus.domain.text import shorten
 from nexus.errors import FieldProblem, InvalidInput, NotFound
 from nexus.models.database import Database
@@ -51,6 +52,7 @@ async def create_project(
         document_ids=None if wanted.document_ids is None else tuple(wanted.document_ids),
         metadata=dict(wanted.metadata),
         budget=_budget(wanted.budget),
+        approvals=Policy(wanted.approvals),
     )
 
     def act(turn: Turn) -> Transaction[Answer]:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from nexus.tools.builtin import code, files, recall, web
-from nexus.tools.spec import ToolSpec, registered, tool
+from nexus.tools.builtin import code, files, people, recall, web
+from nexus.tools.spec import Caution, ToolSpec, registered, tool
 
-__all__ = ["BUILTIN", "ToolSpec", "plugin_tools", "tool", "tools"]
+__all__ = ["BUILTIN", "Caution", "ToolSpec", "plugin_tools", "tool", "tools"]
 
 BUILTIN = (
     code.run_python,
@@ -16,6 +16,7 @@ BUILTIN = (
     web.fetch_url,
     web.search_web,
     recall.search_memory,
+    people.ask_person,
 )
 
 

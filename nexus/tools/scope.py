@@ -13,6 +13,7 @@ from nexus.tools.searcher import Searcher
 
 if TYPE_CHECKING:
     from nexus.memory.store import Memory
+    from nexus.tools.guard import Guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,14 @@ class Equipment:
 
 @dataclass(frozen=True, slots=True)
 class ToolScope:
-    """Where a tool call happens. `document_ids`: what searches are limited to, None for all."""
+    """Where a tool call happens. `document_ids`: what searches are limited to, None for all.
+
+    `guard` says which calls a person has to allow; without one all may be made.
+    """
 
     workspace: str
     project_id: str
     folder: Path
     document_ids: tuple[str, ...] | None
     equipment: Equipment
+    guard: "Guard | None" = None

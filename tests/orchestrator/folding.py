@@ -25,4 +25,5 @@ def check_project(ledger: Ledger, project_id: str) -> None:
         rows("SELECT * FROM approvals WHERE project_id = ?"),
         rows("SELECT * FROM reservations WHERE project_id = ?"),
     )
-    assert list(differences(history)) == []
+    wrong = list(differences(history))
+    assert not wrong, wrong

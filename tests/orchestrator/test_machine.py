@@ -263,8 +263,9 @@ class Engine(RuleBasedStateMachine):
 
 
 def _good(claimed: Claimed) -> Outcome:
-    if claimed.kind is SubtaskKind.PLAN:
-        return Outcome("{}", SMALL_PLAN, compile_plan(SMALL_PLAN, AGENTS))
+    if claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
+        amends = claimed.kind is SubtaskKind.REPLAN
+        return Outcome("{}", SMALL_PLAN, compile_plan(SMALL_PLAN, AGENTS), amends=amends)
     return Outcome("done")
 
 

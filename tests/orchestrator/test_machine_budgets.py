@@ -1,6 +1,5 @@
 """The same machine with budgets: whatever happens, a call begins only while there is room."""
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from nexus.domain.budget import Budget, Limit, Sums
+from nexus.domain.budget import Budget
 from nexus.domain.graph import compile_plan
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Call, CallKind, Need, Recorded, Usage
@@ -34,46 +33,13 @@ from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.value_files import Kept
 from tests.domain.plans import AGENTS, plan_documents
 from tests.orchestrator.bench import empty_database
+from tests.orchestrator.books import WIDE, Books, Place, budgets
 from tests.orchestrator.test_machine import WORKERS, Engine
 from tests.support.acts import claim
 
 pick = st.integers(0, 1_000_000)
 amounts = st.integers(0, 40)
 spells = st.lists(st.integers(5, 40), min_size=4, max_size=8)
-budgets = st.builds(
-    lambda cost, tokens, calls, seconds: Budget(
-        {
-            limit: most
-            for limit, most in (
-                (Limit.COST, cost),
-                (Limit.TOKENS, tokens),
-                (Limit.CALLS, calls),
-                (Limit.SECONDS, seconds),
-            )
-            if most
-        }
-        or {Limit.CALLS: 1}
-    ),
-    st.none() | st.integers(1, 60),
-    st.none() | st.integers(1, 60),
-    st.none() | st.integers(1, 4),
-    st.none() | st.sampled_from([500_000_000]),
-)
-
-WIDE = Plan.model_validate(
-    {
-        "phases": [
-            {
-                "key": "p",
-                "title": "P",
-                "tasks": [{"key": f"t{n}", "title": "T", "agent": "echo"} for n in range(5)],
-            }
-        ]
-    }
-)
-"""Tasks side by side, whose calls are in each other's way."""
-
-Place = tuple[str, int]
 
 
 @dataclass
@@ -90,6 +56,7 @@ class Budgeting(Engine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.books = Books(self.ledger)
         self.open: dict[Place, Flight] = {}
 
     @initialize(budget=budgets, needs=spells, records=pick)
@@ -126,7 +93,7 @@ class Budgeting(Engine):
         intent = self.intent_of(held, need)
         place = (held.subtask_id, intent.number)
         is_held = self.is_held(held)
-        full = is_held and self.is_full(claimed.project_id, place)
+        full = is_held and self.books.is_full(claimed.project_id, place)
         (answer,) = self.write(held.owner, [Begin(held, intent)], None)
         if not is_held:
             assert isinstance(answer, Fenced)
@@ -134,7 +101,7 @@ class Budgeting(Engine):
         assert isinstance(answer, OverBudget) == full, (answer, full)
         if not full:
             self.numbers[held.subtask_id] = intent.number + 1
-            has_budget = self.budget_of(claimed.project_id) is not None
+            has_budget = self.books.budget_of(claimed.project_id) is not None
             self.open[place] = Flight(held, need, has_budget)
         elif not any(flight.held == held for flight in self.open.values()):
             self.hold_back(claimed, intent, need)
@@ -152,13 +119,13 @@ class Budgeting(Engine):
             if self.open and records >> at & 1:
                 self.record(at, tokens, tokens, again=False)
 
-    @precondition(lambda self: any(map(self.waiting, self.projects)))
+    @precondition(lambda self: any(map(self.books.waiting, self.projects)))
     @rule(which=pick, extra=st.integers(1, 50))
     def raise_what_is_in_the_way(self, which: int, extra: int) -> None:
         """A person gives more, and lets the project go on if it does not do so by itself."""
-        stuck = [one for one in self.projects if self.waiting(one)]
+        stuck = [one for one in self.projects if self.books.waiting(one)]
         project_id = stuck[which % len(stuck)]
-        before = self.budget_of(project_id)
+        before = self.books.budget_of(project_id)
         limits = before.limits if before else {}
         more = Budget({limit: most + extra for limit, most in limits.items()})
         self.ledger.run(lambda turn: creating.set_budget(turn, "default", project_id, more))
@@ -202,7 +169,7 @@ class Budgeting(Engine):
         self.ledger.run(lambda turn: creating.set_budget(turn, "default", project_id, budget))
         if budget is None:
             for (subtask_id, _), flight in self.open.items():
-                flight.is_reserved &= subtask_id not in self.subtasks(project_id)
+                flight.is_reserved &= subtask_id not in self.books.subtasks(project_id)
 
     @rule()
     def reconcile(self) -> None:
@@ -211,12 +178,12 @@ class Budgeting(Engine):
             self.ledger.run(partial(budgeting.look_after, project_id=project_id))
         assert not self.ledger.run(lambda turn: budgeting.neglected())
         for project_id in self.projects:
-            if self.status(project_id) == "running" and self.waiting(project_id):
-                assert self.is_full(project_id), "something waits though there is room"
+            if self.status(project_id) == "running" and self.books.waiting(project_id):
+                assert self.books.is_full(project_id), "something waits though there is room"
 
     @invariant()
     def reserves_what_is_in_flight(self) -> None:
-        kept = self.live()
+        kept = self.books.live()
         flying = {
             at
             for at, flight in self.open.items()
@@ -224,27 +191,7 @@ class Budgeting(Engine):
         }
         assert flying <= kept.keys()
         for subtask_id, _ in kept.keys() - flying:
-            assert subtask_id in self.woken, "a part of the budget is nobody's"
-
-    def live(self) -> dict[Place, Sums]:
-        """What counts as reserved: for calls in flight, and for what was woken."""
-        rows = self.ledger.rows(
-            "SELECT r.* FROM reservations r JOIN subtasks s ON s.id = r.subtask_id "
-            "WHERE r.granted = 1 AND ((s.claim = r.claim AND s.status = 'running') "
-            "OR (s.claim + 1 = r.claim AND s.status = 'queued'))"
-        )
-        return {
-            (row["subtask_id"], row["number"]): Sums(row["cost_pico_usd"], row["tokens"], 0, 1)
-            for row in rows
-        }
-
-    @property
-    def woken(self) -> set[str]:
-        """Subtasks that have ever waited for a budget."""
-        rows = self.ledger.rows(
-            "SELECT subtask_id FROM events WHERE type = 'subtask.waiting' AND data LIKE '%budget%'"
-        )
-        return {row["subtask_id"] for row in rows}
+            assert subtask_id in self.books.woken(), "a part of the budget is nobody's"
 
     @invariant()
     def says_everything_once(self) -> None:
@@ -267,45 +214,10 @@ class Budgeting(Engine):
         call = Call(CallKind.MODEL, "offline", "", "f" * 64, need=lambda: need)
         return Intent(call, at, 0, 0, Kept("null"))
 
-    def is_full(self, project_id: str | None, but: Place | None = None) -> bool:
-        """Count for oneself: what is spent, and what flies under claims that hold."""
-        (row,) = self.ledger.rows("SELECT * FROM projects WHERE id = ?", project_id)
-        budget = self.budget_of(project_id)
-        if budget is None:
-            return False
-        runs = row["status"] in ("running", "planning")
-        sums = Sums(
-            row["cost_pico_usd"],
-            row["input_tokens"] + row["output_tokens"],
-            row["ran_us"] + (self.ledger.now - row["moved_at"] if runs else 0),
-            row["requests"],
-        )
-        mine = self.subtasks(project_id)
-        own = {but, (but[0], -1)} if but else set()
-        for place, reserved in self.live().items():
-            if place[0] in mine and place not in own:
-                sums += reserved
-        return bool(budget.reached(sums))
-
-    def budget_of(self, project_id: str | None) -> Budget | None:
-        (row,) = self.ledger.rows("SELECT budget FROM projects WHERE id = ?", project_id)
-        return Budget.of(json.loads(row["budget"])) if row["budget"] else None
-
     def may(self, act: str, project_id: str) -> bool:
         if act == "resume" and self.status(project_id) == "waiting":
-            return self.waiting(project_id) and not self.is_full(project_id)
+            return self.books.waiting(project_id) and not self.books.is_full(project_id)
         return super().may(act, project_id)
-
-    def waiting(self, project_id: str) -> bool:
-        return bool(
-            self.ledger.rows(
-                "SELECT 1 FROM reservations WHERE project_id = ? AND granted = 0", project_id
-            )
-        )
-
-    def subtasks(self, project_id: str | None) -> set[str]:
-        rows = self.ledger.rows("SELECT id FROM subtasks WHERE project_id = ?", project_id)
-        return {row["id"] for row in rows}
 
     def finish_everything(self) -> None:
         """A person who lifts every budget brings every project to its end."""

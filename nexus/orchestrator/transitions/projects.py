@@ -24,9 +24,12 @@ MOVE: Final = " ".join(
         CLOCK,
         ", started_at = CASE WHEN $4 = 1 THEN COALESCE(started_at, NOW_US()) ELSE started_at END,",
         "finished_at = CASE WHEN $5 = 1 THEN NOW_US() ELSE NULL END",
-        "WHERE id = $1 AND status IN EACH($6) RETURNING id",
+        "WHERE id = $1 AND status IN EACH($6) AND (CAST($7 AS BIGINT) = 0 OR NOT EXISTS",
+        "(SELECT 1 FROM subtasks s WHERE s.project_id = $1 AND s.kind = 'replan'",
+        "AND s.status IN ('queued', 'running', 'waiting'))) RETURNING id",
     )
 )
+ENDED: Final = frozenset({ProjectState.SUCCEEDED, ProjectState.FAILED})
 
 
 def sources_of(then: ProjectState) -> list[str]:
@@ -37,7 +40,10 @@ def sources_of(then: ProjectState) -> list[str]:
 def move_project(
     turn: Turn, subject: Subject, then: ProjectState, event: str, **data: Json
 ) -> Transaction[bool]:
-    """Move a project to `then` from any state that allows it; tell `event` if it moved."""
+    """Move a project to `then` from any state that allows it; tell `event` if it moved.
+
+    It does not end while its plan is being amended.
+    """
     error = data.get("error")
     rows = yield Query(
         MOVE,
@@ -48,6 +54,7 @@ def move_project(
             int(then is ProjectState.RUNNING),
             int(then in PROJECT_TERMINAL),
             sources_of(then),
+            int(then in ENDED),
         ),
     )
     if rows:

@@ -27,7 +27,8 @@ LEDGERS: Final = (
     "p.input_tokens + p.output_tokens, p.cost_pico_usd, "
     "p.ran_us + CASE WHEN p.status IN ('running', 'planning') THEN NOW_US() - p.moved_at "
     "ELSE 0 END, "
-    "(SELECT count(*) FROM reservations r WHERE r.project_id = p.id AND r.granted = 0) "
+    "(SELECT count(*) FROM reservations r JOIN subtasks w ON w.id = r.subtask_id "
+    "WHERE r.project_id = p.id AND r.granted = 0 AND w.status = 'waiting') "
     "FROM projects p WHERE p.id IN EACH($1) ORDER BY p.id"
 )
 RESERVED: Final = (
@@ -228,8 +229,9 @@ def _tell(turn: Turn, ledger: Ledger, event: str, limit: Limit) -> None:
 def waiting_needs(project_id: str) -> Transaction[list[tuple[str, int, Need]]]:
     """List what waits for room in a project, the longest first: subtask, number, need."""
     rows = yield Query(
-        "SELECT subtask_id, number, tokens, cost_pico_usd FROM reservations "
-        "WHERE project_id = $1 AND granted = 0 ORDER BY created_at, subtask_id",
+        "SELECT r.subtask_id, r.number, r.tokens, r.cost_pico_usd FROM reservations r "
+        "JOIN subtasks w ON w.id = r.subtask_id WHERE r.project_id = $1 AND r.granted = 0 "
+        "AND w.status = 'waiting' ORDER BY r.created_at, r.subtask_id",
         (project_id,),
     )
     return [(row[0], row[1], Need(row[2], row[3])) for row in rows]

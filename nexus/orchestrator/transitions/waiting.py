@@ -69,7 +69,7 @@ def wake_subtask(turn: Turn, subtask_id: str) -> Transaction[bool]:
     project_id, workspace, task_id, attempt, kind = rows[0]
     if not project_id:
         return True
-    yield from _resume_project(turn, Subject(project_id, workspace))
+    yield from resume_project(turn, Subject(project_id, workspace))
     subject = Subject(project_id, workspace, task_id, subtask_id, attempt)
     turn.tell(subject, "subtask.queued", kind=kind)
     tasks = yield Query(
@@ -92,7 +92,8 @@ def rest_project(turn: Turn, project: Subject) -> Transaction[bool]:
     rows = yield Query(
         "SELECT EXISTS (SELECT 1 FROM approvals a WHERE a.project_id = p.id "
         "AND a.status = 'pending'), EXISTS (SELECT 1 FROM reservations r "
-        "WHERE r.project_id = p.id AND r.granted = 0) FROM projects p "
+        "JOIN subtasks w ON w.id = r.subtask_id WHERE r.project_id = p.id AND r.granted = 0 "
+        "AND w.status = 'waiting') FROM projects p "
         "WHERE p.id = $1 AND p.status = 'running' AND NOT EXISTS (SELECT 1 FROM subtasks s "
         "WHERE s.project_id = p.id AND s.status IN ('pending', 'queued', 'running'))",
         (project.project_id,),
@@ -132,7 +133,7 @@ def wake_affordable(turn: Turn, ledger: Ledger) -> Transaction[int]:
     return woken
 
 
-def _resume_project(turn: Turn, project: Subject) -> Transaction[None]:
+def resume_project(turn: Turn, project: Subject) -> Transaction[None]:
     """Move a waiting project to running; one that is paused or planning stays so."""
     rows = yield Query(
         " ".join(
