@@ -11,6 +11,10 @@ import pytest
 from nexus.domain.budget import Budget, Limit
 from nexus.errors import Conflict
 from nexus.models.projects import Project
+from nexus.services.caller import Caller
+from nexus.services.deliverable import get_deliverable
+from nexus.services.reads import reading
+from nexus.services.scene import read_setting
 from tests.scripted_model import ScriptedModel
 from tests.support.rig import WORKSPACE, Rig, open_rig, plan, task
 from tests.support.waiting import until
@@ -18,6 +22,9 @@ from tests.support.waiting import until
 PRICE_PICO = 4_200_000_000
 """What a call of the scripted model, 100 tokens and 20 back, costs at the prices of gpt-4."""
 CENT = 10**10
+
+
+ANYONE = Caller("key_1", WORKSPACE, frozenset(), None)
 
 
 @pytest.fixture
@@ -85,6 +92,11 @@ async def test_work_stops_at_the_sum_and_goes_on_when_it_is_raised(
         waiting = [one for one in await priced.subtasks(project) if one.status == "waiting"]
         assert len(waiting) == 5
         assert {(one.owner, one.attempt) for one in waiting} == {(None, 1)}
+        partial = await get_deliverable(priced.parts.database, ANYONE, project)
+        assert (len(partial.parts), len(partial.missing)) == (3, 5)
+        async with reading(priced.parts.database) as session:
+            seen = await read_setting(priced.parts.database, session, ANYONE, project)
+        assert seen.scene.budget == "$0.0126 of max_cost_usd $0.01"
         with pytest.raises(Conflict, match=r"max_cost_usd is \$0.01"):
             await _resume(priced, project)
 
