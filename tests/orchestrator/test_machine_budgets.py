@@ -58,6 +58,7 @@ class Budgeting(Engine):
         super().__init__()
         self.books = Books(self.ledger)
         self.open: dict[Place, Flight] = {}
+        self.changed: set[str] = set()  # projects to which a person gave more while they waited
 
     @initialize(budget=budgets, needs=spells, records=pick)
     def open_at_work(self, budget: Budget, needs: list[int], records: int) -> None:
@@ -129,9 +130,31 @@ class Budgeting(Engine):
         limits = before.limits if before else {}
         more = Budget({limit: most + extra for limit, most in limits.items()})
         self.ledger.run(lambda turn: creating.set_budget(turn, "default", project_id, more))
+        self.changed.add(project_id)
         if self.status(project_id) == "waiting" and self.may("resume", project_id):
             self.ledger.run(partial(steering.resume, workspace="default", project_id=project_id))
             assert self.status(project_id) == "running"
+
+    @precondition(lambda self: self.claims)
+    @rule(worker=st.sampled_from(WORKERS), tokens=st.integers(1, 20))
+    def begin_side_by_side(self, worker: str, tokens: int) -> None:
+        """All that a worker holds asks at once: one commit grants no more than many."""
+        need = Need(tokens, tokens)
+        mine = {one.held: one for one in self.claims if one.held.owner == worker}
+        wanted = [(one, self.intent_of(one.held, need)) for one in mine.values()]
+        answers = self.write(worker, [Begin(one.held, intent) for one, intent in wanted], None)
+        last: dict[str | None, Place] = {}
+        for (one, intent), answer in zip(wanted, answers, strict=True):
+            place = (one.held.subtask_id, intent.number)
+            if isinstance(answer, OverBudget):
+                assert self.books.is_full(one.project_id, place)
+            elif not isinstance(answer, Fenced):
+                last[one.project_id] = place
+                has_budget = self.books.budget_of(one.project_id) is not None
+                self.numbers[one.held.subtask_id] = intent.number + 1
+                self.open[place] = Flight(one.held, need, has_budget)
+        for project_id, place in last.items():
+            assert not self.books.is_full(project_id, place), "more was granted than there was"
 
     def hold_back(self, claimed: Claimed, intent: Intent, need: Need) -> None:
         """What a run does whose call was refused and that has none in flight."""
@@ -167,6 +190,7 @@ class Budgeting(Engine):
         """A person changes a budget: what is in flight was begun under the one before."""
         project_id = self.projects[which % len(self.projects)]
         self.ledger.run(lambda turn: creating.set_budget(turn, "default", project_id, budget))
+        self.changed.add(project_id)
         if budget is None:
             for (subtask_id, _), flight in self.open.items():
                 flight.is_reserved &= subtask_id not in self.books.subtasks(project_id)
@@ -192,6 +216,14 @@ class Budgeting(Engine):
         assert flying <= kept.keys()
         for subtask_id, _ in kept.keys() - flying:
             assert subtask_id in self.books.woken(), "a part of the budget is nobody's"
+
+    @invariant()
+    def rests_only_when_a_person_has_to_act(self) -> None:
+        for project_id in self.projects:
+            if self.status(project_id) != "waiting":
+                self.changed.discard(project_id)
+            elif project_id not in self.changed:
+                assert self.books.is_full(project_id)
 
     @invariant()
     def says_everything_once(self) -> None:
