@@ -113,7 +113,7 @@ class Engine(RuleBasedStateMachine):
     @rule(which=pick, free=st.integers(0, 3))
     def succeed(self, which: int, free: int) -> None:
         claimed = self.claims.pop(which % len(self.claims))
-        self.settle(claimed, _good(claimed), Share(free))
+        self.settle(claimed, good(claimed), Share(free))
 
     @precondition(lambda self: self.claims)
     @rule(which=pick, again=st.booleans(), own=st.booleans(), after=st.sampled_from([None, 5.0]))
@@ -128,9 +128,9 @@ class Engine(RuleBasedStateMachine):
     @rule(which=pick)
     def settle_twice(self, which: int) -> None:
         claimed = self.claims[which % len(self.claims)]
-        self.settle(claimed, _good(claimed), Share())
+        self.settle(claimed, good(claimed), Share())
         with pytest.raises(Fenced):
-            self.ledger.run(lambda turn: settle(turn, claimed.held, _good(claimed), Share()))
+            self.ledger.run(lambda turn: settle(turn, claimed.held, good(claimed), Share()))
 
     @precondition(lambda self: self.claims)
     @rule(which=pick, interrupted=st.booleans())
@@ -235,7 +235,7 @@ class Engine(RuleBasedStateMachine):
             self.reconcile()
             self.claim(WORKERS[0], 100)
             for one in self.claims:
-                self.settle(one, _good(one), Share())
+                self.settle(one, good(one), Share())
             self.claims = []
             self.holds()
             if all(self.status(one) not in ("planning", "running") for one in self.projects):
@@ -262,7 +262,7 @@ class Engine(RuleBasedStateMachine):
         )
 
 
-def _good(claimed: Claimed) -> Outcome:
+def good(claimed: Claimed) -> Outcome:
     if claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
         amends = claimed.kind is SubtaskKind.REPLAN
         return Outcome("{}", SMALL_PLAN, compile_plan(SMALL_PLAN, AGENTS), amends=amends)
@@ -271,7 +271,7 @@ def _good(claimed: Claimed) -> Outcome:
 
 def _ending(at: int, claimed: Claimed) -> Outcome:
     """Every third ends badly."""
-    return Outcome(problem=Problem("odd", "it failed")) if at % 3 == 2 else _good(claimed)
+    return Outcome(problem=Problem("odd", "it failed")) if at % 3 == 2 else good(claimed)
 
 
 @pytest.fixture(scope="module")

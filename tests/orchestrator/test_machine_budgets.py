@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -34,7 +33,7 @@ from nexus.orchestrator.value_files import Kept
 from tests.domain.plans import AGENTS, plan_documents
 from tests.orchestrator.bench import empty_database
 from tests.orchestrator.books import WIDE, Books, Place, budgets
-from tests.orchestrator.test_machine import WORKERS, Engine
+from tests.orchestrator.test_machine import WORKERS, Engine, good
 from tests.support.acts import claim
 
 pick = st.integers(0, 1_000_000)
@@ -64,6 +63,12 @@ class Budgeting(Engine):
     def open_at_work(self, budget: Budget, needs: list[int], records: int) -> None:
         """Begin with a project at work: chance alone hardly gets to what this is about."""
         self.create_with(WIDE, budget)
+        if records & 1:
+            self.claim(WORKERS[0], 4)
+            self.begin_side_by_side(WORKERS[0], needs[0])
+        if records & 2:
+            self.work(WORKERS[1], needs, 0)
+            self.end_in_mid_call(True)
         for worker in WORKERS:
             self.work(worker, needs, records)
 
@@ -129,8 +134,7 @@ class Budgeting(Engine):
         before = self.books.budget_of(project_id)
         limits = before.limits if before else {}
         more = Budget({limit: most + extra for limit, most in limits.items()})
-        self.ledger.run(lambda turn: creating.set_budget(turn, "default", project_id, more))
-        self.changed.add(project_id)
+        self.set_budget(project_id, more)
         if self.status(project_id) == "waiting" and self.may("resume", project_id):
             self.ledger.run(partial(steering.resume, workspace="default", project_id=project_id))
             assert self.status(project_id) == "running"
@@ -155,6 +159,16 @@ class Budgeting(Engine):
                 self.open[place] = Flight(one.held, need, has_budget)
         for project_id, place in last.items():
             assert not self.books.is_full(project_id, place), "more was granted than there was"
+
+    @precondition(lambda self: self.open)
+    @rule(well=st.booleans())
+    def end_in_mid_call(self, well: bool) -> None:
+        """Every run with a call in flight ends without waiting for it."""
+        flying = {flight.held for flight in self.open.values()}
+        for claimed in [one for one in self.claims if one.held in flying]:
+            self.claims.remove(claimed)
+            over = Outcome(problem=Problem("odd", "it failed", again=False))
+            self.settle(claimed, good(claimed) if well else over, Share())
 
     def hold_back(self, claimed: Claimed, intent: Intent, need: Need) -> None:
         """What a run does whose call was refused and that has none in flight."""
@@ -189,11 +203,14 @@ class Budgeting(Engine):
     def change(self, which: int, budget: Budget | None) -> None:
         """A person changes a budget: what is in flight was begun under the one before."""
         project_id = self.projects[which % len(self.projects)]
-        self.ledger.run(lambda turn: creating.set_budget(turn, "default", project_id, budget))
-        self.changed.add(project_id)
+        self.set_budget(project_id, budget)
         if budget is None:
             for (subtask_id, _), flight in self.open.items():
                 flight.is_reserved &= subtask_id not in self.books.subtasks(project_id)
+
+    def set_budget(self, project_id: str, budget: Budget | None) -> None:
+        self.ledger.run(lambda turn: creating.set_budget(turn, "default", project_id, budget))
+        self.changed.add(project_id)
 
     @rule()
     def reconcile(self) -> None:
@@ -255,17 +272,13 @@ class Budgeting(Engine):
         """A person who lifts every budget brings every project to its end."""
         self.open = {}
         for project_id in self.projects:
-            self.ledger.run(_lift(project_id))
+            self.set_budget(project_id, None)
             if self.status(project_id) == "waiting":
                 self.ledger.run(
                     partial(steering.resume, workspace="default", project_id=project_id)
                 )
         super().finish_everything()
         assert all(self.status(one) != "waiting" for one in self.projects)
-
-
-def _lift(project_id: str) -> Any:
-    return lambda turn: creating.set_budget(turn, "default", project_id, None)
 
 
 @pytest.fixture(scope="module")
