@@ -5,8 +5,10 @@ lost, and paid for twice.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Final
 
 from nexus.domain.seam import CallKind, Need
 from nexus.domain.states import SubtaskKind
@@ -17,6 +19,9 @@ from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.recording import Intent
 
+LANDING_SECONDS: Final = 30.0
+"""How long a step that runs side by side with a call that is held back may take to end."""
+
 
 class Gate:
     """Begins the calls of one claim and knows which of them are in flight."""
@@ -25,7 +30,7 @@ class Gate:
         self._engine = engine
         self._desk = desk
         self._claimed = claimed
-        self._in_flight = 0
+        self._in_flight: Counter[bool] = Counter()  # steps, and what is no step
         self._ended = asyncio.Event()
 
     async def begin(self, intent: Intent) -> None:
@@ -43,19 +48,29 @@ class Gate:
                 await self._wait(intent, over)
 
     @contextmanager
-    def in_flight(self) -> Iterator[None]:
+    def in_flight(self, kind: CallKind) -> Iterator[None]:
         """Count a call from its beginning until its result is on its way to the journal."""
-        self._in_flight += 1
+        is_step = kind is CallKind.STEP
+        self._in_flight[is_step] += 1
         try:
             yield
         finally:
-            self._in_flight -= 1
+            self._in_flight[is_step] -= 1
             self._ended.set()
 
+    async def _has_another_ended(self) -> bool:
+        """Wait for a call of this run to end; False if there is none, or it is around this one."""
+        is_step_alone = not self._in_flight[False]
+        if is_step_alone and not self._in_flight[True]:
+            return False
+        self._ended.clear()
+        with suppress(TimeoutError):  # a step may be what calls, and is in flight itself
+            async with asyncio.timeout(LANDING_SECONDS if is_step_alone else None):
+                return await self._ended.wait()
+        return False
+
     async def _wait(self, intent: Intent, over: OverBudget) -> None:
-        if self._in_flight:
-            self._ended.clear()
-            await self._ended.wait()
+        if await self._has_another_ended():
             return
         if self._claimed.kind is SubtaskKind.PLAN:
             raise LimitReached(

@@ -270,7 +270,6 @@ class Budgeting(Engine):
 
     def finish_everything(self) -> None:
         """A person who lifts every budget brings every project to its end."""
-        self.open = {}
         for project_id in self.projects:
             self.set_budget(project_id, None)
             if self.status(project_id) == "waiting":
