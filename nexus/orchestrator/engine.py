@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, TypeVar
 
+from nexus.domain.budget import Budget
 from nexus.domain.graph import compile_plan
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
@@ -150,7 +151,7 @@ class WorkflowEngine:
         yield from steering.pause(turn, workspace, project_id)
 
     def resume(self, turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectState]:
-        """Let a paused project go on; return its new state."""
+        """Let a project go on that is paused or waits for its budget; return its new state."""
         return (yield from steering.resume(turn, workspace, project_id))
 
     def retry(self, turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectState]:
@@ -191,6 +192,12 @@ class WorkflowEngine:
     ) -> Transaction[None]:
         """Change a project's name and metadata; None leaves a field as it is."""
         yield from creating.edit_project(workspace, project_id, name, metadata)
+
+    def set_budget(
+        self, turn: Turn, workspace: str, project_id: str, budget: Budget | None
+    ) -> Transaction[None]:
+        """Change a project's budget, or remove it."""
+        yield from creating.set_budget(turn, workspace, project_id, budget)
 
     def delete(self, turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
         """Delete a project that is not at work."""

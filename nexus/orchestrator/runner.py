@@ -26,8 +26,8 @@ from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.journal import JournalSeam
 from nexus.orchestrator.judging import STRAY_CANCEL, judge, time_over
+from nexus.orchestrator.outcomes import Outcome, Problem
 from nexus.orchestrator.records import read_journal
-from nexus.orchestrator.settling import Outcome, Problem
 from nexus.orchestrator.value_files import ValueFiles
 from nexus.orchestrator.words import read_words
 from nexus.tools.guard import Guard
