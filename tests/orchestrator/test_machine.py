@@ -20,6 +20,7 @@ from nexus.domain.graph import compile_plan
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Call, CallKind, Recorded, Usage
 from nexus.domain.states import SubtaskKind
+from nexus.domain.verdict import Finding, Verdict
 from nexus.errors import Conflict, Fenced
 from nexus.orchestrator import creating, reconciler, steering
 from nexus.orchestrator.batch import (
@@ -48,6 +49,9 @@ WORKERS = ("wrk_a", "wrk_b")
 LEASE_SECONDS = 15.0
 SMALL_PLAN = Plan.model_validate(
     {"phases": [{"key": "p", "title": "P", "tasks": [{"key": "t", "title": "T", "agent": "echo"}]}]}
+)
+ACCEPTED = Verdict(
+    accepted=True, findings=(Finding(criterion="It is done.", met=True, evidence="done"),)
 )
 
 pick = st.integers(0, 1_000_000)
@@ -85,8 +89,7 @@ class Engine(RuleBasedStateMachine):
     @rule(which=pick, act=st.sampled_from(list(ACTS)))
     def steer(self, which: int, act: str) -> None:
         project_id = self.projects[which % len(self.projects)]
-        _, move = ACTS[act]
-        legal = self.may(act, project_id)
+        move, legal = ACTS[act][1], self.may(act, project_id)
         try:
             self.ledger.run(lambda turn: move(turn, "default", project_id))
         except Conflict:
@@ -243,7 +246,6 @@ class Engine(RuleBasedStateMachine):
         raise AssertionError("a project does not end")
 
     def may(self, act: str, project_id: str) -> bool:
-        """Whether the project's state allows an act of a person."""
         return self.status(project_id) in ACTS[act][0]
 
     def status(self, project_id: str) -> str:
@@ -263,10 +265,13 @@ class Engine(RuleBasedStateMachine):
 
 
 def good(claimed: Claimed) -> Outcome:
+    """What a claim comes to when all goes well."""
     if claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
         amends = claimed.kind is SubtaskKind.REPLAN
         return Outcome("{}", SMALL_PLAN, compile_plan(SMALL_PLAN, AGENTS), amends=amends)
-    return Outcome("done")
+    if claimed.kind is SubtaskKind.REVIEW:
+        return Outcome(verdict=ACCEPTED)
+    return Outcome("done", is_reviewed=bool(claimed.material and claimed.material.is_reviewed))
 
 
 def _ending(at: int, claimed: Claimed) -> Outcome:

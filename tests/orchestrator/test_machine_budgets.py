@@ -57,7 +57,7 @@ class Budgeting(Engine):
         super().__init__()
         self.books = Books(self.ledger)
         self.open: dict[Place, Flight] = {}
-        self.changed: set[str] = set()  # projects to which a person gave more while they waited
+        self.changed: set[str] = set()  # those to which a person gave more
 
     @initialize(budget=budgets, needs=spells, records=pick)
     def open_at_work(self, budget: Budget, needs: list[int], records: int) -> None:
@@ -107,8 +107,7 @@ class Budgeting(Engine):
         assert isinstance(answer, OverBudget) == full, (answer, full)
         if not full:
             self.numbers[held.subtask_id] = intent.number + 1
-            has_budget = self.books.budget_of(claimed.project_id) is not None
-            self.open[place] = Flight(held, need, has_budget)
+            self.open[place] = Flight(held, need, bool(self.books.budget_of(claimed.project_id)))
         elif not any(flight.held == held for flight in self.open.values()):
             self.hold_back(claimed, intent, need)
 
@@ -270,7 +269,7 @@ class Budgeting(Engine):
         return super().may(act, project_id)
 
     def finish_everything(self) -> None:
-        """A person who lifts every budget brings every project to its end."""
+        """A person who lifts every budget brings everything to its end."""
         for project_id in self.projects:
             self.set_budget(project_id, None)
             if self.status(project_id) == "waiting":
