@@ -1,9 +1,7 @@
 """Settle: record an outcome and advance the graph, one transaction, once."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
@@ -13,6 +11,7 @@ from nexus.errors import CallerError, Fenced
 from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.advancing import advance_past_failure, close
 from nexus.orchestrator.amending import amend_plan
+from nexus.orchestrator.backoff import pause_seconds
 from nexus.orchestrator.claiming import Claimed, claim_taken
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.outcomes import Outcome, Problem
@@ -37,9 +36,6 @@ from nexus.orchestrator.transitions.subtasks import (
 )
 from nexus.orchestrator.transitions.tasks import finish_tasks, tell_finished_tasks
 from nexus.orchestrator.turn import Subject, Turn
-
-BACKOFF_FIRST_SECONDS: Final = 1.0
-BACKOFF_CAP_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -161,7 +157,8 @@ def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None
     if not rows:
         raise Fenced(f"the claim on {held.subtask_id} is not held any more")
     task_id, attempt, max_attempts, left_us, most_calls, *_ = rows[0]
-    delay_us = int(_pause_seconds(attempt, problem) * 1_000_000)
+    pause = pause_seconds(attempt, problem.retry_after_seconds, is_chance=problem.is_chance)
+    delay_us = int(pause * 1_000_000)
     again = problem.again and attempt < max_attempts and delay_us < left_us
     if again and not (yield from _is_out_of_calls(held, problem, most_calls)):
         yield from requeue_subtask(
@@ -187,15 +184,6 @@ def _is_out_of_calls(held: Held, problem: Problem, most: int) -> Transaction[boo
         "SELECT count(*) FROM journal WHERE subtask_id = $1 AND kind = 'model'", (held.subtask_id,)
     )
     return bool(rows[0][0] >= most)
-
-
-def _pause_seconds(attempt: int, problem: Problem) -> float:
-    """Full jitter (Brooker, AWS Architecture Blog, 2015); a server's Retry-After is a floor."""
-    if problem.is_chance and attempt == 1:
-        return 0.0
-    ceiling = min(BACKOFF_CAP_SECONDS, BACKOFF_FIRST_SECONDS * 2 ** (attempt - 1))
-    jitter = random.SystemRandom().uniform(0, ceiling)
-    return max(jitter, problem.retry_after_seconds or 0.0)
 
 
 def fail_what_hangs_on(turn: Turn, row: Row, error: dict[str, Json]) -> Transaction[None]:
