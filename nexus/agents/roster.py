@@ -72,9 +72,13 @@ async def _plan(brief: Brief, context: Context) -> str:
     from nexus.agents.manager import ManagerAgent
 
     own = [spec for spec in context.colleagues if spec.name not in roster()]
-    team = (*plannable().values(), *own)
-    usable = {spec.name: spec.description for spec in team}
+    usable = {spec.name: _described(spec) for spec in (*plannable().values(), *own)}
     return await ManagerAgent(usable).run(brief, context)
+
+
+def _described(spec: AgentSpec) -> str:
+    tools = f" Tools: {', '.join(spec.tools)}." if spec.tools else ""
+    return f"{spec.description}{tools}"
 
 
 MANAGER: Final = AgentSpec(
