@@ -272,3 +272,14 @@ class DocumentContent(Table):
     document_id: Mapped[Id]
     workspace: Mapped[Workspace]
     content: Mapped[bytes]
+
+
+class DeclaredAgent(Table):
+    """A model-driven agent that a workspace has declared; `document` is its declaration."""
+
+    __tablename__ = "agents"
+
+    workspace: Mapped[Workspace] = mapped_column(primary_key=True)
+    name: Mapped[Word] = mapped_column(primary_key=True)
+    document: Mapped[Json]
+    created_at: Mapped[TimeUs]

@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Final, TypeVar
 
 from nexus.domain.budget import Budget
-from nexus.domain.graph import compile_plan
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState
@@ -25,6 +24,7 @@ from nexus.orchestrator.amending import Amendment
 from nexus.orchestrator.creating import NewDocument, NewProject
 from nexus.orchestrator.deciding import Decision
 from nexus.orchestrator.queue import Queue
+from nexus.orchestrator.team import compile_for
 from nexus.orchestrator.turn import Turn
 
 T = TypeVar("T")
@@ -131,7 +131,9 @@ class WorkflowEngine:
         Raises:
             InvalidInput: its plan cannot run, or it names unknown documents.
         """
-        graph = compile_plan(new.plan, self._agents()) if new.plan else None
+        graph = None
+        if new.plan:
+            graph = yield from compile_for(new.workspace, new.plan, self._agents())
         return (yield from creating.create_project(turn, new, graph))
 
     def dispatch(self, turn: Turn, workspace: str, project_id: str) -> Transaction[int]:
@@ -173,7 +175,8 @@ class WorkflowEngine:
             InvalidInput: it cannot run, or changes what is finished.
             NotFound, Conflict, PreconditionFailed: there is no such plan to change.
         """
-        new = Amendment(plan, compile_plan(plan, self._agents()), "user", "edited")
+        graph = yield from compile_for(workspace, plan, self._agents())
+        new = Amendment(plan, graph, "user", "edited")
         return (yield from steering.edit_plan(turn, workspace, project_id, new, expected))
 
     def decide(
