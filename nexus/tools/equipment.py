@@ -22,5 +22,7 @@ async def build_equipment(settings: Settings, memory: "Memory") -> Equipment:
         memory=memory,
         sandbox=await choose_sandbox(settings.sandbox),
         fetcher=Fetcher(),
-        searcher=Searcher(settings.tavily_api_key, settings.brave_api_key),
+        searcher=Searcher(
+            settings.tavily_api_key, settings.brave_api_key, searxng_url=settings.searxng_url
+        ),
     )
