@@ -31,8 +31,16 @@ WORKERS: Final = (
     ),
     (
         "data",
-        "Analyses tables and figures by computing them in a sandbox; never estimates what it can compute.",
-        ("run_python", "read_file", "write_file", "list_files"),
+        "Analyses tables and figures by computing them in a sandbox, and draws charts; never estimates what it can compute.",
+        (
+            "profile_table",
+            "query_table",
+            "draw_chart",
+            "run_python",
+            "read_file",
+            "write_file",
+            "list_files",
+        ),
     ),
     (
         "qa",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from nexus.tools.builtin import code, files, recall, web
+from nexus.tools.builtin import code, files, recall, tables, web
 from nexus.tools.spec import ToolSpec, registered, tool
 
 __all__ = ["BUILTIN", "ToolSpec", "plugin_tools", "tool", "tools"]
@@ -16,6 +16,9 @@ BUILTIN = (
     web.fetch_url,
     web.search_web,
     recall.search_memory,
+    tables.profile_table,
+    tables.query_table,
+    tables.draw_chart,
 )
 
 

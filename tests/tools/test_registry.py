@@ -77,6 +77,9 @@ def test_the_built_in_tools_are_there_with_their_effects() -> None:
             "fetch_url": Effect.READ,
             "search_web": Effect.READ,
             "search_memory": Effect.READ,
+            "profile_table": Effect.READ,
+            "query_table": Effect.IDEMPOTENT,
+            "draw_chart": Effect.IDEMPOTENT,
         }.items()
     )
     assert tools()["write_file"].schema == {
@@ -132,7 +135,7 @@ async def test_memory_is_searched_for_this_workspace_only(
 
 
 async def test_search_without_a_key_names_the_variables(scope: ToolScope) -> None:
-    with pytest.raises(ToolRefused, match="TAVILY_API_KEY or BRAVE_API_KEY"):
+    with pytest.raises(ToolRefused, match="TAVILY_API_KEY, BRAVE_API_KEY or SEARXNG_URL"):
         await call(scope, "search_web", query="penguins")
 
 
