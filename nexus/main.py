@@ -18,6 +18,7 @@ from nexus.logs import configure_logs, get_log
 from nexus.routers import (
     agents,
     approvals,
+    artifacts,
     documents,
     events,
     health,
@@ -44,7 +45,18 @@ from nexus.settings import Settings, read_settings
 from nexus.wiring import listening, open_engine
 
 GRACE_SECONDS: Final = 10
-ROUTERS: Final = (projects, runs, results, events, approvals, documents, agents, keys, health)
+ROUTERS: Final = (
+    projects,
+    runs,
+    results,
+    artifacts,
+    events,
+    approvals,
+    documents,
+    agents,
+    keys,
+    health,
+)
 
 log = get_log("nexus.http")
 

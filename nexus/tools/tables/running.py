@@ -18,6 +18,7 @@ from typing import Final
 from nexus.domain.seam import Json
 from nexus.errors import ServiceMissing, ToolRefused
 from nexus.tools import files
+from nexus.tools.made import made_at
 from nexus.tools.scope import ToolScope
 
 SECONDS: Final = 60.0
@@ -62,6 +63,13 @@ async def run_over(scope: ToolScope, request: Request) -> Json:
             "the table tools are not installed here (its operator can: pip install "
             "'nexus-ai[data]'); read the file and compute with run_python instead"
         )
+    value = await _run(scope, request)
+    if request.output:
+        scope.made.extend(await asyncio.to_thread(made_at, scope.folder, request.output))
+    return value
+
+
+async def _run(scope: ToolScope, request: Request) -> Json:
     if scope.equipment.sandbox.name == "bubblewrap":
         result = await scope.equipment.sandbox.run(request.program(), scope.folder)
         if result.timed_out:
