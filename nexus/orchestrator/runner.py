@@ -119,6 +119,7 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
             folder=briefing.folder,
             document_ids=claimed.material.document_ids if claimed.material else None,
             equipment=bench.equipment,
+            agent=claimed.agent,
         ),
         models=bench.models,
     )

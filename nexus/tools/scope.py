@@ -14,6 +14,8 @@ from nexus.tools.searcher import Searcher
 
 if TYPE_CHECKING:
     from nexus.memory.store import Memory
+    from nexus.tools.mcp.servers import McpServers
+    from nexus.tools.spec import ToolSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +26,24 @@ class Equipment:
     sandbox: Sandbox
     fetcher: Fetcher
     searcher: Searcher
+    servers: "McpServers | None" = None
 
     async def close(self) -> None:
         """Close the connections of what holds any; memory belongs to whoever made it."""
         await self.fetcher.close()
+        if self.servers is not None:
+            await self.servers.close()
+
+    async def lent_to(self, agent: str) -> "dict[str, ToolSpec]":
+        """Return the tools that servers of mcp.toml lend an agent."""
+        return {} if self.servers is None else await self.servers.tools_for(agent)
 
 
 @dataclass(frozen=True, slots=True)
 class ToolScope:
     """Where a tool call happens. `document_ids`: what searches are limited to, None for all.
 
-    Tools add the files they write to `made`, which is of one call.
+    Tools add the files they write to `made`, which is of one call. `agent` is who calls.
     """
 
     workspace: str
@@ -43,3 +52,4 @@ class ToolScope:
     document_ids: tuple[str, ...] | None
     equipment: Equipment
     made: list[MadeFile] = field(default_factory=list)
+    agent: str = ""

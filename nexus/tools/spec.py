@@ -71,7 +71,8 @@ class ToolSpec:
             checked = self.arguments.model_validate_json(text)
         except ValidationError as error:
             raise ToolRefused(f"{self.name}: {_readable(error)}") from error
-        return {name: getattr(checked, name) for name in type(checked).model_fields}
+        named = {name: getattr(checked, name) for name in type(checked).model_fields}
+        return {**(checked.model_extra or {}), **named}
 
     def _as_json(self, result: Json) -> Json:
         try:
