@@ -17,7 +17,7 @@ WORKERS: Final = (
     (
         "research",
         "Finds facts in the documents at hand, in memory and on the web, and reports them with their sources.",
-        ("search_memory", "fetch_url", "search_web", "read_file", "list_files"),
+        ("search_memory", "save_memory", "fetch_url", "search_web", "read_file", "list_files"),
     ),
     (
         "code",

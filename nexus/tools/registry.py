@@ -16,6 +16,7 @@ BUILTIN = (
     web.fetch_url,
     web.search_web,
     recall.search_memory,
+    recall.save_memory,
     tables.profile_table,
     tables.query_table,
     tables.draw_chart,
