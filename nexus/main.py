@@ -23,6 +23,7 @@ from nexus.routers import (
     events,
     health,
     keys,
+    plans,
     problems,
     projects,
     results,
@@ -47,6 +48,7 @@ from nexus.wiring import listening, open_engine
 GRACE_SECONDS: Final = 10
 ROUTERS: Final = (
     projects,
+    plans,
     runs,
     results,
     artifacts,

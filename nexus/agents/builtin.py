@@ -17,17 +17,25 @@ WORKERS: Final = (
     (
         "research",
         "Finds facts in the documents at hand, in memory and on the web, and reports them with their sources.",
-        ("search_memory", "save_memory", "fetch_url", "search_web", "read_file", "list_files"),
+        (
+            "search_memory",
+            "save_memory",
+            "fetch_url",
+            "search_web",
+            "read_file",
+            "list_files",
+            "ask_person",
+        ),
     ),
     (
         "code",
         "Writes programs, runs them in a sandbox, and hands over working code or the files it made.",
-        ("run_python", "read_file", "write_file", "list_files"),
+        ("run_python", "read_file", "write_file", "list_files", "ask_person"),
     ),
     (
         "content",
         "Writes and edits texts: reports, summaries, articles, letters, from the inputs it is given.",
-        ("read_file", "write_file", "list_files", "search_memory"),
+        ("read_file", "write_file", "list_files", "search_memory", "ask_person"),
     ),
     (
         "data",
@@ -40,6 +48,7 @@ WORKERS: Final = (
             "read_file",
             "write_file",
             "list_files",
+            "ask_person",
         ),
     ),
     (

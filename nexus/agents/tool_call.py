@@ -48,7 +48,21 @@ async def call_tool(
         spec.effect,
         request=given,
     )
-    return await seam.call(call, carry_out)
+    guard = scope.guard
+    if guard is None or not isinstance(given, dict):
+        return await seam.call(call, carry_out)
+    try:
+        call = replace(call, ask=await guard.judge(spec, given))
+    except ToolRefused as refusal:
+        told: Json = {"error": refusal.message}
+        return await seam.call(call, lambda _: _refuse(told))
+    value = await seam.call(call, carry_out)
+    guard.learn(spec, value)
+    return value
+
+
+async def _refuse(told: Json) -> Recorded:
+    return Recorded(told, outcome="refused")
 
 
 def readable(value: Json) -> Json:

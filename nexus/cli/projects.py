@@ -1,4 +1,4 @@
-"""`nexus projects`: list, show, why, watch, execute, cancel, retry, export."""
+"""`nexus projects`: list, show, why, watch, execute, pause, resume, cancel, retry, export."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,7 @@ NAME_WIDTH = 60
 TREE_LINES = 400
 
 app = typer.Typer(
-    help="Projects: list, show, why, watch, execute, cancel, retry, export.",
+    help="Projects: list, show, why, watch, execute, pause, resume, cancel, retry, export.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -125,6 +125,18 @@ def watch(project_id: ProjectId, data_dir: DataDir = None, url: Url = None) -> N
 def execute(project_id: ProjectId, data_dir: DataDir = None, url: Url = None) -> None:
     """Run a planned project."""
     _move(project_id, "execute", data_dir, url)
+
+
+@app.command()
+def pause(project_id: ProjectId, data_dir: DataDir = None, url: Url = None) -> None:
+    """Begin nothing new of a project; what runs may finish."""
+    _move(project_id, "pause", data_dir, url)
+
+
+@app.command()
+def resume(project_id: ProjectId, data_dir: DataDir = None, url: Url = None) -> None:
+    """Let a paused project go on."""
+    _move(project_id, "resume", data_dir, url)
 
 
 @app.command()

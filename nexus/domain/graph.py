@@ -175,6 +175,14 @@ class Progress:
                     unsound.append(target)
         return sorted(skipped)
 
+    def culprit(self) -> str:
+        """Name the first task that is over and did not succeed, of which others may be skipped."""
+        over = (TaskState.FAILED, TaskState.CANCELLED, TaskState.SKIPPED)
+        found = [
+            key for key, state in zip(self.graph.keys, self.states, strict=True) if state in over
+        ]
+        return found[0] if found else ""
+
     def blocked_by(self) -> list[int]:
         """Count, for every node, the sources that are not over yet; a barrier is over when nothing blocks it."""
         tasks = len(self.graph.keys)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from nexus.domain.consent import Ask
+
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 
@@ -44,6 +46,7 @@ class Call:
     `key` identifies it inside its subtask: "" for model calls (the journal numbers them),
     the tool-call id for tools, the step's name for steps. `fingerprint` is the hex SHA-256
     of its canonical arguments. `request` is what a person may read of it in the journal.
+    With `ask`, a person has to allow it first.
     """
 
     kind: CallKind
@@ -52,6 +55,7 @@ class Call:
     fingerprint: str
     effect: Effect = Effect.READ
     request: Json = None
+    ask: Ask | None = None
 
 
 @dataclass(frozen=True, slots=True)

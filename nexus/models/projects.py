@@ -38,6 +38,7 @@ class Project(Table):
     plan_version: Mapped[Count]
     auto_execute: Mapped[bool]
     model: Mapped[MaybeText]
+    approvals: Mapped[Word] = mapped_column(server_default="outward")  # what a person allows
     document_ids: Mapped[Json]  # None: every ready document of the workspace
     error: Mapped[Json]
     # `metadata` is taken by SQLAlchemy's declarative base.
@@ -71,6 +72,20 @@ class PlanVersion(Table):
     created_at: Mapped[TimeUs]
 
 
+class Replan(Table):
+    """Why the ManagerAgent was asked to amend a plan; `comment` is what a person asked for."""
+
+    __tablename__ = "replans"
+    __table_args__ = (Index("ix_replans_project", "project_id"),)
+
+    subtask_id: Mapped[Ref] = mapped_column(primary_key=True)
+    project_id: Mapped[Ref]
+    workspace: Mapped[Workspace]
+    because: Mapped[Word]  # requested, task_failed, task_rejected or stalled
+    comment: Mapped[MaybeText]
+    created_at: Mapped[TimeUs]
+
+
 class Phase(Table):
     """A phase of the newest plan, in its place, and how many of its tasks show which status."""
 
@@ -93,7 +108,10 @@ class Phase(Table):
 
 
 class Task(Table):
-    """A task of a project, by key; it survives plan versions. `node` is its place in the graph."""
+    """A task of a project, by key; it survives plan versions.
+
+    `node` is its place in the graph, −1 when the newest plan does not have it.
+    """
 
     __tablename__ = "tasks"
     __table_args__ = (

@@ -18,6 +18,7 @@ from nexus.orchestrator.transitions.waiting import rest_project
 from nexus.orchestrator.turn import Subject, Turn
 
 MAX_QUOTED: Final = 500
+VERBS: Final = {"skipped": "was skipped", "cancelled": "was cancelled"}
 
 
 def advance_past_failure(turn: Turn, project: Subject, node: int, key: str) -> Transaction[None]:
@@ -56,14 +57,28 @@ def close(turn: Turn) -> Transaction[None]:
     yield from write_down(turn)
 
 
+def settle_project(turn: Turn, project: Subject) -> Transaction[None]:
+    """End a running project that has nothing open, or let it rest if only a person can move it."""
+    rows = yield Query(
+        "SELECT tasks_open, tasks_total, tasks_succeeded FROM projects "
+        "WHERE id = $1 AND status = 'running'",
+        (project.project_id,),
+    )
+    if rows and rows[0][0] == 0:
+        yield from end_project(turn, project, total=rows[0][1], well=rows[0][2])
+    elif rows:
+        yield from rest_project(turn, project)
+
+
 def end_project(turn: Turn, project: Subject, *, total: int, well: int) -> Transaction[None]:
     """End a running project whose tasks are all over, `well` of them well."""
     if well == total:
         yield from move_project(turn, project, ProjectState.SUCCEEDED, "project.succeeded")
         return
     rows = yield Query(
-        "SELECT id, key, error FROM tasks WHERE project_id = $1 AND status = 'failed' "
-        "ORDER BY finished_at, node LIMIT 1",
+        "SELECT id, key, status, error FROM tasks WHERE project_id = $1 AND node >= 0 "
+        "AND status <> 'succeeded' ORDER BY CASE status WHEN 'failed' THEN 0 ELSE 1 END, "
+        "finished_at, node LIMIT 1",
         (project.project_id,),
     )
     error = _why(rows[0], lost=total - well, total=total)
@@ -72,13 +87,13 @@ def end_project(turn: Turn, project: Subject, *, total: int, well: int) -> Trans
 
 def _why(first: Row, *, lost: int, total: int) -> dict[str, Json]:
     """Say why a project failed: what its first failed task says, and how much else is lost."""
-    task_id, key, text = first
-    told = json.loads(text)
+    task_id, key, status, text = first
+    told = json.loads(text) if text else {"message": "it was taken up by no new plan"}
     rest = f" ({lost} of {total} tasks did not succeed)" if total > 1 else ""
     hints = (told.get("hint"), "POST /projects/{id}/retry keeps what is finished")
     return {
         "code": "tasks_failed",
-        "message": f"the task {key} failed: {told['message'][:MAX_QUOTED]}{rest}",
+        "message": f"the task {key} {VERBS.get(status, status)}: {told['message'][:MAX_QUOTED]}{rest}",
         "task_id": task_id,
         "hint": "; ".join(hint for hint in hints if hint),
     }

@@ -1,51 +1,20 @@
-"""Questions to a person about calls that were interrupted: asked, decided, used, expired.
+"""Questions to a person about calls: asked, used, expired; `deciding.py` takes the answers.
 
 An interrupted call of a tool that declares itself unsafe may have taken effect, so the
-engine never makes it again by itself. The decision is written into the journal in the
-transaction that takes it; replay finds it there and asks nobody again.
+engine never makes it again by itself; others are asked about before they are made at all.
 """
 
-from dataclasses import dataclass
-from typing import Final
-
-from nexus.domain.clock import rfc3339
+from nexus.domain.consent import Ask, AskKind
 from nexus.domain.ids import new_id
-from nexus.domain.seam import Effect, Json
-from nexus.domain.text import clean, dumps
-from nexus.errors import Conflict, Fenced, NotFound
+from nexus.domain.seam import Effect
+from nexus.domain.text import clean
+from nexus.errors import Fenced
 from nexus.models.writing import Query, Row, Transaction
-from nexus.orchestrator.queueing import announce_project, announce_subtasks
+from nexus.orchestrator.recording import Intent, write_asked
 from nexus.orchestrator.transitions.calls import still_held
 from nexus.orchestrator.transitions.subtasks import Held
-from nexus.orchestrator.transitions.waiting import suspend_subtask, wake_subtask
-from nexus.orchestrator.turn import Subject, Turn, lock_projects, lock_projects_of
-
-INTERRUPTED_CALL: Final = "interrupted_call"
-"""The one kind of question there is today."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a person decided; `gives_value`: `value` is the call's result, and it is not made."""
-
-    approve: bool
-    decided_by: str
-    comment: str | None = None
-    gives_value: bool = False
-    value: Json = None
-
-    @property
-    def word(self) -> str:
-        """The status an approval gets by it."""
-        return "approved" if self.approve else "rejected"
-
-    def document(self) -> dict[str, Json]:
-        """Write it as it is kept and shown."""
-        shown: dict[str, Json] = {
-            "decision": "approve" if self.approve else "reject",
-            "comment": self.comment,
-        }
-        return {**shown, "value": self.value} if self.gives_value else shown
+from nexus.orchestrator.transitions.waiting import suspend_subtask
+from nexus.orchestrator.turn import Subject, Turn, lock_projects_of
 
 
 def ask(turn: Turn, held: Held) -> Transaction[bool]:
@@ -74,7 +43,8 @@ def ask(turn: Turn, held: Held) -> Transaction[bool]:
             f"The {kind} {name}{of} was interrupted and may have taken effect. "
             "Shall it be called again?"
         )
-        asked.append((yield from _add(turn, subject, number, question)))
+        about = Ask(AskKind.INTERRUPTED_CALL, question)
+        asked.append((yield from add_approval(turn, subject, number, about)))
     yield from suspend_subtask(turn, held, f"approval {', '.join(asked)}")
     return True
 
@@ -84,7 +54,30 @@ def _task_words(task_id: str | None) -> Transaction[str]:
     return f" of the task {rows[0][0]}" if rows else ""
 
 
-def _add(turn: Turn, subject: Subject, number: int, question: str) -> Transaction[str]:
+def ask_first(turn: Turn, held: Held, intent: Intent, what: Ask) -> Transaction[None]:
+    """Put a call to a person before it is made, and let the subtask wait.
+
+    Harmless to repeat. What of the same run was under way is interrupted by it.
+
+    Raises:
+        Fenced: the claim is not held any more; nothing was asked.
+    """
+    yield from lock_projects_of([held.subtask_id])
+    _, workspace, project_id, task_id, attempt, _ = yield from _check_held(held)
+    yield from write_asked(held, workspace, intent)
+    subject = Subject(project_id or "", workspace, task_id, held.subtask_id, attempt)
+    pending = yield Query(
+        "SELECT id FROM approvals WHERE subtask_id = $1 AND number = $2 AND status = 'pending'",
+        (held.subtask_id, intent.number),
+    )
+    asked = pending[0][0] if pending else None
+    if asked is None:
+        asked = yield from add_approval(turn, subject, intent.number, what)
+    yield from suspend_subtask(turn, held, f"approval {asked}")
+
+
+def add_approval(turn: Turn, subject: Subject, number: int | None, what: Ask) -> Transaction[str]:
+    """Store a question to a person and tell of it; `number` is the journal record it is about."""
     approval_id = new_id("apr")
     yield Query(
         "INSERT INTO approvals (id, workspace, kind, project_id, task_id, subtask_id, number, "
@@ -92,130 +85,18 @@ def _add(turn: Turn, subject: Subject, number: int, question: str) -> Transactio
         (
             approval_id,
             subject.workspace,
-            INTERRUPTED_CALL,
+            what.kind.value,
             subject.project_id or None,
             subject.task_id,
             subject.subtask_id,
             number,
-            question,
+            clean(what.question),
         ),
     )
     if subject.project_id:
+        question = clean(what.question)
         turn.tell(subject, "approval.requested", approval_id=approval_id, question=question)
     return approval_id
-
-
-def decide(turn: Turn, workspace: str, approval_id: str, decision: Decision) -> Transaction[None]:
-    """Take a person's decision, once; the subtask goes on when nothing else is asked about it.
-
-    Raises:
-        NotFound: no such approval in this workspace.
-        Conflict: it was decided before, or has expired.
-    """
-    rows = yield Query(
-        "SELECT project_id FROM approvals WHERE id = $1 AND workspace = $2",
-        (approval_id, workspace),
-    )
-    if not rows:
-        raise NotFound("no such approval", hint="list them with GET /approvals")
-    if rows[0][0]:
-        yield from lock_projects([rows[0][0]])
-    decided = yield Query(
-        "UPDATE approvals SET status = $2, decision = $3, decided_by = $4, decided_at = NOW_US() "
-        "WHERE id = $1 AND status = 'pending' "
-        "RETURNING project_id, task_id, subtask_id, number",
-        (approval_id, decision.word, dumps(decision.document()), decision.decided_by),
-    )
-    if not decided:
-        yield from _refuse(approval_id)
-    project_id, task_id, subtask_id, number = decided[0]
-    if project_id:
-        subject = Subject(project_id, workspace, task_id, subtask_id)
-        word = "approve" if decision.approve else "reject"
-        turn.tell(subject, "approval.decided", approval_id=approval_id, decision=word)
-    yield from _enter(approval_id, subtask_id, number, decision)
-    yield from _go_on(turn, project_id, subtask_id)
-
-
-def _go_on(turn: Turn, project_id: str | None, subtask_id: str) -> Transaction[None]:
-    """Queue a subtask about which nothing is asked any more.
-
-    Raises:
-        Conflict: it does not wait.
-    """
-    pending = yield Query(
-        "SELECT 1 FROM approvals WHERE subtask_id = $1 AND status = 'pending' LIMIT 1",
-        (subtask_id,),
-    )
-    if pending:
-        return
-    if not (yield from wake_subtask(turn, subtask_id)):
-        raise Conflict(
-            "what this approval was asked for does not wait any more", code="approval_expired"
-        )
-    if project_id:
-        yield from announce_project(turn, project_id)
-    else:
-        yield from announce_subtasks(turn, [subtask_id])
-
-
-def _refuse(approval_id: str) -> Transaction[None]:
-    """Say why an approval cannot be decided.
-
-    Raises:
-        Conflict, NotFound: always.
-    """
-    rows = yield Query("SELECT status, decided_at FROM approvals WHERE id = $1", (approval_id,))
-    if not rows:
-        raise NotFound("no such approval", hint="list them with GET /approvals")
-    status, decided_at = rows[0]
-    if status == "expired":
-        raise Conflict(
-            "this approval expired: its project was cancelled before anybody decided",
-            code="approval_expired",
-            hint="see what the call did; a retry of the project does not make it again",
-        )
-    raise Conflict(
-        f"this approval was {status} at {rfc3339(decided_at)}; it is decided once",
-        code="already_decided",
-        hint="GET /approvals/{id} shows the decision",
-    )
-
-
-def _enter(approval_id: str, subtask_id: str, number: int, decision: Decision) -> Transaction[None]:
-    """Write a decision into the journal; what needs no call is used up at once."""
-    if decision.approve and not decision.gives_value:
-        yield Query(
-            "UPDATE journal SET status = 'approved' "
-            "WHERE subtask_id = $1 AND number = $2 AND status = 'begun'",
-            (subtask_id, number),
-        )
-        return
-    rows = yield Query(
-        "SELECT name FROM journal WHERE subtask_id = $1 AND number = $2", (subtask_id, number)
-    )
-    result = decision.value if decision.approve else {"error": _refusal(rows[0], decision)}
-    yield Query(
-        "UPDATE journal SET status = $3, outcome = $4, result = $5, recorded_at = NOW_US() "
-        "WHERE subtask_id = $1 AND number = $2 AND status = 'begun'",
-        (
-            subtask_id,
-            number,
-            "recorded" if decision.approve else "rejected",
-            "told" if decision.approve else "rejected",
-            dumps(result),
-        ),
-    )
-    yield Query("UPDATE approvals SET used_at = NOW_US() WHERE id = $1", (approval_id,))
-
-
-def _refusal(call: Row, decision: Decision) -> str:
-    """What the agent reads instead of a result."""
-    said = f": {clean(decision.comment)}" if decision.comment else ""
-    return (
-        f"{call[0]} was not called again. It was interrupted and may have taken effect, "
-        f"and a person decided against repeating it{said}"
-    )
 
 
 def renew(held: Held, number: int) -> Transaction[None]:

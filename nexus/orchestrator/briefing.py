@@ -11,12 +11,14 @@ from typing import Final
 import structlog
 from sqlalchemy import select
 
+from nexus.domain.states import SubtaskKind
 from nexus.domain.work import Brief, DocumentNote
 from nexus.errors import Fenced, TransientFailure
 from nexus.models.database import Database
 from nexus.models.work import Document, DocumentContent
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.material import DocumentAtHand
+from nexus.orchestrator.standing import read_standing
 from nexus.orchestrator.value_files import folder_of_values
 from nexus.tools.sandbox import tree
 from nexus.tools.shelf import FOLDER, Shelf
@@ -85,13 +87,17 @@ async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) 
     if claimed.material is None or claimed.project_id is None:
         raise Fenced(f"the project of {claimed.held.subtask_id} is gone")
     folder = await folders.of(claimed.workspace, claimed.project_id)
+    brief = claimed.material.brief
+    if claimed.kind is SubtaskKind.REPLAN:
+        standing = await read_standing(database, claimed.project_id, claimed.held.subtask_id)
+        brief = replace(brief, standing=standing)
     documents = claimed.material.documents
     notes = tuple(_note(one, documents) for one in documents)
     if notes:
         digests = [one.sha256 for one in documents]
         await _provide(database, folders.shelf, folder, list(zip(notes, digests, strict=True)))
-        return Briefing(replace(claimed.material.brief, documents=notes), folder)
-    return Briefing(claimed.material.brief, folder)
+        return Briefing(replace(brief, documents=notes), folder)
+    return Briefing(brief, folder)
 
 
 def _note(row: DocumentAtHand, among: Sequence[DocumentAtHand]) -> DocumentNote:

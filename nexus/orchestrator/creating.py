@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from nexus.domain.consent import Policy
 from nexus.domain.graph import Graph
 from nexus.domain.ids import new_id
 from nexus.domain.plan import Plan
@@ -14,7 +15,7 @@ from nexus.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.planting import plant_plan
 from nexus.orchestrator.queueing import announce_project, queue_ingestion, queue_planning
-from nexus.orchestrator.settling import start
+from nexus.orchestrator.starting import start_unless_asked
 from nexus.orchestrator.transitions.projects import move_project
 from nexus.orchestrator.transitions.subtasks import cancel_ingestion
 from nexus.orchestrator.turn import Subject, Turn
@@ -32,6 +33,7 @@ class NewProject:
     model: str | None = None
     document_ids: tuple[str, ...] | None = None
     metadata: Mapping[str, Json] = field(default_factory=dict)
+    approvals: Policy = Policy.OUTWARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,9 @@ def create_project(turn: Turn, new: NewProject, graph: Graph | None) -> Transact
     yield Query(
         "INSERT INTO projects (id, workspace, name, goal, status, plan_version, auto_execute, model, "
         "document_ids, labels, requests, input_tokens, output_tokens, cost_pico_usd, "
-        "unpriced_requests, tasks_total, tasks_open, tasks_succeeded, seq, created_at, updated_at) "
-        "VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, 0, 0, 0, 0, 0, 0, 0, 0, 0, NOW_US(), NOW_US())",
+        "unpriced_requests, tasks_total, tasks_open, tasks_succeeded, seq, approvals, created_at, "
+        "updated_at) VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, 0, 0, 0, 0, 0, 0, 0, 0, 0, $10, "
+        "NOW_US(), NOW_US())",
         (
             project.project_id,
             new.workspace,
@@ -64,6 +67,7 @@ def create_project(turn: Turn, new: NewProject, graph: Graph | None) -> Transact
             new.model,
             None if new.document_ids is None else dumps(list(new.document_ids)),
             dumps(dict(new.metadata)),
+            new.approvals.value,
         ),
     )
     turn.tell(project, "project.created", name=clean(new.name)[:200])
@@ -81,7 +85,7 @@ def create_project(turn: Turn, new: NewProject, graph: Graph | None) -> Transact
         tasks=len(graph.keys),
     )
     if new.auto_execute:
-        yield from start(turn, project)
+        yield from start_unless_asked(turn, project)
     return project.project_id
 
 
@@ -169,6 +173,7 @@ DELETE_PROJECT: Final = (
     "DELETE FROM nodes WHERE project_id = $1",
     "DELETE FROM tasks WHERE project_id = $1",
     "DELETE FROM phases WHERE project_id = $1",
+    "DELETE FROM replans WHERE project_id = $1",
     "DELETE FROM plan_versions WHERE project_id = $1",
     "DELETE FROM projects WHERE id = $1",
 )

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Final, TypeVar
 
 from nexus.domain.graph import compile_plan
+from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState
 from nexus.errors import ServiceMissing
@@ -17,10 +18,11 @@ from nexus.events.bell import Bell
 from nexus.failpoints import failpoint
 from nexus.models.database import Database
 from nexus.models.writing import Transaction, Writer
-from nexus.orchestrator import asking, creating, steering
+from nexus.orchestrator import creating, deciding, steering
 from nexus.orchestrator.advancing import close
-from nexus.orchestrator.asking import Decision
+from nexus.orchestrator.amending import Amendment
 from nexus.orchestrator.creating import NewDocument, NewProject
+from nexus.orchestrator.deciding import Decision
 from nexus.orchestrator.queue import Queue
 from nexus.orchestrator.turn import Turn
 
@@ -143,15 +145,41 @@ class WorkflowEngine:
         """Cancel a project; no effect of it begins after the commit."""
         yield from steering.cancel(turn, workspace, project_id)
 
+    def pause(self, turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
+        """Let what runs of a project finish and begin nothing new."""
+        yield from steering.pause(turn, workspace, project_id)
+
+    def resume(self, turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectState]:
+        """Let a paused project go on; return its new state."""
+        return (yield from steering.resume(turn, workspace, project_id))
+
     def retry(self, turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectState]:
         """Run a failed or cancelled project again, finished work kept; return its new state."""
         return (yield from steering.retry(turn, workspace, project_id))
+
+    def replan(
+        self, turn: Turn, workspace: str, project_id: str, comment: str | None
+    ) -> Transaction[None]:
+        """Let the ManagerAgent amend what is left of a project's plan."""
+        yield from steering.replan(turn, workspace, project_id, comment)
+
+    def edit_plan(
+        self, turn: Turn, workspace: str, project_id: str, plan: Plan, expected: int | None
+    ) -> Transaction[int]:
+        """Put a plan in the place of a project's present one; return its version.
+
+        Raises:
+            InvalidInput: it cannot run, or changes what is finished.
+            NotFound, Conflict, PreconditionFailed: there is no such plan to change.
+        """
+        new = Amendment(plan, compile_plan(plan, self._agents()), "user", "edited")
+        return (yield from steering.edit_plan(turn, workspace, project_id, new, expected))
 
     def decide(
         self, turn: Turn, workspace: str, approval_id: str, decision: Decision
     ) -> Transaction[None]:
         """Take a person's decision; what waited for it goes on."""
-        yield from asking.decide(turn, workspace, approval_id, decision)
+        yield from deciding.decide(turn, workspace, approval_id, decision)
 
     def edit(
         self,

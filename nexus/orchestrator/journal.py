@@ -1,120 +1,33 @@
-"""The seam over the journal: replays what is recorded, makes what is not, under one claim.
-
-Records are keyed by kind, key, argument fingerprint and occurrence, model calls by their
-generation as well; never by position alone.
-"""
+"""The seam over the journal: replays what is recorded, makes what is not, under one claim."""
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from hashlib import sha256
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
-from sqlalchemy import select
 
+from nexus.domain.consent import Ask, AskKind
 from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded, Usage
 from nexus.domain.text import clean
 from nexus.errors import Fenced, LimitReached, NexusError, PermanentFailure, TransientFailure
 from nexus.failpoints import failpoint
-from nexus.models.database import Database
-from nexus.models.work import JournalRecord
-from nexus.orchestrator.asking import ask, renew
+from nexus.orchestrator.asking import ask, ask_first, renew
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.recording import Done, Intent, reopen, supersede
+from nexus.orchestrator.records import APPROVED, ASKED, RECORDED, REJECTED, Entry, Journal
 from nexus.orchestrator.value_files import Kept, ValueFiles
 
-Slot = tuple[str, int, str, str]
-RECORDED: Final = "recorded"
-BEGUN: Final = "begun"
-APPROVED: Final = "approved"  # a person lets an interrupted call be made again
-REJECTED: Final = "rejected"  # a person does not; the result says so
-REPLAYED: Final = (RECORDED, BEGUN, APPROVED, REJECTED)
 KEY_LENGTH: Final = 200
 PAUSE_SECONDS: Final = 5.0
+UNDECIDED: Final = Ask(AskKind.TOOL_CALL, "May it be called?")
+"""Of a call that was asked about before and would not be now: its question stands."""
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Entry:
-    """A journal record as replay needs it; with a digest, its value is in a file."""
-
-    number: int
-    slot: Slot
-    status: str
-    value: Json
-    digest: str | None = None
-    used: bool = False
-
-
-@dataclass(slots=True)
-class Journal:
-    """The records of one subtask and the calls met so far in this run."""
-
-    entries: list[Entry] = field(default_factory=list)
-    met: dict[Slot, int] = field(default_factory=dict)
-    interrupted: bool = False  # an unsafe call began under an earlier claim and has no end
-    numbers: int = 0
-    model_calls: int = 0
-
-    def find(self, slot: Slot) -> tuple[int, Entry | None]:
-        """Return the occurrence of the call that is met now and its record, if there is one."""
-        occurrence = self.met.get(slot, 0)
-        self.met[slot] = occurrence + 1
-        matching = [one for one in self.entries if one.slot == slot]
-        found = matching[occurrence] if occurrence < len(matching) else None
-        if found:
-            found.used = True
-        return occurrence, found
-
-    def unmet(self, generation: int) -> list[int]:
-        """List recorded model calls of this generation that this run has not come to."""
-        return [
-            one.number
-            for one in self.entries
-            if one.slot[:2] == (CallKind.MODEL.value, generation)
-            and one.status == RECORDED
-            and not one.used
-        ]
-
-
-COLUMNS: Final = (
-    JournalRecord.number,
-    JournalRecord.kind,
-    JournalRecord.generation,
-    JournalRecord.key,
-    JournalRecord.fingerprint,
-    JournalRecord.effect,
-    JournalRecord.status,
-    JournalRecord.result,
-    JournalRecord.result_sha256,
-)
-
-
-async def read_journal(database: Database, claimed: Claimed) -> Journal:
-    """Load what earlier claims recorded; empty without a query for a first claim."""
-    journal = Journal()
-    if not claimed.has_history:
-        return journal
-    async with database.read() as session:
-        rows = await session.execute(
-            select(*COLUMNS)
-            .where(JournalRecord.subtask_id == claimed.held.subtask_id)
-            .order_by(JournalRecord.number)
-        )
-        for number, *slot_of, effect, status, value, digest in rows:
-            kind, generation, key, fingerprint = slot_of
-            journal.numbers = number + 1
-            journal.model_calls += kind == CallKind.MODEL.value
-            slot = (kind, generation, key, fingerprint)
-            journal.interrupted |= status == BEGUN and effect == Effect.UNSAFE.value
-            if status in REPLAYED:
-                journal.entries.append(Entry(number, slot, status, value, digest))
-    return journal
 
 
 class JournalSeam:
@@ -150,6 +63,8 @@ class JournalSeam:
         number = found.number if found else self._next_number()
         request = await self._files.keep(call.request, f"the request to {call.name}")
         intent = Intent(call, number, occurrence, generation, request)
+        if found.status == ASKED if found else call.ask:
+            await self._ask_first(intent, call.ask or UNDECIDED)
         if found and found.status == APPROVED:
             await self._engine.persist(lambda turn: renew(self._claimed.held, number))
         else:
@@ -183,6 +98,16 @@ class JournalSeam:
         if await self._engine.persist(lambda turn: ask(turn, held)):
             raise Fenced(f"{held.subtask_id} waits for a person to answer")
         self._journal.interrupted = False
+
+    async def _ask_first(self, intent: Intent, what: Ask) -> NoReturn:
+        """Put a call to a person before it is made, and let go.
+
+        Raises:
+            Fenced: always; the subtask waits, or is not ours any more.
+        """
+        held = self._claimed.held
+        await self._engine.persist(lambda turn: ask_first(turn, held, intent, what))
+        raise Fenced(f"{held.subtask_id} waits for a person to answer")
 
     async def close(self) -> None:
         """Cut what earlier runs recorded and this one, which is over now, never asked for.

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
 
+from nexus.domain.consent import Policy
 from nexus.domain.work import Brief, TaskBrief
 from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.transitions.ending import read_briefs
@@ -43,6 +44,7 @@ class Material:
     model: str | None
     document_ids: tuple[str, ...] | None
     documents: tuple[DocumentAtHand, ...]
+    policy: Policy = Policy.OUTWARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Chosen:
     goal: str
     model: str | None
     document_ids: tuple[str, ...] | None
+    policy: Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,11 @@ def gather(
             inputs = {key: known.get(source, "") for _, key, source in row.sources}
             brief = Brief(chosen.goal, row.brief, row.instructions, row.acceptance, inputs)
         found[one.subtask_id] = Material(
-            brief, chosen.model, chosen.document_ids, documents[one.project_id]
+            brief,
+            chosen.model,
+            chosen.document_ids,
+            documents[one.project_id],
+            chosen.policy,
         )
     return found
 
@@ -146,12 +153,13 @@ def _projects(project_ids: Set[str], recall: Recall) -> Transaction[dict[str, Ch
     missing = sorted(project_ids - found.keys())
     if missing:
         rows = yield Query(
-            "SELECT id, workspace, goal, model, document_ids FROM projects WHERE id IN EACH($1)",
+            "SELECT id, workspace, goal, model, document_ids, approvals FROM projects "
+            "WHERE id IN EACH($1)",
             (missing,),
         )
-        for project_id, workspace, goal, model, chosen in rows:
+        for project_id, workspace, goal, model, chosen, policy in rows:
             ids = None if chosen is None else tuple(json.loads(chosen))
-            found[project_id] = Chosen(workspace, goal, model, ids)
+            found[project_id] = Chosen(workspace, goal, model, ids, Policy(policy))
             recall.keep_project(project_id, found[project_id])
     return found
 

@@ -140,11 +140,12 @@ def announce_projects(turn: Turn, project_ids: Sequence[str]) -> Transaction[Non
 
 
 def announce_project(turn: Turn, project_id: str) -> Transaction[None]:
-    """Announce queued, due subtasks of a project until its window is full."""
+    """Announce queued, due subtasks of a project that may go on, until its window is full."""
     rows = yield Query(
         "UPDATE subtasks SET announced_at = NOW_US() WHERE id IN "
         "(SELECT id FROM subtasks WHERE project_id = $1 AND status = 'queued' "
-        "AND announced_at IS NULL AND run_at <= NOW_US() ORDER BY priority, run_at, id "
+        "AND announced_at IS NULL AND run_at <= NOW_US() AND EXISTS (SELECT 1 FROM projects p "
+        "WHERE p.id = $1 AND p.status IN ('running', 'planning')) ORDER BY priority, run_at, id "
         "LIMIT (SELECT CASE WHEN count(*) < CAST($2 AS BIGINT) "
         "THEN CAST($2 AS BIGINT) - count(*) ELSE 0 END FROM subtasks "
         "WHERE project_id = $1 AND status = 'queued' AND announced_at IS NOT NULL)) "
@@ -155,10 +156,12 @@ def announce_project(turn: Turn, project_id: str) -> Transaction[None]:
 
 
 def announce_subtasks(turn: Turn, subtask_ids: Sequence[str]) -> Transaction[None]:
-    """Announce these subtasks if they are still queued."""
+    """Announce these subtasks if they are still queued and their project may go on."""
     rows = yield Query(
         "UPDATE subtasks SET announced_at = NOW_US() "
-        "WHERE id IN EACH($1) AND status = 'queued' RETURNING id, kind",
+        "WHERE id IN EACH($1) AND status = 'queued' AND (project_id IS NULL OR EXISTS "
+        "(SELECT 1 FROM projects p WHERE p.id = project_id "
+        "AND p.status IN ('running', 'planning'))) RETURNING id, kind",
         (list(subtask_ids),),
     )
     turn.announcements += [Announcement(row[0], row[1] in QUICK_KINDS) for row in rows]

@@ -123,11 +123,12 @@ class Overdue:
 
 
 def _overdue() -> Transaction[list[Overdue]]:
-    """List subtasks past their time limit that no worker ended."""
+    """List subtasks past their time limit that no worker ended; a paused project's time rests."""
     rows = yield Query(
         "SELECT id, timeout_seconds, status, claim, owner FROM subtasks "
         "WHERE status IN ('queued', 'running') AND deadline_at IS NOT NULL "
-        "AND deadline_at < NOW_US() - $1 LIMIT $2",
+        "AND deadline_at < NOW_US() - $1 AND (status = 'running' OR NOT EXISTS "
+        "(SELECT 1 FROM projects p WHERE p.id = project_id AND p.status = 'paused')) LIMIT $2",
         (GRACE_US, BATCH),
     )
     return [

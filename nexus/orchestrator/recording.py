@@ -9,7 +9,7 @@ from nexus.domain.text import clean
 from nexus.errors import Fenced
 from nexus.models.writing import Cell, Query, Row, Transaction
 from nexus.orchestrator.transitions.artifacts import MadeRow, keep_artifacts
-from nexus.orchestrator.transitions.calls import still_held, write_calls
+from nexus.orchestrator.transitions.calls import INSERT_ASKED, still_held, write_calls
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.turn import Subject, Tally, Turn, lock_projects_of
 from nexus.orchestrator.value_files import Kept
@@ -68,6 +68,12 @@ def write_down_calls(
     if made:
         yield from keep_artifacts(turn, made)
     return written.holds
+
+
+def write_asked(held: Held, workspace: str, intent: Intent) -> Transaction[None]:
+    """Write the intent of a call that a person has to allow first; harmless to repeat."""
+    subtask_id, claim, number, *rest = _intent_row(Begin(held, intent))
+    yield Query(INSERT_ASKED, (subtask_id, claim, number, workspace, *rest))
 
 
 def _intent_row(begin: Begin) -> tuple[Cell, ...]:

@@ -11,9 +11,11 @@ import structlog
 from nexus.agents.builtin import Toolkit
 from nexus.agents.context import Context
 from nexus.agents.roster import roster
+from nexus.domain.consent import Policy
 from nexus.domain.graph import compile_plan
 from nexus.domain.plan import Plan
 from nexus.domain.states import SubtaskKind
+from nexus.domain.work import Brief
 from nexus.errors import Fenced, OutputInvalid, PermanentFailure, ServiceMissing
 from nexus.llm.book import ModelBook
 from nexus.memory.passages import SourceDocument
@@ -22,10 +24,13 @@ from nexus.orchestrator.briefing import Folders, brief_claimed, is_document, rea
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
-from nexus.orchestrator.journal import JournalSeam, read_journal
+from nexus.orchestrator.journal import JournalSeam
 from nexus.orchestrator.judging import STRAY_CANCEL, judge, time_over
+from nexus.orchestrator.records import read_journal
 from nexus.orchestrator.settling import Outcome, Problem
 from nexus.orchestrator.value_files import ValueFiles
+from nexus.orchestrator.words import read_words
+from nexus.tools.guard import Guard
 from nexus.tools.scope import Equipment, ToolScope
 
 T = TypeVar("T")
@@ -120,6 +125,7 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
             document_ids=claimed.material.document_ids if claimed.material else None,
             equipment=bench.equipment,
             agent=claimed.agent,
+            guard=_guard(bench, claimed, briefing.brief),
         ),
         models=bench.models,
     )
@@ -131,9 +137,19 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
             code="agent_error",
             hint="return a string; json.dumps for structures",
         )
-    if claimed.kind is SubtaskKind.PLAN:
-        return _planned(output)
+    if claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
+        return _planned(output, amends=claimed.kind is SubtaskKind.REPLAN)
     return Outcome(output=_checked(output, claimed.agent))
+
+
+def _guard(bench: Bench, claimed: Claimed, brief: Brief) -> Guard:
+    policy = claimed.material.policy if claimed.material else Policy.OUTWARD
+    project_id, task_id = claimed.project_id or "", claimed.task_id
+    return Guard(
+        policy,
+        is_tainted=bool(brief.documents or brief.inputs),
+        trust=lambda: _patiently(lambda: read_words(bench.database, project_id, task_id)),
+    )
 
 
 def _checked(output: str, agent: str) -> str:
@@ -159,10 +175,10 @@ async def _patiently(read: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(AGAIN_SECONDS)
 
 
-def _planned(output: str) -> Outcome:
+def _planned(output: str, *, amends: bool) -> Outcome:
     plan = Plan.model_validate(json.loads(output))
     usable = frozenset(roster()) - {"manager"}
-    return Outcome(output=output, plan=plan, graph=compile_plan(plan, usable))
+    return Outcome(output, plan, compile_plan(plan, usable), amends=amends)
 
 
 async def _ingest(bench: Bench, claimed: Claimed) -> Outcome:

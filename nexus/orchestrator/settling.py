@@ -10,13 +10,21 @@ from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState, SubtaskKind, SubtaskState, TaskState
 from nexus.domain.text import clean, dumps
-from nexus.errors import Fenced
+from nexus.errors import CallerError, Fenced
 from nexus.models.writing import Query, Row, Transaction
-from nexus.orchestrator.advancing import advance_past_failure
+from nexus.orchestrator.advancing import advance_past_failure, close
+from nexus.orchestrator.amending import amend_plan
 from nexus.orchestrator.claiming import Claimed, claim_taken
 from nexus.orchestrator.material import Recall
-from nexus.orchestrator.planting import plant_plan, ready_tasks
-from nexus.orchestrator.queueing import NO_SHARE, Queued, Share, queue_ready, queue_tasks
+from nexus.orchestrator.planting import plant_plan
+from nexus.orchestrator.queueing import Queued, Share, queue_ready
+from nexus.orchestrator.replanning import (
+    consider_replan,
+    consider_stall,
+    fit_amendment,
+    go_on,
+)
+from nexus.orchestrator.starting import start_unless_asked
 from nexus.orchestrator.transitions.ending import end_work
 from nexus.orchestrator.transitions.projects import move_project
 from nexus.orchestrator.transitions.subtasks import (
@@ -68,6 +76,7 @@ class Outcome:
     plan: Plan | None = None
     graph: Graph | None = None
     passages: int | None = None
+    amends: bool = False  # the plan takes the place of another
     problem: Problem | None = None
 
 
@@ -128,6 +137,8 @@ def _settle_rare(
     turn: Turn, held: Held, outcome: Outcome, share: Share
 ) -> Transaction[Queued | None]:
     """Settle planning or an ingestion; None if the claim is not held any more."""
+    if outcome.amends and outcome.plan:
+        return (yield from _settle_amendment(turn, held, outcome.plan))
     rows = yield from finish_subtasks(
         turn, [(held, clean(outcome.output or ""))], SubtaskState.SUCCEEDED
     )
@@ -141,6 +152,32 @@ def _settle_rare(
     return Queued()
 
 
+def _settle_amendment(turn: Turn, held: Held, plan: Plan) -> Transaction[Queued | None]:
+    """Settle an amendment of a plan; None if the claim is not held any more.
+
+    What the transaction has gathered so far is written first: an amendment counts anew.
+    """
+    yield from close(turn)
+    rows = yield Query(
+        "SELECT project_id, workspace FROM subtasks "
+        "WHERE id = $1 AND claim = $2 AND owner = $3 AND status = 'running'",
+        (held.subtask_id, held.claim, held.owner),
+    )
+    if not rows:
+        return None
+    project = Subject(rows[0][0], rows[0][1])
+    try:
+        new = yield from fit_amendment(project, plan, held.subtask_id)
+        yield from amend_plan(turn, project, new)
+    except CallerError as wrong:  # nothing was written
+        again = Problem("plan_moved_on", wrong.message, wrong.hint, own_making=True)
+        yield from settle_problem(turn, held, again)
+        return Queued()
+    yield from finish_subtasks(turn, [(held, "")], SubtaskState.SUCCEEDED)
+    yield from go_on(turn, project)
+    return Queued()
+
+
 def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None]:
     """Begin another attempt, or fail the subtask and what hangs on it.
 
@@ -148,14 +185,14 @@ def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None
         Fenced: the claim is not held any more.
     """
     rows = yield Query(
-        "SELECT task_id, attempt, max_attempts, deadline_at - NOW_US(), max_model_calls "
-        "FROM subtasks "
+        "SELECT task_id, attempt, max_attempts, deadline_at - NOW_US(), max_model_calls, "
+        "project_id, workspace FROM subtasks "
         "WHERE id = $1 AND claim = $2 AND owner = $3 AND status = 'running' FOR UPDATE",
         (held.subtask_id, held.claim, held.owner),
     )
     if not rows:
         raise Fenced(f"the claim on {held.subtask_id} is not held any more")
-    task_id, attempt, max_attempts, left_us, most_calls = rows[0]
+    task_id, attempt, max_attempts, left_us, most_calls, *_ = rows[0]
     delay_us = int(_pause_seconds(attempt, problem) * 1_000_000)
     again = problem.again and attempt < max_attempts and delay_us < left_us
     if again and not (yield from _is_out_of_calls(held, problem, most_calls)):
@@ -166,6 +203,8 @@ def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None
             error=problem.error(task_id),
             new_generation=problem.own_making,
         )
+        if task_id:
+            yield from consider_stall(turn, Subject(rows[0][5], rows[0][6]))
         return
     error = problem.error(task_id)
     for row in (yield from finish_subtasks(turn, [(held, None)], SubtaskState.FAILED, error)):
@@ -198,11 +237,15 @@ def fail_what_hangs_on(turn: Turn, row: Row, error: dict[str, Json]) -> Transact
         return
     subject = subject_of(row)
     project = Subject(subject.project_id, subject.workspace)
+    if row[5] == SubtaskKind.REPLAN:
+        yield from go_on(turn, project)
+        return
     if not subject.task_id:
         yield from move_project(turn, project, ProjectState.FAILED, "project.failed", error=error)
         return
     for _, _, node, key, _ in (yield from finish_tasks(turn, [subject], TaskState.FAILED, error)):
         yield from advance_past_failure(turn, project, node, key)
+        yield from consider_replan(turn, project, str(error["code"]))
 
 
 def _finish_document(
@@ -237,11 +280,4 @@ def _accept_plan(
     rows = yield Query("SELECT auto_execute FROM projects WHERE id = $1", (project.project_id,))
     if not (moved and rows[0][0]):
         return Queued()
-    return (yield from start(turn, project, share))
-
-
-def start(turn: Turn, project: Subject, share: Share = NO_SHARE) -> Transaction[Queued]:
-    """Move a planned project to running and queue what is ready."""
-    yield from move_project(turn, project, ProjectState.RUNNING, "project.started")
-    ready = yield from ready_tasks(project.project_id)
-    return (yield from queue_tasks(turn, ready, share))
+    return (yield from start_unless_asked(turn, project, share))

@@ -66,7 +66,7 @@ def _mend(turn: Turn, *, project_id: str, still_us: int) -> Transaction[None]:
         yield from end_project(turn, project, total=total, well=well)
         return
     moved = yield from _end_tasks(turn, project)
-    yield from recount(project_id)
+    yield from recount(turn, project)
     queued = yield from queue_tasks(turn, (yield from ready_tasks(project_id)))
     if not (moved or queued.waiting or queued.taken):
         yield from _give_up(turn, project, "none of its open tasks can become ready")
@@ -74,7 +74,9 @@ def _mend(turn: Turn, *, project_id: str, still_us: int) -> Transaction[None]:
 
 def _count_anew(project_id: str) -> Transaction[Counter[TaskState]]:
     """Set a project's counters from its tasks; return how many are in each state."""
-    rows = yield Query("SELECT status FROM tasks WHERE project_id = $1", (project_id,))
+    rows = yield Query(
+        "SELECT status FROM tasks WHERE project_id = $1 AND node >= 0", (project_id,)
+    )
     states = Counter(TaskState(row[0]) for row in rows)
     yield Query(
         "UPDATE projects SET tasks_open = $2, tasks_succeeded = $3 WHERE id = $1",

@@ -1,21 +1,33 @@
-"""What a person may do to a project's run: execute, cancel, retry."""
+"""What a person may do to a project's run: execute, pause, resume, cancel, retry, replan."""
 
-from collections.abc import Sequence
+from typing import Final
 
 from nexus.domain.graph import Edge, Graph, Progress
 from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState, TaskState, check_project_move
-from nexus.errors import Conflict
+from nexus.errors import Conflict, PreconditionFailed
 from nexus.models.writing import Many, Query, Transaction
+from nexus.orchestrator.advancing import settle_project
+from nexus.orchestrator.amending import Amendment, amend_plan
 from nexus.orchestrator.asking import expire_approvals
 from nexus.orchestrator.creating import lock_project
 from nexus.orchestrator.planting import ready_tasks
 from nexus.orchestrator.queueing import announce_project, queue_planning, queue_tasks
-from nexus.orchestrator.settling import start
+from nexus.orchestrator.replanning import is_being_amended, plan_anew, queue_replan
+from nexus.orchestrator.starting import start
 from nexus.orchestrator.transitions.projects import move_project
-from nexus.orchestrator.transitions.subtasks import cancel_subtasks
-from nexus.orchestrator.transitions.tasks import cancel_tasks, reset_tasks
+from nexus.orchestrator.transitions.subtasks import (
+    cancel_amendment,
+    cancel_subtasks,
+    forget_announcements,
+    give_time_back,
+)
+from nexus.orchestrator.transitions.tasks import cancel_tasks, reset_tasks, skip_tasks
+from nexus.orchestrator.transitions.waiting import resume_project
 from nexus.orchestrator.turn import Subject, Turn
+
+REPLANNED: Final = ("planned", "running", "waiting", "failed", "cancelled")
+EDITED: Final = ("planned", "paused", "failed")
 
 
 def execute(turn: Turn, workspace: str, project_id: str) -> Transaction[int]:
@@ -31,7 +43,9 @@ def execute(turn: Turn, workspace: str, project_id: str) -> Transaction[int]:
             code="illegal_transition",
             hint="execute starts a planned project; POST /projects/{id}/retry runs a failed one again",
         )
-    queued = yield from start(turn, Subject(project_id, workspace))
+    project = Subject(project_id, workspace)
+    yield from expire_approvals(turn, project)  # of the plan: this is the answer
+    queued = yield from start(turn, project)
     return len(queued.waiting)
 
 
@@ -48,6 +62,41 @@ def cancel(turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
     yield from cancel_subtasks(turn, project)
     yield from cancel_tasks(turn, project)
     yield from move_project(turn, project, ProjectState.CANCELLED, "project.cancelled")
+
+
+def pause(turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
+    """Let running attempts finish and begin nothing new.
+
+    Raises:
+        Conflict: it neither runs nor waits.
+    """
+    status, *_ = yield from lock_project(workspace, project_id)
+    check_project_move(ProjectState(status), ProjectState.PAUSED, "pause")
+    project = Subject(project_id, workspace)
+    yield from forget_announcements(project_id)
+    yield from move_project(turn, project, ProjectState.PAUSED, "project.paused")
+
+
+def resume(turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectState]:
+    """Let a paused project go on; return its new state.
+
+    Raises:
+        Conflict: it is not paused.
+    """
+    status, *_ = yield from lock_project(workspace, project_id)
+    if status != ProjectState.PAUSED:
+        raise Conflict(
+            f"cannot resume a project that is {status}",
+            code="illegal_transition",
+            hint="only a paused project is resumed",
+        )
+    project = Subject(project_id, workspace)
+    yield from give_time_back(project_id)
+    yield from move_project(turn, project, ProjectState.RUNNING, "project.resumed")
+    yield from settle_project(turn, project)
+    yield from announce_project(turn, project_id)
+    rows = yield Query("SELECT status FROM projects WHERE id = $1", (project_id,))
+    return ProjectState(rows[0][0])
 
 
 def retry(turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectState]:
@@ -76,7 +125,7 @@ def retry(turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectSta
 
 def _reopen(turn: Turn, project: Subject) -> Transaction[None]:
     rows = yield Query(
-        "SELECT count(*) FROM tasks WHERE project_id = $1 AND status <> 'succeeded'",
+        "SELECT count(*) FROM tasks WHERE project_id = $1 AND node >= 0 AND status <> 'succeeded'",
         (project.project_id,),
     )
     reopened: Json = rows[0][0]
@@ -85,15 +134,80 @@ def _reopen(turn: Turn, project: Subject) -> Transaction[None]:
     yield Query(
         "UPDATE projects SET tasks_open = $2 WHERE id = $1", (project.project_id, rows[0][0])
     )
-    yield from recount(project.project_id)
+    yield from recount(turn, project)
     ready = yield from ready_tasks(project.project_id)
     yield from queue_tasks(turn, ready)
+    yield from settle_project(turn, project)
 
 
-def recount(project_id: str) -> Transaction[None]:
-    """Set every node's counter from the states of the tasks: once a retry, never on the hot path."""
+def replan(turn: Turn, workspace: str, project_id: str, comment: str | None) -> Transaction[None]:
+    """Let the ManagerAgent amend what is left of a project's plan; finished work is kept.
+
+    Raises:
+        Conflict: it has no plan, is paused, has succeeded, or is being amended already.
+    """
+    status, plan_version, _ = yield from lock_project(workspace, project_id)
+    project = Subject(project_id, workspace)
+    if not plan_version or status not in REPLANNED:
+        raise Conflict(
+            f"cannot replan a project that is {status}",
+            code="illegal_transition",
+            hint=f"only one that is {', '.join(REPLANNED)} is replanned",
+        )
+    if (yield from is_being_amended(project_id)):
+        raise Conflict(
+            "the plan of this project is being amended already",
+            code="already_replanning",
+            hint="wait for project.replanned in its events, then look at the plan",
+        )
+    if status == ProjectState.PLANNED:
+        yield from expire_approvals(turn, project)
+        yield from plan_anew(turn, project, plan_version, comment)
+    elif status == ProjectState.WAITING:
+        yield from resume_project(turn, project)
+    elif status in (ProjectState.FAILED, ProjectState.CANCELLED):
+        yield from move_project(turn, project, ProjectState.RUNNING, "project.retried", tasks=0)
+        yield from recount(turn, project)
+        yield from queue_tasks(turn, (yield from ready_tasks(project_id)))
+    yield from queue_replan(turn, project, "requested", comment)
+
+
+def edit_plan(
+    turn: Turn, workspace: str, project_id: str, new: Amendment, expected: int | None
+) -> Transaction[int]:
+    """Put a plan of a person's in the place of a project's; return its version.
+
+    Raises:
+        Conflict: the project is not planned, paused or failed.
+        PreconditionFailed: its plan is not of the version `expected`.
+        InvalidInput: it changes what is finished.
+    """
+    status, plan_version, _ = yield from lock_project(workspace, project_id)
+    if status not in EDITED or not plan_version:
+        raise Conflict(
+            f"cannot change the plan of a project that is {status}",
+            code="illegal_transition",
+            hint="pause it first" if status in ("running", "waiting") else "it has no such plan",
+        )
+    if expected not in (None, plan_version):
+        raise PreconditionFailed(
+            f"the plan is at version {plan_version}, not {expected}",
+            hint="read it again, and change what is there now",
+        )
+    project = Subject(project_id, workspace)
+    yield from cancel_amendment(turn, project)
+    return (yield from amend_plan(turn, project, new))
+
+
+def recount(turn: Turn, project: Subject) -> Transaction[None]:
+    """Set every node's counter from the states of the tasks, and skip what those leave nothing for.
+
+    Once a retry, never on the hot path.
+    """
+    project_id = project.project_id
     states = yield Query(
-        "SELECT status, key FROM tasks WHERE project_id = $1 ORDER BY node", (project_id,)
+        "SELECT status, key, id FROM tasks WHERE project_id = $1 AND node >= 0 ORDER BY node",
+        (project_id,),
     )
     nodes = yield Query("SELECT count(*) FROM nodes WHERE project_id = $1", (project_id,))
     edges = yield Query(
@@ -104,8 +218,12 @@ def recount(project_id: str) -> Transaction[None]:
         nodes[0][0] - len(states),
         tuple(Edge(row[0], row[1], bool(row[2])) for row in edges),
     )
-    blocked: Sequence[int] = Progress(graph, [TaskState(row[0]) for row in states]).blocked_by()
+    progress = Progress(graph, [TaskState(row[0]) for row in states])
+    culprit = progress.culprit()
+    skipped = [states[node][2] for node in progress.settle_skips()]
+    if skipped:
+        yield from skip_tasks(turn, project, skipped, culprit)
     yield Many(
         "UPDATE nodes SET blocked_by = $3 WHERE project_id = $1 AND node = $2",
-        [(project_id, node, count) for node, count in enumerate(blocked)],
+        [(project_id, node, count) for node, count in enumerate(progress.blocked_by())],
     )

@@ -118,6 +118,12 @@ class Turn:
         shown[before] -= number
         shown[then] += number
 
+    def forget_counts(self, project_id: str) -> None:
+        """Count no task of a project that has moved so far: its tasks are being counted anew."""
+        self._shown = {key: one for key, one in self._shown.items() if key[0] != project_id}
+        tally = self.tally(project_id)
+        tally.ended = tally.well = 0
+
     def take_counts(self) -> list[tuple[str | int, ...]]:
         """Hand over what is to be added: project, phase, and a number for each of `SHOWN`."""
         shown, self._shown = self._shown, {}

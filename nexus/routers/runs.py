@@ -1,4 +1,4 @@
-"""/projects/{id}/execute, cancel, retry: set a project in motion, stop it, take it up again."""
+"""/projects/{id}/execute, pause, resume, cancel, retry: set a project in motion, stop it, take it up again."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -24,6 +24,34 @@ async def execute_project(
     """Run a planned project: what it can begin with is queued at once. 409 unless `planned`."""
     promise = once(request, caller, idempotency_key, "")
     return send_answer(await runs.execute_project(parts.engine, caller, project_id, promise))
+
+
+@router.post("/projects/{project_id}/pause", status_code=202, response_model=Moved)
+async def pause_project(
+    request: Request,
+    caller: Operator,
+    parts: Opened,
+    project_id: str,
+    _body: NoFields | None = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Begin nothing new of a project; what runs may finish. 409 unless it runs or waits."""
+    promise = once(request, caller, idempotency_key, "")
+    return send_answer(await runs.pause_project(parts.engine, caller, project_id, promise))
+
+
+@router.post("/projects/{project_id}/resume", status_code=202, response_model=Moved)
+async def resume_project(
+    request: Request,
+    caller: Operator,
+    parts: Opened,
+    project_id: str,
+    _body: NoFields | None = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Let a paused project go on. 409 unless it is `paused`."""
+    promise = once(request, caller, idempotency_key, "")
+    return send_answer(await runs.resume_project(parts.engine, caller, project_id, promise))
 
 
 @router.post("/projects/{project_id}/cancel", status_code=202, response_model=Moved)

@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
 from nexus.domain.plan import Plan
 from nexus.schemas.lists import PageParams
@@ -52,6 +52,12 @@ class ProjectCreate(Request):
         Annotated[list[Annotated[str, StringConstraints(max_length=40)]], Field(max_length=1_000)]
         | None
     ) = Field(None, description="Which documents are at hand; null: all of the workspace.")
+    approvals: Literal["none", "unsafe", "outward", "all"] = Field(
+        "outward",
+        description="What needs a person's approval: nothing; every unsafe tool call; such calls "
+        "once a task has read what strangers may have written; every call with an effect, and "
+        "the plan.",
+    )
     metadata: Metadata = Field(default_factory=dict)
 
 
@@ -121,6 +127,30 @@ class PlanShown(Reply):
     version: int
     plan: Plan
     estimate: dict[str, JsonValue] | None = None
+
+
+class PlanEdit(Request):
+    """A plan in the place of the present one: alone, or as `GET` shows it."""
+
+    plan: Plan
+    version: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None, description="The version it was made from; 412 if that is not the newest."
+    )
+    estimate: JsonValue = Field(None, description="As it was shown; it is made anew.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alone(cls, given: Any) -> Any:
+        """Take a bare plan document for what it is."""
+        return {"plan": given} if isinstance(given, dict) and "phases" in given else given
+
+
+class Replan(Request):
+    """What the manager agent is told when it amends a plan."""
+
+    comment: Annotated[
+        str | None, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000)
+    ] = Field(None, description="What should be different.")
 
 
 class Started(Reply):

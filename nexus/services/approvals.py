@@ -13,7 +13,7 @@ from nexus.models.database import Database
 from nexus.models.projects import Approval as ApprovalRow
 from nexus.models.work import JournalRecord
 from nexus.models.writing import Query, Transaction
-from nexus.orchestrator.asking import Decision
+from nexus.orchestrator.deciding import Decision
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.turn import Turn
 from nexus.schemas.approvals import (

@@ -63,7 +63,12 @@ def _sinks(project_id: str) -> Any:
     return (
         select(TaskRow.id, TaskRow.key, TaskRow.title, TaskRow.agent, SubtaskRow.output)
         .join(SubtaskRow, SubtaskRow.id == TaskRow.subtask_id)
-        .where(TaskRow.project_id == project_id, TaskRow.status == TaskState.SUCCEEDED, ~feeds)
+        .where(
+            TaskRow.project_id == project_id,
+            TaskRow.node >= 0,
+            TaskRow.status == TaskState.SUCCEEDED,
+            ~feeds,
+        )
         .order_by(TaskRow.node)
     )
 
@@ -71,7 +76,11 @@ def _sinks(project_id: str) -> Any:
 def _undelivered(project_id: str) -> Any:
     return (
         select(TaskRow.id, TaskRow.key, TaskRow.title, TaskRow.status, TaskRow.error)
-        .where(TaskRow.project_id == project_id, TaskRow.status != TaskState.SUCCEEDED)
+        .where(
+            TaskRow.project_id == project_id,
+            TaskRow.node >= 0,
+            TaskRow.status != TaskState.SUCCEEDED,
+        )
         .order_by(TaskRow.node)
     )
 

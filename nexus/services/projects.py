@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import or_, select
 
+from nexus.domain.consent import Policy
 from nexus.domain.text import shorten
 from nexus.errors import FieldProblem, InvalidInput, NotFound, ServiceMissing, TransientFailure
 from nexus.memory.notes import Notes
@@ -53,6 +54,7 @@ async def create_project(
         model=wanted.model,
         document_ids=None if wanted.document_ids is None else tuple(wanted.document_ids),
         metadata=dict(wanted.metadata),
+        approvals=Policy(wanted.approvals),
     )
 
     def act(turn: Turn) -> Transaction[Answer]:

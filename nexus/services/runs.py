@@ -1,4 +1,4 @@
-"""A project's run: execute, cancel, retry, each once per Idempotency-Key."""
+"""A project's run: execute, pause, resume, cancel, retry, each once per Idempotency-Key."""
 
 from collections.abc import Callable
 
@@ -38,6 +38,28 @@ async def cancel_project(
         Conflict: it has ended already.
     """
     return await _move(engine, (caller.workspace, project_id), engine.cancel, once)
+
+
+async def pause_project(
+    engine: WorkflowEngine, caller: Caller, project_id: str, once: Once
+) -> Answer:
+    """Begin nothing new; what runs may finish.
+
+    Raises:
+        Conflict: it neither runs nor waits.
+    """
+    return await _move(engine, (caller.workspace, project_id), engine.pause, once)
+
+
+async def resume_project(
+    engine: WorkflowEngine, caller: Caller, project_id: str, once: Once
+) -> Answer:
+    """Let a paused project go on.
+
+    Raises:
+        Conflict: it is not paused.
+    """
+    return await _move(engine, (caller.workspace, project_id), engine.resume, once)
 
 
 async def retry_project(

@@ -28,11 +28,13 @@ SHOWN: Final = (
     "'finished_at', RFC3339(t.finished_at)) FROM {tasks} "
     "LEFT JOIN subtasks s ON s.id = t.subtask_id"
 )
-ALL: Final = SHOWN.format(tasks="tasks t") + " WHERE t.project_id = $1 ORDER BY t.node"
+ALL: Final = (
+    SHOWN.format(tasks="tasks t") + " WHERE t.project_id = $1 AND t.node >= 0 ORDER BY t.node"
+)
 # From the named ones to their rows: without statistics PostgreSQL would compare all with all.
 CHANGED: Final = SHOWN.format(
     tasks="(SELECT DISTINCT task_id FROM events WHERE project_id = $1 "
-    "AND seq > CAST($2 AS BIGINT)) AS named JOIN tasks t ON t.id = named.task_id"
+    "AND seq > CAST($2 AS BIGINT)) AS named JOIN tasks t ON t.id = named.task_id AND t.node >= 0"
 )
 
 

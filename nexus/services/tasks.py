@@ -46,7 +46,7 @@ async def list_tasks(
         NotFound: unknown project, or another workspace's.
     """
     at = Cursor.read(page.cursor)
-    condition = TaskRow.project_id == project_id
+    condition = (TaskRow.project_id == project_id) & (TaskRow.node >= 0)
     if at:
         condition &= TaskRow.node > at.number
     async with reading(database) as session:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from nexus.tools.builtin import code, files, recall, tables, web
-from nexus.tools.spec import ToolSpec, registered, tool
+from nexus.tools.builtin import code, files, people, recall, tables, web
+from nexus.tools.spec import Caution, ToolSpec, registered, tool
 
-__all__ = ["BUILTIN", "ToolSpec", "plugin_tools", "tool", "tools"]
+__all__ = ["BUILTIN", "Caution", "ToolSpec", "plugin_tools", "tool", "tools"]
 
 BUILTIN = (
     code.run_python,
@@ -20,6 +20,7 @@ BUILTIN = (
     tables.profile_table,
     tables.query_table,
     tables.draw_chart,
+    people.ask_person,
 )
 
 

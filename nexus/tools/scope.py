@@ -14,6 +14,7 @@ from nexus.tools.searcher import Searcher
 
 if TYPE_CHECKING:
     from nexus.memory.store import Memory
+    from nexus.tools.guard import Guard
     from nexus.tools.mcp.servers import McpServers
     from nexus.tools.spec import ToolSpec
 
@@ -44,6 +45,7 @@ class ToolScope:
     """Where a tool call happens. `document_ids`: what searches are limited to, None for all.
 
     Tools add the files they write to `made`, which is of one call. `agent` is who calls.
+    `guard` says which calls a person has to allow; without one all may be made.
     """
 
     workspace: str
@@ -53,3 +55,4 @@ class ToolScope:
     equipment: Equipment
     made: list[MadeFile] = field(default_factory=list)
     agent: str = ""
+    guard: "Guard | None" = None

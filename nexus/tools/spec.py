@@ -8,6 +8,7 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -28,6 +29,16 @@ _KEY: Final = "idempotency_key"
 registered: dict[str, "ToolSpec"] = {}
 
 
+class Caution(StrEnum):
+    """What makes a tool more than its effect says."""
+
+    NONE = "none"
+    OUTSIDE = "outside"  # what it returns strangers may have written; it opens its `url`
+    STORED = "stored"  # so may be what it returns, but no address in it is to be trusted
+    MARKED = "marked"  # each call needs a person's approval
+    ASKS = "asks"  # it is never called: a person's answer is its result
+
+
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
     """A tool as agents are granted it; `schema` is the JSON schema of its arguments."""
@@ -39,6 +50,7 @@ class ToolSpec:
     arguments: type[BaseModel] = field(repr=False)
     function: ToolFunction = field(repr=False)
     wants_key: bool = False
+    caution: Caution = Caution.NONE
 
     async def call(self, scope: ToolScope, arguments: Mapping[str, Json], key: str) -> Json:
         """Check `arguments` and run the tool.
@@ -51,13 +63,18 @@ class ToolSpec:
         Raises:
             ToolRefused: the arguments are wrong, or the tool will not do this; for the model.
         """
-        values = self._checked(arguments)
+        values = self.check(arguments)
         if self.wants_key:
             values[_KEY] = key
         result = await self.function(scope, **values)
         return self._as_json(result)
 
-    def _checked(self, arguments: Mapping[str, Json]) -> dict[str, Any]:
+    def check(self, arguments: Mapping[str, Json]) -> dict[str, Any]:
+        """Return the arguments by name, checked.
+
+        Raises:
+            ToolRefused: they are wrong; for the model.
+        """
         try:
             text = json.dumps(dict(arguments), allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
@@ -87,19 +104,21 @@ class ToolSpec:
         return result
 
 
-def tool(*, effect: Effect = Effect.READ) -> Callable[[F], F]:
+def tool(*, effect: Effect = Effect.READ, caution: Caution = Caution.NONE) -> Callable[[F], F]:
     """Register an `async def name(scope, ...)` as a tool; its docstring is what models read.
 
     Args:
         effect: what an interrupted call may do when it is met again. A parameter named
             `idempotency_key` receives the call's stable key and is not shown to models.
+        caution: `Caution.MARKED` has a person approve of every call, `Caution.OUTSIDE` says
+            that strangers may have written what it returns.
 
     Raises:
         Misconfigured: the function cannot be a tool, or its name is taken.
     """
 
     def register(function: F) -> F:
-        spec = _spec_of(function, effect)
+        spec = _spec_of(function, effect, caution)
         if spec.name in registered:
             raise Misconfigured(
                 f"there are two tools named {spec.name!r}",
@@ -111,7 +130,7 @@ def tool(*, effect: Effect = Effect.READ) -> Callable[[F], F]:
     return register
 
 
-def _spec_of(function: ToolFunction, effect: Effect) -> ToolSpec:
+def _spec_of(function: ToolFunction, effect: Effect, caution: Caution) -> ToolSpec:
     name = getattr(function, "__name__", "")
     if not inspect.iscoroutinefunction(function):
         raise Misconfigured(f"the tool {name!r} is not an `async def` function")
@@ -130,6 +149,7 @@ def _spec_of(function: ToolFunction, effect: Effect) -> ToolSpec:
         arguments=arguments,
         function=function,
         wants_key=any(parameter.name == _KEY for parameter in parameters),
+        caution=caution,
     )
 
 

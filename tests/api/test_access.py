@@ -14,7 +14,7 @@ from nexus.main import create_app
 from nexus.routers.guards.keys import OPEN_PATHS
 from nexus.services.keyring import Keyring
 from nexus.settings import Settings
-from tests.api.client import Client, client_for
+from tests.api.client import Client, client_for, plan_of
 from tests.api.interrupted import interrupt
 
 ALL_SCOPES = ["read", "write", "execute", "approve", "admin"]
@@ -37,8 +37,12 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("PATCH", "/projects/{project_id}"): Route("write", {"name": "Other"}),
     ("DELETE", "/projects/{project_id}"): Route("write"),
     ("POST", "/projects/{project_id}/execute"): Route("execute"),
+    ("POST", "/projects/{project_id}/pause"): Route("execute"),
+    ("POST", "/projects/{project_id}/resume"): Route("execute"),
     ("POST", "/projects/{project_id}/cancel"): Route("execute"),
     ("POST", "/projects/{project_id}/retry"): Route("execute"),
+    ("POST", "/projects/{project_id}/replan"): Route("execute"),
+    ("PUT", "/projects/{project_id}/plan"): Route("write", plan_of("page")),
     ("GET", "/projects/{project_id}/plan"): Route("read"),
     ("GET", "/projects/{project_id}/progress"): Route("read"),
     ("GET", "/projects/{project_id}/events"): Route("read"),

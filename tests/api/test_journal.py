@@ -8,8 +8,9 @@ from fastapi import FastAPI
 from nexus.domain.seam import Call, CallKind, Json, Recorded
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.hand import Hand
-from nexus.orchestrator.journal import Journal, JournalSeam
+from nexus.orchestrator.journal import JournalSeam
 from nexus.orchestrator.membership import join
+from nexus.orchestrator.records import Journal
 from nexus.orchestrator.value_files import ROW_BYTES, ValueFiles, folder_of_values
 from nexus.wiring import Parts
 from tests.api.client import Client

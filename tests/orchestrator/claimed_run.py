@@ -10,8 +10,9 @@ from nexus.models.work import JournalRecord
 from nexus.orchestrator.claiming import Claimed, release_all
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.hand import Hand
-from nexus.orchestrator.journal import JournalSeam, read_journal
+from nexus.orchestrator.journal import JournalSeam
 from nexus.orchestrator.membership import join
+from nexus.orchestrator.records import read_journal
 from nexus.orchestrator.value_files import ValueFiles
 from tests.support.acts import claim
 from tests.support.rig import Rig, plan, task

@@ -24,4 +24,5 @@ def check_project(ledger: Ledger, project_id: str) -> None:
         rows("SELECT * FROM phases WHERE project_id = ?"),
         rows("SELECT * FROM approvals WHERE project_id = ?"),
     )
-    assert list(differences(history)) == []
+    wrong = list(differences(history))
+    assert not wrong, wrong

@@ -8,13 +8,14 @@ from sqlalchemy import select
 from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded
 from nexus.errors import Fenced
 from nexus.models.projects import Approval
-from nexus.orchestrator.asking import Decision
 from nexus.orchestrator.claiming import Claimed, release_all
+from nexus.orchestrator.deciding import Decision
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.hand import Hand as WorkerHand
-from nexus.orchestrator.journal import JournalSeam, read_journal
+from nexus.orchestrator.journal import JournalSeam
 from nexus.orchestrator.membership import join
 from nexus.orchestrator.queueing import Share
+from nexus.orchestrator.records import read_journal
 from nexus.orchestrator.settling import Outcome
 from nexus.orchestrator.value_files import ValueFiles
 from tests.support.acts import claim, settle

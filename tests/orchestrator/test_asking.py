@@ -8,7 +8,8 @@ import pytest
 
 from nexus.domain.seam import CallKind
 from nexus.errors import Conflict, Fenced, NotFound, PermanentFailure
-from nexus.orchestrator.asking import Decision, ask, renew
+from nexus.orchestrator.asking import ask, renew
+from nexus.orchestrator.deciding import Decision
 from tests.orchestrator.hand import Hand, Killed
 from tests.support.rig import Rig, plan, task
 from tests.support.waiting import until

@@ -1,10 +1,9 @@
 """Any order of acts, claims, outcomes, deaths and zombies keeps the tables and the history true."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -43,7 +42,7 @@ from nexus.orchestrator.value_files import Kept
 from tests.domain.plans import AGENTS, plan_documents
 from tests.orchestrator.bench import Ledger, empty_database
 from tests.orchestrator.folding import check_project
-from tests.support.acts import claim, settle
+from tests.support.acts import ACTS, claim, settle
 
 WORKERS = ("wrk_a", "wrk_b")
 LEASE_SECONDS = 15.0
@@ -83,24 +82,14 @@ class Engine(RuleBasedStateMachine):
         self.projects.append(made)
 
     @precondition(lambda self: self.projects)
-    @rule(which=pick, act=st.sampled_from(["execute", "cancel", "retry", "delete"]))
+    @rule(which=pick, act=st.sampled_from(list(ACTS)))
     def steer(self, which: int, act: str) -> None:
         project_id = self.projects[which % len(self.projects)]
         status = self.status(project_id)
-        legal = {
-            "execute": status == "planned",
-            "cancel": status in ("planning", "planned", "running", "waiting"),
-            "retry": status in ("failed", "cancelled"),
-            "delete": status not in ("planning", "running", "waiting"),
-        }[act]
-        acts: dict[str, Callable[..., Any]] = {
-            "execute": steering.execute,
-            "cancel": steering.cancel,
-            "retry": steering.retry,
-            "delete": lambda turn, *place: creating.delete_project(*place),
-        }
+        sources, move = ACTS[act]
+        legal = status in sources
         try:
-            self.ledger.run(lambda turn: acts[act](turn, "default", project_id))
+            self.ledger.run(lambda turn: move(turn, "default", project_id))
         except Conflict:
             assert not legal
             return
@@ -209,7 +198,9 @@ class Engine(RuleBasedStateMachine):
         stale = ledger.run(lambda turn: reconciler._stale())
         ledger.run(lambda turn: reconciler._announce(turn, projects, others + stale))
         unknown = ledger.rows(
-            "SELECT 1 FROM subtasks s WHERE status = 'queued' AND run_at <= ? AND NOT EXISTS "
+            "SELECT 1 FROM subtasks s WHERE status = 'queued' AND run_at <= ? AND EXISTS "
+            "(SELECT 1 FROM projects p WHERE p.id = s.project_id AND p.status <> 'paused') "
+            "AND NOT EXISTS "
             "(SELECT 1 FROM subtasks o WHERE o.project_id = s.project_id "
             "AND o.status = 'queued' AND o.announced_at IS NOT NULL)",
             ledger.now,
@@ -240,6 +231,8 @@ class Engine(RuleBasedStateMachine):
         for _ in range(200):
             self.ledger.now += 61_000_000
             self.beat(WORKERS[0])
+            for paused in [at for at in self.projects if self.status(at) == "paused"]:
+                self.ledger.run(partial(steering.resume, workspace="default", project_id=paused))
             self.reconcile()
             self.claim(WORKERS[0], 100)
             for one in self.claims:
@@ -267,8 +260,9 @@ class Engine(RuleBasedStateMachine):
 
 
 def _good(claimed: Claimed) -> Outcome:
-    if claimed.kind is SubtaskKind.PLAN:
-        return Outcome("{}", SMALL_PLAN, compile_plan(SMALL_PLAN, AGENTS))
+    if claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
+        amends = claimed.kind is SubtaskKind.REPLAN
+        return Outcome("{}", SMALL_PLAN, compile_plan(SMALL_PLAN, AGENTS), amends=amends)
     return Outcome("done")
 
 

@@ -18,8 +18,9 @@ from hypothesis.stateful import (
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Call, CallKind, Effect, Recorded
 from nexus.errors import Conflict, Fenced
-from nexus.orchestrator.asking import Decision, ask, decide, renew
+from nexus.orchestrator.asking import ask, renew
 from nexus.orchestrator.claiming import release_all
+from nexus.orchestrator.deciding import Decision, decide
 from nexus.orchestrator.recording import Begin, Done, Intent
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.value_files import Kept

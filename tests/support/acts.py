@@ -1,10 +1,12 @@
-"""One claim and one settlement, written as a worker's desk writes them."""
+"""What a person may do to a run; one claim and one settlement as a worker's desk writes them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from nexus.errors import Fenced
 from nexus.models.writing import Transaction
+from nexus.orchestrator import creating, steering
 from nexus.orchestrator.batch import Claim, Settle, Wish, write_batch
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.material import Recall
@@ -12,6 +14,19 @@ from nexus.orchestrator.queueing import Share
 from nexus.orchestrator.settling import Outcome
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.turn import Turn
+
+ACTS: dict[str, tuple[tuple[str, ...], Callable[..., Any]]] = {
+    "execute": (("planned",), steering.execute),
+    "pause": (("running", "waiting"), steering.pause),
+    "resume": (("paused",), steering.resume),
+    "cancel": (("planning", "planned", "running", "waiting", "paused"), steering.cancel),
+    "retry": (("failed", "cancelled"), steering.retry),
+    "delete": (
+        ("planned", "paused", "succeeded", "failed", "cancelled"),
+        lambda turn, *place: creating.delete_project(*place),
+    ),
+}
+"""What a person may do, and from which states."""
 
 
 def claim(turn: Turn, worker_id: str, subtask_ids: Sequence[str]) -> Transaction[list[Claimed]]:

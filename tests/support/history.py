@@ -4,6 +4,7 @@ The state machine over the engine and the history checker of the chaos suite bot
 Every function yields a sentence for each thing that is wrong.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,7 +19,6 @@ PROJECT_FOLDS: Final = {
     "created": "planning",
     "started": "running",
     "resumed": "running",
-    "replanned": "planned",
 }
 TASK_FOLDS: Final = {"started": "running", "reset": "pending"}
 SUBTASK_FOLDS: Final = {"started": "running", "retrying": "queued", "released": "queued"}
@@ -41,6 +41,11 @@ class History:
     def id(self) -> str:
         return str(self.project["id"])
 
+    @property
+    def planned(self) -> Sequence[Row]:
+        """The tasks of the newest plan, by node."""
+        return [task for task in self.tasks if task["node"] >= 0]
+
 
 @dataclass
 class Folded:
@@ -58,13 +63,20 @@ class Folded:
         if what == "project":
             self.has_plan |= how == "planned"
             again = "running" if self.has_plan else "planning"
-            self.project = again if how == "retried" else PROJECT_FOLDS.get(how, how)
+            told = {"retried": again, "replanned": _data(event).get("status")}
+            self.project = told.get(how) or PROJECT_FOLDS.get(how, how)
         elif what == "task":
             self.tasks[event["task_id"]] = TASK_FOLDS.get(how, how)
         elif what == "subtask" and how != "superseded":
             self.subtasks[event["subtask_id"]] = SUBTASK_FOLDS.get(how, how)
             if how == "started":
                 self.attempts[event["subtask_id"]] = event["attempt"]
+
+
+def _data(event: Row) -> Mapping[str, Any]:
+    kept = event["data"]
+    data: Mapping[str, Any] = json.loads(kept) if isinstance(kept, str) else kept
+    return data
 
 
 def differences(history: History) -> Iterator[str]:
@@ -120,7 +132,7 @@ def _compare(what: str, told: Mapping[str, str], rows: Sequence[Row]) -> Iterato
 
 def differences_of_counters(history: History) -> Iterator[str]:
     """The project's counters are those of its tasks; it is over when they are."""
-    project, tasks = history.project, history.tasks
+    project, tasks = history.project, history.planned
     still_open = sum(task["status"] not in TASK_TERMINAL for task in tasks)
     succeeded = sum(task["status"] == "succeeded" for task in tasks)
     counted = {"tasks_total": len(tasks), "tasks_open": still_open, "tasks_succeeded": succeeded}
@@ -128,7 +140,11 @@ def differences_of_counters(history: History) -> Iterator[str]:
         if project[name] != count:
             yield f"{name} is {project[name]}, and {count} when counted"
     is_over = project["status"] in PROJECT_TERMINAL
-    if tasks and is_over != (still_open == 0):
+    # What runs when a project is paused may be its last: it ends when it is resumed.
+    # A failed project's plan may be edited: what is new begins when it is retried.
+    is_edited = project["status"] == "failed" and project["plan_version"] > 1
+    moves = project["status"] != "paused" and not is_edited
+    if tasks and moves and is_over != (still_open == 0) and not _is_amended(history):
         yield f"the project is {project['status']} with {still_open} open tasks"
     if (project["finished_at"] is not None) != is_over:
         yield f"the project is {project['status']} and finished_at is {project['finished_at']}"
@@ -136,10 +152,14 @@ def differences_of_counters(history: History) -> Iterator[str]:
         yield f"the project succeeded with {succeeded} of {len(tasks)} tasks"
 
 
+def _is_amended(history: History) -> bool:
+    return any(one["kind"] == "replan" and one["status"] in OPEN for one in history.subtasks)
+
+
 def differences_of_phases(history: History) -> Iterator[str]:
     """A phase's counts are those of its tasks."""
     counted: dict[tuple[str, str], int] = {}
-    for task in history.tasks:
+    for task in history.planned:
         is_queued = task["status"] == "pending" and task["subtask_id"] is not None
         place = (task["phase"], "queued" if is_queued else task["status"])
         counted[place] = counted.get(place, 0) + 1
@@ -207,7 +227,7 @@ def _differences_of_open_work(history: History) -> Iterator[str]:
     if project["status"] in (*PROJECT_TERMINAL, "planned"):
         if at_work:
             yield f"the project is {project['status']} with {len(at_work)} subtasks at work"
-    elif not at_work:
+    elif not at_work and project["status"] != "paused":
         yield f"the project is {project['status']} and waits for nothing"
     current = {task["subtask_id"] for task in history.tasks}
     if any(one["id"] not in current for one in at_work if one["kind"] == "work"):
@@ -217,15 +237,15 @@ def _differences_of_open_work(history: History) -> Iterator[str]:
 def graph_of(history: History) -> Graph:
     """Build the graph that is stored for a project."""
     return Graph(
-        tuple(task["key"] for task in history.tasks),
-        len(history.nodes) - len(history.tasks),
+        tuple(task["key"] for task in history.planned),
+        len(history.nodes) - len(history.planned),
         tuple(Edge(e["source"], e["target"], bool(e["data"])) for e in history.edges),
     )
 
 
 def differences_of_graph(history: History) -> Iterator[str]:
     """The stored counters hold back exactly what the states of a running project hold back."""
-    tasks, graph = history.tasks, graph_of(history)
+    tasks, graph = history.planned, graph_of(history)
     progress = Progress(graph, [TaskState(task["status"]) for task in tasks])
     if [node["blocked_by"] for node in history.nodes] != progress.blocked_by():
         yield "the nodes' counters are not what the tasks' states hold back"

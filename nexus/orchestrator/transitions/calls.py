@@ -70,6 +70,14 @@ BEGIN: Final = " ".join(
     )
 )
 
+INSERT_ASKED: Final = " ".join(
+    (
+        BEGIN_COLUMNS,
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'asked', 0, 0,",
+        "NOW_US()) ON CONFLICT (subtask_id, number) DO NOTHING",
+    )
+)
+
 FUSED: Final = " ".join(
     (
         "WITH locked AS (SELECT id FROM projects WHERE id IN (SELECT s.project_id FROM",

@@ -1,5 +1,7 @@
 """Moves of projects."""
 
+from typing import Final
+
 from nexus.domain.seam import Json
 from nexus.domain.states import (
     PROJECT_MOVES,
@@ -10,6 +12,8 @@ from nexus.domain.text import dumps
 from nexus.models.writing import Query, Transaction
 from nexus.orchestrator.turn import Subject, Turn
 
+ENDED: Final = frozenset({ProjectState.SUCCEEDED, ProjectState.FAILED})
+
 
 def sources_of(then: ProjectState) -> list[str]:
     """List the states from which a project may become `then`."""
@@ -19,13 +23,18 @@ def sources_of(then: ProjectState) -> list[str]:
 def move_project(
     turn: Turn, subject: Subject, then: ProjectState, event: str, **data: Json
 ) -> Transaction[bool]:
-    """Move a project to `then` from any state that allows it; tell `event` if it moved."""
+    """Move a project to `then` from any state that allows it; tell `event` if it moved.
+
+    It does not end while its plan is being amended.
+    """
     error = data.get("error")
     rows = yield Query(
         "UPDATE projects SET status = $2, error = $3, "
         "started_at = CASE WHEN $4 = 1 THEN COALESCE(started_at, NOW_US()) ELSE started_at END, "
         "finished_at = CASE WHEN $5 = 1 THEN NOW_US() ELSE NULL END "
-        "WHERE id = $1 AND status IN EACH($6) RETURNING id",
+        "WHERE id = $1 AND status IN EACH($6) AND (CAST($7 AS BIGINT) = 0 OR NOT EXISTS "
+        "(SELECT 1 FROM subtasks s WHERE s.project_id = $1 AND s.kind = 'replan' "
+        "AND s.status IN ('queued', 'running', 'waiting'))) RETURNING id",
         (
             subject.project_id,
             then.value,
@@ -33,6 +42,7 @@ def move_project(
             int(then is ProjectState.RUNNING),
             int(then in PROJECT_TERMINAL),
             sources_of(then),
+            int(then in ENDED),
         ),
     )
     if rows:

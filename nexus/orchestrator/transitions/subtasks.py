@@ -7,6 +7,7 @@ from typing import Final
 from nexus.domain.seam import Json
 from nexus.domain.states import (
     SUBTASK_MOVES,
+    SubtaskKind,
     SubtaskState,
 )
 from nexus.domain.text import dumps
@@ -137,7 +138,8 @@ def fail_queued_subtask(turn: Turn, subtask_id: str, error: Json) -> Transaction
     """Fail a subtask whose time is over while it waited in the queue; rows as `finish_subtasks`."""
     rows = yield Query(
         "UPDATE subtasks SET status = 'failed', error = $2, finished_at = NOW_US() "
-        "WHERE id = $1 AND status = 'queued' AND deadline_at < NOW_US() "
+        "WHERE id = $1 AND status = 'queued' AND deadline_at < NOW_US() AND NOT EXISTS "
+        "(SELECT 1 FROM projects p WHERE p.id = project_id AND p.status = 'paused') "
         "RETURNING id, project_id, workspace, task_id, attempt, kind, document_id",
         (subtask_id, dumps(error)),
     )
@@ -159,11 +161,61 @@ def cancel_ingestion(document_id: str) -> Transaction[None]:
 
 def cancel_subtasks(turn: Turn, project: Subject) -> Transaction[None]:
     """Cancel every subtask of a project that is not over."""
+    yield from _cancel(turn, project, list(SubtaskKind))
+
+
+def cancel_amendment(turn: Turn, project: Subject) -> Transaction[None]:
+    """Cancel an amendment of a project's plan that is on its way."""
+    yield from _cancel(turn, project, [SubtaskKind.REPLAN])
+
+
+def _cancel(turn: Turn, project: Subject, kinds: list[SubtaskKind]) -> Transaction[None]:
     rows = yield Query(
         "UPDATE subtasks SET status = 'cancelled', finished_at = NOW_US(), owner = NULL "
-        "WHERE project_id = $1 AND status IN EACH($2) RETURNING id, task_id, attempt",
-        (project.project_id, list(OPEN_SUBTASKS)),
+        "WHERE project_id = $1 AND status IN EACH($2) AND kind IN EACH($3) "
+        "RETURNING id, task_id, attempt",
+        (project.project_id, list(OPEN_SUBTASKS), [kind.value for kind in kinds]),
     )
     for subtask_id, task_id, attempt in sorted(map(tuple, rows)):
         subject = Subject(project.project_id, project.workspace, task_id, subtask_id, attempt)
         turn.tell(subject, "subtask.cancelled")
+
+
+def withdraw_subtasks(turn: Turn, project: Subject, task_ids: Sequence[str]) -> Transaction[None]:
+    """Cancel the queued subtasks of pending tasks, which let go of them. Phases are counted after."""
+    rows = yield Query(
+        "UPDATE subtasks SET status = 'cancelled', finished_at = NOW_US() "
+        "WHERE status = 'queued' AND id IN (SELECT subtask_id FROM tasks "
+        "WHERE id IN EACH($1) AND status = 'pending') RETURNING id, task_id, attempt",
+        (list(task_ids),),
+    )
+    for subtask_id, task_id, attempt in sorted(map(tuple, rows)):
+        subject = Subject(project.project_id, project.workspace, task_id, subtask_id, attempt)
+        turn.tell(subject, "subtask.cancelled")
+    yield Query(
+        "UPDATE tasks SET subtask_id = NULL WHERE id IN EACH($1) AND status = 'pending'",
+        (list(task_ids),),
+    )
+
+
+def forget_announcements(project_id: str) -> Transaction[None]:
+    """Take queued subtasks of a project that pauses for unannounced: workers pass them over."""
+    yield Query(
+        "UPDATE subtasks SET announced_at = NULL WHERE project_id = $1 AND status = 'queued' "
+        "AND announced_at IS NOT NULL",
+        (project_id,),
+    )
+
+
+def give_time_back(project_id: str) -> Transaction[None]:
+    """Move the time limits of what was queued by as long as its project has been paused."""
+    rows = yield Query(
+        "SELECT NOW_US() - at FROM events WHERE project_id = $1 AND type = 'project.paused' "
+        "ORDER BY seq DESC LIMIT 1",
+        (project_id,),
+    )
+    yield Query(
+        "UPDATE subtasks SET deadline_at = deadline_at + $2 WHERE project_id = $1 "
+        "AND status = 'queued' AND deadline_at IS NOT NULL",
+        (project_id, rows[0][0] if rows else 0),
+    )

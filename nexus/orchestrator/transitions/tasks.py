@@ -13,6 +13,7 @@ from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.turn import Subject, Turn
 
 OPEN_TASKS: Final = tuple(s.value for s in TaskState if TaskState.CANCELLED in TASK_MOVES[s])
+REOPENED: Final = [s.value for s in TaskState if TaskState.PENDING in TASK_MOVES[s]]
 
 
 def _first(row: Row) -> int | str:
@@ -114,18 +115,47 @@ def cancel_tasks(turn: Turn, project: Subject) -> Transaction[None]:
     turn.tally(project.project_id).ended += len(rows)
 
 
+def drop_tasks(turn: Turn, project: Subject, task_ids: Sequence[str]) -> Transaction[None]:
+    """Take tasks out of the plan; those that are pending are cancelled. Phases are counted after."""
+    yield Query("UPDATE tasks SET node = -1 WHERE id IN EACH($1)", (list(task_ids),))
+    rows = yield Query(
+        "UPDATE tasks SET status = 'cancelled', finished_at = NOW_US(), subtask_id = NULL "
+        "WHERE id IN EACH($1) AND status = 'pending' RETURNING key, id",
+        (list(task_ids),),
+    )
+    for key, task_id in sorted(map(tuple, rows)):
+        subject = Subject(project.project_id, project.workspace, task_id)
+        turn.tell(subject, "task.cancelled", key=key)
+
+
+def reopen_tasks(turn: Turn, project: Subject, task_ids: Sequence[str]) -> Transaction[None]:
+    """Make tasks pending that did not succeed; they let go of the subtask they had.
+
+    Phases are counted after.
+    """
+    rows = yield Query(
+        "UPDATE tasks SET status = 'pending', error = NULL, finished_at = NULL, "
+        "earlier_subtask_id = COALESCE(subtask_id, earlier_subtask_id), subtask_id = NULL "
+        "WHERE id IN EACH($1) AND status IN EACH($2) RETURNING key, id",
+        (list(task_ids), REOPENED),
+    )
+    for key, task_id in sorted(map(tuple, rows)):
+        subject = Subject(project.project_id, project.workspace, task_id)
+        turn.tell(subject, "task.reset", key=key)
+
+
 def reset_tasks(turn: Turn, project: Subject) -> Transaction[list[str]]:
     """Reopen failed, skipped and cancelled tasks for a retry; return their ids in plan order.
 
     They let go of the subtask they had: a pending task that has one is queued.
     """
-    sources = [now.value for now, moves in TASK_MOVES.items() if TaskState.PENDING in moves]
-    yield from _count("project_id = $1", turn, project.project_id, sources, TaskState.PENDING)
+    whose = "project_id = $1 AND node >= 0"
+    yield from _count(whose, turn, project.project_id, REOPENED, TaskState.PENDING)
     rows = yield Query(
         "UPDATE tasks SET status = 'pending', error = NULL, finished_at = NULL, "
         "earlier_subtask_id = COALESCE(subtask_id, earlier_subtask_id), subtask_id = NULL "
-        "WHERE project_id = $1 AND status IN EACH($2) RETURNING node, id, key",
-        (project.project_id, sources),
+        "WHERE project_id = $1 AND node >= 0 AND status IN EACH($2) RETURNING node, id, key",
+        (project.project_id, REOPENED),
     )
     for _, task_id, key in sorted(rows, key=_first):
         turn.tell(Subject(project.project_id, project.workspace, task_id), "task.reset", key=key)

@@ -60,7 +60,7 @@ def wake_subtask(turn: Turn, subtask_id: str) -> Transaction[bool]:
     project_id, workspace, task_id, attempt, kind = rows[0]
     if not project_id:
         return True
-    yield from _resume_project(turn, Subject(project_id, workspace))
+    yield from resume_project(turn, Subject(project_id, workspace))
     subject = Subject(project_id, workspace, task_id, subtask_id, attempt)
     turn.tell(subject, "subtask.queued", kind=kind)
     tasks = yield Query(
@@ -88,7 +88,7 @@ def rest_project(turn: Turn, project: Subject) -> Transaction[bool]:
     return bool(rows)
 
 
-def _resume_project(turn: Turn, project: Subject) -> Transaction[None]:
+def resume_project(turn: Turn, project: Subject) -> Transaction[None]:
     """Move a waiting project to running; one that is paused or planning stays so."""
     rows = yield Query(
         "UPDATE projects SET status = 'running' WHERE id = $1 AND status = 'waiting' RETURNING id",

@@ -41,6 +41,8 @@ def limit_for(method: str, path: str) -> BodyLimit:
         return UPLOAD
     if method == "POST" and path == "/projects":
         return PLAN
+    if method == "PUT" and path.startswith("/projects/") and path.endswith("/plan"):
+        return PLAN
     return ORDINARY
 
 

@@ -6,10 +6,10 @@ from nexus.domain.seam import Effect, Json
 from nexus.errors import ToolRefused
 from nexus.tools.made import MOST_FILES, look_over, written_since
 from nexus.tools.scope import ToolScope
-from nexus.tools.spec import tool
+from nexus.tools.spec import Caution, tool
 
 
-@tool(effect=Effect.IDEMPOTENT)
+@tool(effect=Effect.IDEMPOTENT, caution=Caution.STORED)
 async def run_python(scope: ToolScope, code: str) -> Json:
     """Run a Python program in the sandbox, in the project's folder, and return what it printed.
 

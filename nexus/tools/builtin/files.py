@@ -6,10 +6,10 @@ from nexus.domain.seam import Effect, Json
 from nexus.errors import ToolRefused
 from nexus.tools import files, made
 from nexus.tools.scope import ToolScope
-from nexus.tools.spec import tool
+from nexus.tools.spec import Caution, tool
 
 
-@tool(effect=Effect.READ)
+@tool(effect=Effect.READ, caution=Caution.STORED)
 async def read_file(scope: ToolScope, path: str) -> Json:
     """Return the text of a file in the project's folder, at most its first 256 KiB."""
     content = await asyncio.to_thread(files.read_file, scope.folder, path)

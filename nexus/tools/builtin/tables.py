@@ -8,20 +8,20 @@ from nexus.domain.seam import Effect, Json
 from nexus.errors import ToolRefused
 from nexus.tools.files import split_path
 from nexus.tools.scope import ToolScope
-from nexus.tools.spec import tool
+from nexus.tools.spec import Caution, tool
 from nexus.tools.tables.running import Request, run_over
 
 MOST_FILES: Final = 20
 MOST_SQL: Final = 50_000
 
 
-@tool(effect=Effect.READ)
+@tool(effect=Effect.READ, caution=Caution.STORED)
 async def profile_table(scope: ToolScope, file: str) -> Json:
     """Say what a table file (CSV, TSV, JSON, Parquet) holds: rows, columns with their figures, samples."""
     return await run_over(scope, Request("profile", _tables([file]), {}))
 
 
-@tool(effect=Effect.IDEMPOTENT)
+@tool(effect=Effect.IDEMPOTENT, caution=Caution.STORED)
 async def query_table(
     scope: ToolScope, sql: str, files: list[str], save_as: str | None = None
 ) -> Json:

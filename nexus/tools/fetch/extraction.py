@@ -1,17 +1,19 @@
 """Turns HTML and PDF into text, in a process of its own with limits on time and memory.
 
 Run as `python -m`: the document on standard input, its media type as the only argument, JSON
-with `title` and `text` on standard output. Parsers meet hostile input here and nowhere else.
+with `title`, `text` and `links` on standard output. Parsers meet hostile input here and nowhere else.
 """
 
 import json
 import sys
+from html.parser import HTMLParser
 from typing import Final
 
 _MEMORY_BYTES: Final = 1536 * 1024**2
 _CPU_SECONDS: Final = 15
 _MOST_TEXT: Final = 400_000
 _MOST_PAGES: Final = 200
+_MOST_LINKS: Final = 500
 
 
 def limit() -> None:
@@ -33,6 +35,26 @@ def from_html(data: bytes) -> tuple[str, str]:
     title = (getattr(found, "title", None) or "") if found else ""
     text = (getattr(found, "text", None) or "") if found else ""
     return title, text or html2txt(data)
+
+
+class Anchors(HTMLParser):
+    """Collects what the anchors of a page refer to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.references: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        reference = dict(attrs).get("href") if tag == "a" else None
+        if reference and len(self.references) < _MOST_LINKS:
+            self.references.append(reference[:1000])
+
+
+def links_of(data: bytes) -> list[str]:
+    """Return what the anchors of an HTML page refer to, as it is written there."""
+    anchors = Anchors()
+    anchors.feed(data.decode("utf-8", "replace"))
+    return anchors.references
 
 
 def from_pdf(data: bytes) -> tuple[str, str]:
@@ -58,7 +80,8 @@ def main() -> None:
     limit()
     data = sys.stdin.buffer.read()
     title, text = from_pdf(data) if sys.argv[1] == "application/pdf" else from_html(data)
-    answer = json.dumps({"title": title[:1000], "text": text[:_MOST_TEXT]})
+    links = [] if sys.argv[1] == "application/pdf" else links_of(data)
+    answer = json.dumps({"title": title[:1000], "text": text[:_MOST_TEXT], "links": links})
     sys.stdout.write(answer)
 
 

@@ -34,8 +34,7 @@ async def read_page(
     if body.startswith(b"%PDF-"):
         kind = "application/pdf"
     if kind in _EXTRACTED or not kind:
-        title, text = await _extract(kind or "text/html", body, seconds)
-        return page_of(url, title, text)
+        return page_of(url, *(await _extract(kind or "text/html", body, seconds)))
     if kind.startswith("text/") or kind in _PLAIN or kind.endswith("+json"):
         return page_of(url, "", _decode(body, charset))
     raise ToolRefused(f"{url} is of the type {kind[:60]!r}; only pages, PDF and text are read")
@@ -58,7 +57,7 @@ def _decode(body: bytes, charset: str) -> str:
         return body.decode("utf-8", "replace")
 
 
-async def _extract(kind: str, body: bytes, seconds: float) -> tuple[str, str]:
+async def _extract(kind: str, body: bytes, seconds: float) -> tuple[str, str, list[str]]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "nexus.tools.fetch.extraction", kind),
         stdin=asyncio.subprocess.PIPE,
@@ -80,7 +79,7 @@ async def _extract(kind: str, body: bytes, seconds: float) -> tuple[str, str]:
     if process.returncode != 0:
         raise ToolRefused("the page's text could not be extracted: it is broken or too large")
     found = json.loads(answer)
-    return found["title"], found["text"]
+    return found["title"], found["text"], found["links"]
 
 
 def _code_path() -> str:

@@ -15,7 +15,7 @@ from nexus.tools.mcp.content import described, schema_of, tool_name
 from nexus.tools.mcp.server import Asked, McpServer
 from nexus.tools.mcp.wire import Message
 from nexus.tools.scope import ToolScope
-from nexus.tools.spec import ToolSpec
+from nexus.tools.spec import Caution, ToolSpec
 
 REST_SECONDS: Final = 30.0
 EVERYBODY: Final = "*"
@@ -91,4 +91,5 @@ def _spec(server: McpServer, tool: str, told: Message) -> ToolSpec:
         schema=schema_of(told),
         arguments=AnyArguments,
         function=call,
+        caution=Caution.OUTSIDE,
     )
