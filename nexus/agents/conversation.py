@@ -63,7 +63,8 @@ async def journalled_model(context: Context) -> JournalledModel:
         model = context.models.resolve(name)
     except InvalidInput as wrong:
         raise PermanentFailure(wrong.message, hint=wrong.hint, code="model_unusable") from wrong
-    return JournalledModel(model, context.seam, name=name)
+    hears_calls = context.models.is_own(name)
+    return JournalledModel(model, context.seam, name=name, hears_calls=hears_calls)
 
 
 def _unusable(wrong: UnexpectedModelBehavior) -> str:

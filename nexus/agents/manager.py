@@ -1,109 +1,118 @@
-"""The ManagerAgent: a goal in, a plan document out.
+"""The ManagerAgent: a goal in, a plan document out; and the rest of a plan, where one stands.
 
-Its model has one tool, whose arguments are the plan; a plan given as text is taken as well.
-What cannot run is shown to the model, which may mend it twice.
+Its model is asked in the best way its server takes. Where no plan comes of that, a small safe
+one is made by rule, and said to be so: planning fails only when the model cannot be asked.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
-from pydantic_ai import Agent, ModelRetry, RunContext, StructuredDict, TextOutput, ToolOutput
-
 from nexus.agents.context import Context
-from nexus.agents.conversation import converse
-from nexus.agents.drafting import PLAN_SCHEMA, SUBMIT, NotAPlan, build_plan, read_text
+from nexus.agents.drafting import build_plan
+from nexus.agents.eliciting import Elicited, Wish, elicit
 from nexus.agents.instructions import render
-from nexus.agents.prompt import plan_prompt
+from nexus.agents.plan_schema import flat_schema, whole_schema
+from nexus.agents.planning_prompt import planning_prompt
 from nexus.agents.retrieval import retrieve
+from nexus.agents.safe_plan import safe_plan
 from nexus.agents.spec import PLANNER
+from nexus.domain.amending import amend, keys_of
+from nexus.domain.mending import failed_of, kept_of, mend
 from nexus.domain.plan import Plan
-from nexus.domain.work import Brief
-from nexus.errors import LimitReached, OutputInvalid
+from nexus.domain.planned import Planned, write_planned
+from nexus.domain.work import Brief, Standing
+from nexus.errors import InvalidInput
 
-MAX_REPAIRS: Final = 2
+MOST_REASON: Final = 1_000
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ManagerAgent:
     """Plans with the agents it is told about: names to descriptions."""
 
     agents: dict[str, str]
-    _last_problem: str = ""
 
     async def run(self, brief: Brief, context: Context) -> str:
-        """Return the plan as JSON text, valid and compiled.
+        """Return a plan that compiles, as `nexus.domain.planned` writes it.
 
         Raises:
-            OutputInvalid: no plan that can run came out of the first answer and two repairs.
-            LimitReached: nor out of all the calls that planning may make.
+            TransientFailure, PermanentFailure: the model cannot be asked at all.
         """
         quotes = await retrieve(brief, context)
-        agent: Agent[Context, dict[str, Any]] = Agent(
-            deps_type=Context,
-            output_type=[
-                ToolOutput(
-                    StructuredDict(PLAN_SCHEMA),
-                    name=SUBMIT,
-                    description="Hand over the finished plan.",
-                    strict=False,
-                ),
-                TextOutput(self._read),
-            ],
-            retries={"tools": MAX_REPAIRS, "output": MAX_REPAIRS},
+        prompt = partial(planning_prompt, brief, quotes, self.agents)
+        if brief.standing is None:
+            got = await elicit(self._wish(prompt), context, self._build)
+            plan = got.plan or safe_plan(brief, self.agents)
+            return write_planned(Planned(plan, safe=None if got.plan else got.why))
+        standing = brief.standing
+        got = await elicit(
+            self._wish(prompt, amends=True), context, partial(self._build_rest, standing)
         )
-        plans: list[Plan] = []
+        if got.plan:
+            return write_planned(Planned(got.plan, reason=_reason(got)))
+        return write_planned(Planned(self._mended(standing), safe=got.why))
 
-        @agent.output_validator
-        def check(_: RunContext[Context], draft: dict[str, Any]) -> dict[str, Any]:
-            plans.append(self._build(draft))
-            return draft
-
-        try:
-            await converse(
-                agent,
-                plan_prompt(brief, quotes, self.agents),
-                context,
-                instructions=render(PLANNER),
-            )
-        except LimitReached as wrong:
-            raise self._give_up(wrong) from wrong
-        except OutputInvalid as wrong:
-            raise self._explain(wrong) from wrong
-        return plans[-1].model_dump_json()
-
-    def _read(self, text: str) -> dict[str, Any]:
-        try:
-            return read_text(text)
-        except NotAPlan as wrong:
-            raise self._retry(wrong) from wrong
+    def _wish(self, prompt: "partial[str]", *, amends: bool = False) -> Wish:
+        name = f"{PLANNER}_amend" if amends else PLANNER
+        return Wish(
+            prompt=prompt,
+            instructions=render(name),
+            plain_instructions=render(f"{name}_plain"),
+            schema=whole_schema(self.agents, amends=amends),
+            flat_schema=flat_schema(self.agents, amends=amends),
+        )
 
     def _build(self, draft: dict[str, Any]) -> Plan:
-        try:
-            return build_plan(draft, frozenset(self.agents))
-        except NotAPlan as wrong:
-            raise self._retry(wrong) from wrong
+        return build_plan(draft, frozenset(self.agents))
 
-    def _retry(self, wrong: NotAPlan) -> ModelRetry:
-        self._last_problem = str(wrong)
-        return ModelRetry(self._last_problem)
+    def _build_rest(self, standing: Standing, draft: dict[str, Any]) -> Plan:
+        """Make the amended plan of a draft of its rest."""
+        kept = kept_of(standing.tasks)
 
-    def _explain(self, wrong: OutputInvalid) -> OutputInvalid:
-        if not self._last_problem:
-            return OutputInvalid(f"no plan was made: {wrong.message}", hint=wrong.hint)
-        return OutputInvalid(
-            f"no plan was made: the model's answer was no plan that can run, after {MAX_REPAIRS} "
-            f"repairs: {self._first_line()}",
-            hint="retry, state the goal more plainly, or use another model",
+        def finish(rest: Plan) -> Plan:
+            _refuse_repetition(standing, rest)
+            return amend(standing.plan, kept, rest, used=failed_of(standing.tasks))
+
+        return build_plan(draft, frozenset(self.agents), finish)
+
+    def _mended(self, standing: Standing) -> Plan:
+        rest = mend(
+            standing.plan, standing.tasks, comment=standing.comment, agents=frozenset(self.agents)
         )
+        kept = kept_of(standing.tasks)
+        return amend(standing.plan, kept, rest, used=failed_of(standing.tasks))
 
-    def _give_up(self, wrong: LimitReached) -> LimitReached:
-        last = f"; its last answer: {self._first_line()}" if self._last_problem else ""
-        return LimitReached(
-            f"no plan was made: {wrong.message}{last}",
-            hint="retry, state the goal more plainly, or use another model",
-            code=wrong.reason,
-        )
 
-    def _first_line(self) -> str:
-        lines = self._last_problem.splitlines()
-        return next((line[2:] for line in lines if line.startswith("- ")), lines[0])
+def _refuse_repetition(standing: Standing, rest: Plan) -> None:
+    """Refuse a rest that brings nothing, or that has done again what failed, word for word.
+
+    Raises:
+        InvalidInput: naming the task; a person's comment may well ask for the same again.
+    """
+    kept = kept_of(standing.tasks)
+    if all(key in kept for key in keys_of(rest)):
+        raise InvalidInput("All of these tasks are done or under way. List the tasks that remain.")
+    if standing.comment:
+        return
+    failed = {
+        (task.agent, _plain(task.instructions)): task.key
+        for _, _, task in standing.plan.tasks()
+        if task.key in failed_of(standing.tasks)
+    }
+    for _, _, task in rest.tasks():
+        known = failed.get((task.agent, _plain(task.instructions)))
+        if known:
+            raise InvalidInput(
+                f"The task {task.key} does again, word for word, what failed as {known}. "
+                "Do it in another way, or go without it."
+            )
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _reason(got: Elicited) -> str | None:
+    given = (got.draft or {}).get("reason")
+    return " ".join(given.split())[:MOST_REASON] or None if isinstance(given, str) else None

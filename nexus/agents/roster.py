@@ -69,8 +69,13 @@ def roster() -> Mapping[str, AgentSpec]:
 async def _plan(brief: Brief, context: Context) -> str:
     from nexus.agents.manager import ManagerAgent
 
-    usable = {name: spec.description for name, spec in plannable().items()}
+    usable = {name: _described(spec) for name, spec in plannable().items()}
     return await ManagerAgent(usable).run(brief, context)
+
+
+def _described(spec: AgentSpec) -> str:
+    tools = f" Tools: {', '.join(spec.tools)}." if spec.tools else ""
+    return f"{spec.description}{tools}"
 
 
 MANAGER: Final = AgentSpec(

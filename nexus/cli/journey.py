@@ -11,6 +11,7 @@ from nexus.cli.screen import remarks, say, show_error
 from nexus.cli.show.deliverable import hand_over, read_deliverable
 from nexus.cli.show.follow import Follower
 from nexus.cli.show.tree import plan_tree
+from nexus.cli.show.wording import expected
 from nexus.cli.uploads import upload_all
 from nexus.errors import NexusError, PermanentFailure
 
@@ -84,8 +85,10 @@ class Journey:
 
     def _consent(self, follower: Follower) -> bool:
         """Show the plan; ask when there is somebody to ask."""
-        plan = self._client.get(f"/projects/{self._project_id}/plan")["plan"]
-        remarks().print(plan_tree(plan, f"Plan: {follower.board.name}"))
+        shown = self._client.get(f"/projects/{self._project_id}/plan")
+        remarks().print(plan_tree(shown["plan"], f"Plan: {follower.board.name}"))
+        if shown.get("estimate"):
+            say(expected(shown["estimate"]))
         if not self._wish.asks or typer.confirm("Run this plan?", default=True, err=True):
             return True
         say(f"not started; start it later with: nexus projects execute {self._project_id}")

@@ -4,7 +4,7 @@ from typing import Final
 
 EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "project.created": ("name",),
-    "project.planned": ("plan_version", "tasks"),
+    "project.planned": ("plan_version", "tasks", "safe"),
     "project.started": (),
     "project.waiting": ("reason",),
     "project.paused": (),
@@ -15,6 +15,8 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
         "status",
         "because",
         "comment",
+        "reason",
+        "safe",
         "added",
         "changed",
         "dropped",

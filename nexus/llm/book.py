@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from nexus.errors import InvalidInput, Misconfigured
+from nexus.llm.modes import Modes
 from nexus.llm.naming import OFFLINE, PROVIDERS, ModelName, parse_chain
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class ModelBook:
         self._found_ollama: str | None = None
         self._probe_after = 0.0
         self._probing = asyncio.Lock()
+        self.modes = Modes()
 
     @property
     def default_name(self) -> str:
@@ -65,6 +67,18 @@ class ModelBook:
                 self._found_ollama = f"ollama:{found}" if found else None
                 self._probe_after = time.monotonic() + PROBE_EVERY_SECONDS
         return self.default_name
+
+    def is_own(self, name: str) -> bool:
+        """Tell whether every link of a name is served at an address of the installation's own."""
+        links = parse_chain(name)
+        return all(
+            link.provider == "ollama"
+            or (
+                link.provider == "openai"
+                and self._base_url("openai") != PROVIDERS["openai"].base_url
+            )
+            for link in links
+        )
 
     def check(self, name: str) -> None:
         """Refuse a name that cannot work here.

@@ -22,8 +22,12 @@ PLAIN: Final = OpenAIModelProfile(
 )
 """What every chat template takes: one system message, at the very start."""
 
-COMPATIBLE: Final = OpenAIModelProfile(**PLAIN, openai_supports_strict_tool_definition=False)
-"""`strict` is OpenAI's own; compatible servers reject or ignore it."""
+COMPATIBLE: Final = OpenAIModelProfile(
+    **PLAIN,
+    openai_supports_strict_tool_definition=False,
+    openai_chat_supports_max_completion_tokens=False,
+)
+"""`strict` and `max_completion_tokens` are OpenAI's own; compatible servers reject or ignore them."""
 
 
 def open_pool(

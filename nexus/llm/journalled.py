@@ -25,16 +25,22 @@ from nexus.llm.cleaning import clean
 from nexus.llm.failures import explain
 from nexus.llm.fingerprint import canonical_messages, fingerprint
 from nexus.llm.pricing import usage_of
+from nexus.llm.spoken_calls import heard
 
 CALL_ID_LENGTH = 9
 """Mistral takes ids of exactly nine letters and digits; everyone else takes those too."""
 
 
 class JournalledModel(WrapperModel):
-    """Wraps a model for one subtask; `name` is what the journal and its events call it."""
+    """Wraps a model for one subtask; `name` is what the journal and its events call it.
 
-    def __init__(self, wrapped: Model, seam: Seam, *, name: str) -> None:
+    Args:
+        hears_calls: tool calls that come as text are taken for calls; for own servers.
+    """
+
+    def __init__(self, wrapped: Model, seam: Seam, *, name: str, hears_calls: bool = False) -> None:
         super().__init__(wrapped)
+        self._hears_calls = hears_calls
         self._seam = seam
         self._name = name
 
@@ -58,6 +64,8 @@ class JournalledModel(WrapperModel):
                 )
             except (AgentRunError, UserError, FallbackExceptionGroup) as error:
                 raise explain(error, self._name, self.wrapped.base_url) from error
+            if self._hears_calls:
+                response = heard(response, model_request_parameters)
             response = with_own_call_ids(response, f"{key}/{len(messages)}")
             return Recorded(dump(response), usage_of(response))
 

@@ -130,10 +130,11 @@ class Task(Table):
     instructions: Mapped[LongText]
     acceptance: Mapped[Json]
     review: Mapped[bool]
+    on_rejection: Mapped[Word]  # fail or deliver
     max_attempts: Mapped[int]
     timeout_seconds: Mapped[float]
     status: Mapped[Word]
-    subtask_id: Mapped[MaybeRef]  # the current subtask; of a pending task: queued
+    subtask_id: Mapped[MaybeRef]  # whose output is the task's; of a pending task: queued
     earlier_subtask_id: Mapped[MaybeRef]  # the one before the last retry
     error: Mapped[Json]
     created_at: Mapped[TimeUs]

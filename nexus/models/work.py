@@ -108,6 +108,26 @@ class Subtask(Table):
     finished_at: Mapped[MaybeTimeUs]
 
 
+class Offshoot(Table):
+    """A subtask that came out of another one, its parent; ordinary work has no such row.
+
+    A review's parent is the work it judges, a revision's the review it answers. `round`
+    counts revisions of the task's output.
+    """
+
+    __tablename__ = "offshoots"
+    __table_args__ = (
+        Index("ix_offshoots_parent", "parent_id"),
+        Index("ix_offshoots_project", "project_id"),
+    )
+
+    subtask_id: Mapped[Ref] = mapped_column(primary_key=True)
+    workspace: Mapped[Workspace]
+    project_id: Mapped[Ref]
+    parent_id: Mapped[Ref]
+    round: Mapped[Count]
+
+
 class JournalRecord(Table):
     """One call of a subtask: intended (`begun`), then `recorded` or `failed`.
 

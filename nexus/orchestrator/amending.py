@@ -41,6 +41,8 @@ class Amendment:
     author: str
     because: str
     comment: str | None = None
+    reason: str | None = None  # what the manager does differently
+    safe: str | None = None  # why it was made by rule
 
 
 @dataclass(slots=True)
@@ -109,6 +111,8 @@ def amend_plan(turn: Turn, project: Subject, new: Amendment) -> Transaction[int]
         status=status.value,
         because=new.because,
         comment=new.comment,
+        reason=new.reason,
+        safe=new.safe,
         added=[*change.added[:KEYS_TOLD]],
         changed=[*change.changed[:KEYS_TOLD]],
         dropped=[*change.dropped[:KEYS_TOLD]],

@@ -83,6 +83,7 @@ def create_project(turn: Turn, new: NewProject, graph: Graph | None) -> Transact
         "project.planned",
         plan_version=version,
         tasks=len(graph.keys),
+        safe=None,
     )
     if new.auto_execute:
         yield from start_unless_asked(turn, project)
@@ -173,6 +174,7 @@ DELETE_PROJECT: Final = (
     "DELETE FROM nodes WHERE project_id = $1",
     "DELETE FROM tasks WHERE project_id = $1",
     "DELETE FROM phases WHERE project_id = $1",
+    "DELETE FROM offshoots WHERE project_id = $1",
     "DELETE FROM replans WHERE project_id = $1",
     "DELETE FROM plan_versions WHERE project_id = $1",
     "DELETE FROM projects WHERE id = $1",

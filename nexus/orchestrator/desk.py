@@ -129,16 +129,18 @@ class Desk:
         """
         await self._ask(done)
 
-    def record_soon(self, done: Done) -> None:
+    def record_soon(self, done: Done) -> "asyncio.Future[list[Claimed]]":
         """Commit what a call came to together with whatever is written next, or in a moment.
 
-        Nothing that this worker begins or settles afterwards is committed before it.
+        Nothing that this worker begins or settles afterwards is committed before it; whoever
+        lets go of the claim in another way waits for the future first.
         """
         answer = self._put(done)
         answer.add_done_callback(_report)
         if self._lingering is None:
             loop = asyncio.get_running_loop()
             self._lingering = loop.call_later(LINGER_SECONDS, self._wake.set)
+        return answer
 
     async def settle(self, held: Held, outcome: Outcome, in_a_row: int) -> list[Claimed]:
         """Record the outcome of a claim; return what its slot takes over.

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from typing import Final, NoReturn
@@ -24,6 +25,8 @@ from nexus.orchestrator.value_files import Kept, ValueFiles
 
 KEY_LENGTH: Final = 200
 PAUSE_SECONDS: Final = 5.0
+LANDING_SECONDS: Final = 30.0
+"""How long calls that run side by side with one that is asked about may take to end."""
 UNDECIDED: Final = Ask(AskKind.TOOL_CALL, "May it be called?")
 """Of a call that was asked about before and would not be now: its question stands."""
 
@@ -46,6 +49,10 @@ class JournalSeam:
         self._claimed = claimed
         self._journal = journal
         self._files = files
+        self._unwritten: set[asyncio.Future[list[Claimed]]] = set()
+        self._open = 0  # calls that have begun and are not recorded
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def call(self, call: Call, effect: Callable[[str], Awaitable[Recorded]]) -> Json:
         if self._journal.interrupted:
@@ -65,11 +72,30 @@ class JournalSeam:
         intent = Intent(call, number, occurrence, generation, request)
         if found.status == ASKED if found else call.ask:
             await self._ask_first(intent, call.ask or UNDECIDED)
-        if found and found.status == APPROVED:
-            await self._engine.persist(lambda turn: renew(self._claimed.held, number))
-        else:
-            await self._desk.begin(self._claimed.held, intent)
-        return await self._record_value(intent, await self._carry_out(intent, effect))
+        return await self._make(
+            intent, effect, is_approved=bool(found and found.status == APPROVED)
+        )
+
+    async def _make(
+        self,
+        intent: Intent,
+        effect: Callable[[str], Awaitable[Recorded]],
+        *,
+        is_approved: bool,
+    ) -> Json:
+        """Make a call between its two commits."""
+        self._open += 1
+        self._idle.clear()
+        try:
+            if is_approved:
+                await self._engine.persist(lambda turn: renew(self._claimed.held, intent.number))
+            else:
+                await self._desk.begin(self._claimed.held, intent)
+            return await self._record_value(intent, await self._carry_out(intent, effect))
+        finally:
+            self._open -= 1
+            if not self._open:
+                self._idle.set()
 
     async def _replay(self, call: Call, found: Entry) -> tuple[bool, Json]:
         """Give what a call came to before, if that is known; False: it has to be made.
@@ -95,6 +121,7 @@ class JournalSeam:
     async def _ask(self) -> None:
         """Put what is in doubt to a person and let go: before anything else of this run."""
         held = self._claimed.held
+        await self._written()
         if await self._engine.persist(lambda turn: ask(turn, held)):
             raise Fenced(f"{held.subtask_id} waits for a person to answer")
         self._journal.interrupted = False
@@ -106,8 +133,17 @@ class JournalSeam:
             Fenced: always; the subtask waits, or is not ours any more.
         """
         held = self._claimed.held
+        await self._written()
         await self._engine.persist(lambda turn: ask_first(turn, held, intent, what))
         raise Fenced(f"{held.subtask_id} waits for a person to answer")
+
+    async def _written(self) -> None:
+        """Wait until what has begun is recorded: without its claim it could not be any more."""
+        with suppress(TimeoutError):  # a step may be what asks, and is open itself
+            async with asyncio.timeout(LANDING_SECONDS):
+                await self._idle.wait()
+        if self._unwritten:
+            await asyncio.wait(self._unwritten)
 
     async def close(self) -> None:
         """Cut what earlier runs recorded and this one, which is over now, never asked for.
@@ -157,7 +193,9 @@ class JournalSeam:
             # longer than it has to: both go on only after the commit.
             await self._desk.record(done)
         else:
-            self._desk.record_soon(done)
+            writing = self._desk.record_soon(done)
+            self._unwritten.add(writing)
+            writing.add_done_callback(self._unwritten.discard)
         content = kept.text if kept.digest is None else await self._files.read(kept.digest)
         if content is None:
             raise TransientFailure(

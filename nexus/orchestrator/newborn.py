@@ -10,7 +10,8 @@ from nexus.orchestrator.turn import Subject
 
 MAX_MODEL_CALLS: Final = 50
 MAX_PLAN_CALLS: Final = 6
-PLAN_TIMEOUT_SECONDS: Final = 300.0
+PLAN_TIMEOUT_SECONDS: Final = 900.0
+"""Three attempts, each of which asks a slow model for four minutes at most."""
 PLAN_ATTEMPTS: Final = 3
 INGEST_ATTEMPTS: Final = 20
 """A document waits about two minutes for a memory that is away."""

@@ -104,7 +104,7 @@ def go_on(turn: Turn, project: Subject) -> Transaction[None]:
     )
     status, version, tasks = rows[0]
     if status == ProjectState.PLANNING:
-        told: dict[str, Json] = {"plan_version": version, "tasks": tasks}
+        told: dict[str, Json] = {"plan_version": version, "tasks": tasks, "safe": None}
         yield from move_project(turn, project, ProjectState.PLANNED, "project.planned", **told)
     else:
         yield from settle_project(turn, project)
@@ -114,6 +114,7 @@ def plan_anew(turn: Turn, project: Subject, version: int, comment: str | None) -
     """Take a planned project back to planning."""
     told: dict[str, Json] = {"because": "requested", "comment": comment}
     nothing: dict[str, Json] = {"added": [], "changed": [], "dropped": []}
+    nothing |= {"reason": None, "safe": None}
     yield from move_project(
         turn,
         project,

@@ -1,7 +1,6 @@
 """Run one claimed subtask to its outcome: the worker's boundary around agents."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
@@ -10,11 +9,12 @@ import structlog
 
 from nexus.agents.builtin import Toolkit
 from nexus.agents.context import Context
-from nexus.agents.roster import roster
+from nexus.agents.roster import plannable, roster
 from nexus.domain.consent import Policy
 from nexus.domain.graph import compile_plan
-from nexus.domain.plan import Plan
+from nexus.domain.planned import read_planned
 from nexus.domain.states import SubtaskKind
+from nexus.domain.verdict import Verdict
 from nexus.domain.work import Brief
 from nexus.errors import Fenced, OutputInvalid, PermanentFailure, ServiceMissing
 from nexus.llm.book import ModelBook
@@ -139,7 +139,10 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
         )
     if claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
         return _planned(output, amends=claimed.kind is SubtaskKind.REPLAN)
-    return Outcome(output=_checked(output, claimed.agent))
+    output = _checked(output, claimed.agent)
+    if claimed.kind is SubtaskKind.REVIEW:
+        return Outcome(verdict=Verdict.model_validate_json(output))
+    return Outcome(output, is_reviewed=bool(claimed.material and claimed.material.is_reviewed))
 
 
 def _guard(bench: Bench, claimed: Claimed, brief: Brief) -> Guard:
@@ -147,7 +150,7 @@ def _guard(bench: Bench, claimed: Claimed, brief: Brief) -> Guard:
     project_id, task_id = claimed.project_id or "", claimed.task_id
     return Guard(
         policy,
-        is_tainted=bool(brief.documents or brief.inputs),
+        is_tainted=bool(brief.documents or brief.inputs or brief.submission or brief.revision),
         trust=lambda: _patiently(lambda: read_words(bench.database, project_id, task_id)),
     )
 
@@ -176,9 +179,11 @@ async def _patiently(read: Callable[[], Awaitable[T]]) -> T:
 
 
 def _planned(output: str, *, amends: bool) -> Outcome:
-    plan = Plan.model_validate(json.loads(output))
-    usable = frozenset(roster()) - {"manager"}
-    return Outcome(output, plan, compile_plan(plan, usable), amends=amends)
+    planned = read_planned(output)
+    graph = compile_plan(planned.plan, frozenset(plannable()))
+    return Outcome(
+        output, planned.plan, graph, safe=planned.safe, reason=planned.reason, amends=amends
+    )
 
 
 async def _ingest(bench: Bench, claimed: Claimed) -> Outcome:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from nexus.domain.graph import Graph
@@ -10,6 +10,7 @@ from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState, SubtaskKind, SubtaskState, TaskState
 from nexus.domain.text import clean, dumps
+from nexus.domain.verdict import Verdict
 from nexus.errors import CallerError, Fenced
 from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.advancing import advance_past_failure, close
@@ -24,6 +25,7 @@ from nexus.orchestrator.replanning import (
     fit_amendment,
     go_on,
 )
+from nexus.orchestrator.reviewing import settle_verdict, submit
 from nexus.orchestrator.starting import start_unless_asked
 from nexus.orchestrator.transitions.ending import end_work
 from nexus.orchestrator.transitions.projects import move_project
@@ -70,14 +72,28 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an attempt came to: an output, a plan, passages of a document, or a problem."""
+    """What an attempt came to: an output, a plan, a verdict, passages of a document, or a problem.
+
+    With a plan, `safe` says why it is the safe one, if it is, and `reason` what an amendment
+    does differently.
+    """
 
     output: str | None = None
     plan: Plan | None = None
     graph: Graph | None = None
+    safe: str | None = None
+    reason: str | None = None
     passages: int | None = None
     amends: bool = False  # the plan takes the place of another
+    verdict: Verdict | None = None
+    is_reviewed: bool = False  # the output is to be reviewed before it counts
     problem: Problem | None = None
+
+    @property
+    def ends_task(self) -> bool:
+        """Tell whether it is the output of a task, which it ends."""
+        rare = self.graph, self.passages, self.verdict
+        return not self.is_reviewed and all(one is None for one in rare)
 
 
 @dataclass(slots=True)
@@ -95,7 +111,7 @@ def settle_well(
     settled = Settled()
     work: list[tuple[Held, str]] = []
     for held, outcome in outcomes:
-        if outcome.graph is None and outcome.passages is None:
+        if outcome.ends_task:
             work.append((held, clean(outcome.output or "")))
             continue
         queued = yield from _settle_rare(turn, held, outcome, share)
@@ -136,23 +152,28 @@ def _settle_work(
 def _settle_rare(
     turn: Turn, held: Held, outcome: Outcome, share: Share
 ) -> Transaction[Queued | None]:
-    """Settle planning or an ingestion; None if the claim is not held any more."""
+    """Settle what does not simply end its task; None if the claim is not held any more."""
+    if outcome.verdict:
+        return (yield from settle_verdict(turn, held, outcome.verdict, share))
+    if outcome.is_reviewed:
+        is_held = yield from submit(turn, held, clean(outcome.output or ""))
+        return Queued() if is_held else None
     if outcome.amends and outcome.plan:
-        return (yield from _settle_amendment(turn, held, outcome.plan))
+        return (yield from _settle_amendment(turn, held, outcome, outcome.plan))
     rows = yield from finish_subtasks(
         turn, [(held, clean(outcome.output or ""))], SubtaskState.SUCCEEDED
     )
     if not rows:
         return None
     if outcome.plan and outcome.graph:
-        return (
-            yield from _accept_plan(turn, subject_of(rows[0]), outcome.plan, outcome.graph, share)
-        )
+        return (yield from _accept_plan(turn, subject_of(rows[0]), outcome, share))
     yield from _finish_document(rows[0][6], passages=outcome.passages or 0)
     return Queued()
 
 
-def _settle_amendment(turn: Turn, held: Held, plan: Plan) -> Transaction[Queued | None]:
+def _settle_amendment(
+    turn: Turn, held: Held, outcome: Outcome, plan: Plan
+) -> Transaction[Queued | None]:
     """Settle an amendment of a plan; None if the claim is not held any more.
 
     What the transaction has gathered so far is written first: an amendment counts anew.
@@ -168,7 +189,8 @@ def _settle_amendment(turn: Turn, held: Held, plan: Plan) -> Transaction[Queued 
     project = Subject(rows[0][0], rows[0][1])
     try:
         new = yield from fit_amendment(project, plan, held.subtask_id)
-        yield from amend_plan(turn, project, new)
+        told = replace(new, reason=outcome.reason, safe=outcome.safe)
+        yield from amend_plan(turn, project, told)
     except CallerError as wrong:  # nothing was written
         again = Problem("plan_moved_on", wrong.message, wrong.hint, own_making=True)
         yield from settle_problem(turn, held, again)
@@ -264,18 +286,21 @@ def _finish_document(
 
 
 def _accept_plan(
-    turn: Turn, subject: Subject, plan: Plan, graph: Graph, share: Share
+    turn: Turn, subject: Subject, outcome: Outcome, share: Share
 ) -> Transaction[Queued]:
     """Store the plan the ManagerAgent wrote; start it at once where the project asked for it."""
     project = Subject(subject.project_id, subject.workspace)
-    version = yield from plant_plan(project, plan, graph, "manager")
+    if outcome.plan is None or outcome.graph is None:
+        return Queued()
+    version = yield from plant_plan(project, outcome.plan, outcome.graph, "manager")
     moved = yield from move_project(
         turn,
         project,
         ProjectState.PLANNED,
         "project.planned",
         plan_version=version,
-        tasks=len(graph.keys),
+        tasks=len(outcome.graph.keys),
+        safe=outcome.safe,
     )
     rows = yield Query("SELECT auto_execute FROM projects WHERE id = $1", (project.project_id,))
     if not (moved and rows[0][0]):

@@ -1,4 +1,4 @@
-"""Where a project's plan stands, read for the ManagerAgent that is to amend it."""
+"""Where a project stands, read for the ManagerAgent that is to plan it or to amend its plan."""
 
 from typing import Any, Final
 
@@ -41,6 +41,13 @@ async def read_standing(database: Database, project_id: str, subtask_id: str) ->
             because,
             comment,
         )
+
+
+async def read_budget(database: Database, project_id: str) -> dict[str, object]:
+    """Read what a project may spend, by the names of the API; empty where nothing limits it."""
+    async with database.read() as session:
+        budget = await session.scalar(select(Project.budget).where(Project.id == project_id))
+    return {name: limit for name, limit in (budget or {}).items() if limit is not None}
 
 
 def _standing(row: Row[Any]) -> TaskStanding:

@@ -3,9 +3,9 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from nexus.routers.access import Author, IdempotencyKey, Opened, Operator, once
+from nexus.routers.access import Agents, Author, IdempotencyKey, Opened, Operator, once
 from nexus.routers.answers import send_answer
 from nexus.schemas.projects import Moved, PlanEdit, PlanShown, Replan
 from nexus.services import editing
@@ -19,6 +19,7 @@ router = APIRouter(tags=["plans"])
 async def put_plan(
     caller: Author,
     parts: Opened,
+    workshop: Agents,
     project_id: str,
     wanted: PlanEdit,
     if_match: Annotated[str | None, Header(max_length=200)] = None,
@@ -31,9 +32,11 @@ async def put_plan(
     version = await editing.put_plan(
         parts.engine, caller, project_id, wanted.plan, expected or wanted.version
     )
-    shown, document = await get_plan(parts.database, caller, project_id, version)
-    return JSONResponse(
-        {"version": shown, "plan": document, "estimate": None}, headers={"ETag": f'"{shown}"'}
+    shown = await get_plan(parts.database, workshop, caller, project_id, version)
+    return Response(
+        shown.model_dump_json(),
+        media_type="application/json",
+        headers={"ETag": f'"{shown.version}"'},
     )
 
 

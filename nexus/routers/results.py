@@ -3,9 +3,9 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from nexus.routers.access import Board, Opened, Reader
+from nexus.routers.access import Agents, Board, Opened, Reader
 from nexus.routers.answers import prefers
 from nexus.schemas.deliverable import Deliverable
 from nexus.schemas.diagnosis import Diagnosis, DiagnosisParams
@@ -26,13 +26,18 @@ Paging = Annotated[PageParams, Query()]
 
 @router.get("/projects/{project_id}/plan", response_model=PlanShown)
 async def show_plan(
-    caller: Reader, parts: Opened, project_id: str, wanted: Annotated[PlanParams, Query()]
+    caller: Reader,
+    parts: Opened,
+    workshop: Agents,
+    project_id: str,
+    wanted: Annotated[PlanParams, Query()],
 ) -> Response:
-    """Show the plan, or an earlier version of it."""
-    version, document = await get_plan(parts.database, caller, project_id, wanted.version)
-    return JSONResponse(
-        {"version": version, "plan": document, "estimate": None},
-        headers={"ETag": f'"{version}"'},
+    """Show the plan, or an earlier version of it, and what carrying it out will roughly take."""
+    shown = await get_plan(parts.database, workshop, caller, project_id, wanted.version)
+    return Response(
+        shown.model_dump_json(),
+        media_type="application/json",
+        headers={"ETag": f'"{shown.version}"'},
     )
 
 

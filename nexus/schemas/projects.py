@@ -121,12 +121,24 @@ class Project(Reply):
     metadata: dict[str, JsonValue]
 
 
+class Estimate(Reply):
+    """What carrying out a plan will roughly take, before it is executed."""
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: str | None = Field(
+        description="A decimal number; null where the model's price is unknown."
+    )
+    assumptions: list[str] = Field(description="What the figures rest on, a sentence each.")
+
+
 class PlanShown(Reply):
     """A version of a project's plan."""
 
     version: int
     plan: Plan
-    estimate: dict[str, JsonValue] | None = None
+    estimate: Estimate
 
 
 class PlanEdit(Request):

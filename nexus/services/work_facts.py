@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from nexus.domain.states import SubtaskState, TaskState
 from nexus.models.projects import Approval, Task
@@ -21,6 +22,7 @@ NODES: Final = 1_000_000
 """More than a project has nodes: a place in the list is a rank and a node."""
 UNFINISHED: Final = (TaskState.PENDING, TaskState.RUNNING, TaskState.WAITING)
 OPEN: Final = (SubtaskState.QUEUED, SubtaskState.RUNNING, SubtaskState.WAITING)
+OpenSubtask: Final = aliased(Subtask)
 RANK: Final = case(
     (Task.status == TaskState.WAITING, 0),
     (Task.status == TaskState.RUNNING, 1),
@@ -28,6 +30,14 @@ RANK: Final = case(
     else_=3,
 )
 """Those at work first, those held back last."""
+AT_WORK: Final = func.coalesce(
+    select(OpenSubtask.id)
+    .where(OpenSubtask.task_id == Task.id, OpenSubtask.status.in_(OPEN))
+    .limit(1)
+    .scalar_subquery(),
+    Task.subtask_id,
+)
+"""A task's own subtask has ended while its output is being reviewed."""
 OF_SUBTASK: Final = (
     Subtask.id.label("subtask_id"),
     Subtask.status.label("subtask_status"),
@@ -119,7 +129,7 @@ def _tasks(project_id: str, at: Cursor | None, limit: int) -> Select[Any]:
             place,
             *OF_SUBTASK,
         )
-        .outerjoin(Subtask, Subtask.id == Task.subtask_id)
+        .outerjoin(Subtask, Subtask.id == case((Task.review, AT_WORK), else_=Task.subtask_id))
         .outerjoin(Worker, Worker.id == Subtask.owner)
         .where(Task.project_id == project_id, Task.status.in_(UNFINISHED))
         .order_by(place)

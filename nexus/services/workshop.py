@@ -6,12 +6,14 @@ Loading is slow (it imports the model libraries), so it happens here and not at 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from nexus.domain.estimating import Load
 from nexus.errors import FieldProblem, InvalidInput, NotFound
 from nexus.settings import Settings
 
 if TYPE_CHECKING:
     from nexus.agents.spec import AgentSpec
     from nexus.llm.book import ModelBook
+    from nexus.llm.price_list import Priced
 
 PLANNER: Final = "manager"
 
@@ -57,6 +59,16 @@ class Workshop:
                 code=wrong.reason,
                 problems=(FieldProblem("model", wrong.message),),
             ) from wrong
+
+    def tool_counts(self) -> dict[str, int]:
+        """Count the tools of every agent that a model drives; agents in plain Python have no say."""
+        return {name: len(spec.tools) for name, spec in self._agents.items() if spec.builtin}
+
+    def price(self, model: str | None, load: Load) -> "Priced":
+        """Price a load at a project's model, None for the default; slow the first time."""
+        from nexus.llm.price_list import price
+
+        return price(model or self._models.default_name, load)
 
     async def close(self) -> None:
         """Let go of the model clients."""

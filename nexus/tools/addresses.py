@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from nexus.domain.seam import Json
 
 URL: Final = re.compile(r"https?://[^\s<>\"'`)\]}|\\^]+", re.IGNORECASE)
-HOST: Final = re.compile(r"(?<![\w@./-])(?:[a-z0-9-]+\.)+[a-z]{2,24}(?![\w@.-])", re.IGNORECASE)
+HOST: Final = re.compile(r"(?<![\w@./-])(?:[a-z0-9-]+\.)+[a-z]{2,24}(?![\w@-]|\.\w)", re.IGNORECASE)
 TAIL: Final = ".,;:!?*_"
 MAX_QUERY: Final = 64
 MOST: Final = 5_000
@@ -47,7 +47,7 @@ class Addresses:
         plain = plain_url(url)
         if plain in self._known:
             return True
-        is_short = len(urlsplit(plain).query) <= MAX_QUERY
+        is_short = len(plain.partition("?")[2]) <= MAX_QUERY
         return is_short and (plain in self._linked or host_of(url) in self._hosts)
 
     def _add(self, among: set[str], url: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from nexus.agents.roster import roster
 from nexus.domain.plan import Plan
-from nexus.errors import OutputInvalid
+from nexus.domain.planned import read_planned
 from nexus.llm.book import ModelBook
 from tests.agents.fakes import DictSeam, brief, context
 from tests.scripted_model import PLAN, Reply, ScriptedModel, Text, ToolCalls, error
@@ -65,6 +65,16 @@ async def test_the_model_sees_one_tool_and_the_agents(
     assert "- manager:" not in server.prompt()
 
 
+async def test_the_model_is_told_the_tools_and_the_budget(
+    server: ScriptedModel, book: ModelBook
+) -> None:
+    server.script = lambda request: ToolCalls((("submit_plan", PLAN),))
+    given = brief(budget={"max_cost_usd": "0.05", "max_calls": 12})
+    await roster()["manager"].run(given, context(book))
+    assert "<budget>\n- max_cost_usd: 0.05\n- max_calls: 12\n</budget>" in server.prompt()
+    assert "Tools: run_python, read_file" in server.prompt()
+
+
 @pytest.mark.parametrize("as_text", [True, False])
 async def test_a_plan_that_cannot_run_is_repaired(
     as_text: bool, server: ScriptedModel, book: ModelBook
@@ -86,22 +96,25 @@ async def test_a_plan_that_cannot_run_is_repaired(
     ("reply", "said"),
     [
         (ToolCalls((("submit_plan", CYCLE),)), "dependency cycle"),
-        (ToolCalls((("submit_plan", "{not json"),)), "no plan was made"),
-        (ToolCalls((("other_tool", {}),)), "no plan was made"),
+        (ToolCalls((("submit_plan", "{not json"),)), "cannot be read"),
+        (ToolCalls((("other_tool", {}),)), "no tool 'other_tool'"),
         (Text("I would rather not."), "No JSON was found"),
-        (Text(""), "no plan was made"),
+        (Text(""), "empty"),
         (Text("{}"), "phases: Field required"),
     ],
 )
-async def test_two_repairs_are_the_end(
+async def test_after_two_repairs_a_safe_plan_is_made(
     reply: Reply, said: str, server: ScriptedModel, book: ModelBook
 ) -> None:
     server.script = lambda request: reply
-    with pytest.raises(OutputInvalid, match=said):
-        await plan(book)
-    assert server.calls <= 3
-    roles = [message["role"] for message in server.requests[-1]["messages"]]
-    assert "system" not in roles[1:]
+    planned = read_planned(await roster()["manager"].run(brief(), context(book)))
+    assert server.calls == 3
+    assert said in (planned.safe or "")
+    tasks = [task for _, _, task in planned.plan.tasks()]
+    assert [task.agent for task in tasks] == ["research", "content"]
+    assert all("Compare penguins" in task.instructions and task.acceptance for task in tasks)
+    for request in server.requests:
+        assert [one["role"] for one in request["messages"]] == ["system", "user"]
 
 
 async def test_a_chain_can_plan(server: ScriptedModel, book: ModelBook) -> None:

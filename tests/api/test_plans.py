@@ -24,6 +24,7 @@ async def test_a_plan_is_put_in_the_place_of_another(client: Client) -> None:
     assert answer.status_code == 200, answer.text
     assert answer.headers["etag"] == '"2"'
     assert answer.json()["version"] == 2
+    assert answer.json()["estimate"]["cost_usd"] == "0.00"
     tasks = (await client.http.get(f"{path}/tasks")).json()["items"]
     assert [task["key"] for task in tasks] == ["two", "three"]
     progress = (await client.http.get(f"{path}/progress")).json()
@@ -38,6 +39,8 @@ async def test_a_plan_is_put_in_the_place_of_another(client: Client) -> None:
         "status": "planned",
         "because": "edited",
         "comment": None,
+        "reason": None,
+        "safe": None,
         "added": ["three"],
         "changed": [],
         "dropped": ["one"],

@@ -18,6 +18,7 @@ from tests.cli.recorded import ENDING, PLAN, PROJECT_ID, RUNNING, event, progres
 
 HERE = f"/projects/{PROJECT_ID}"
 MARKDOWN = "text/markdown"
+ESTIMATE = {"calls": 7, "input_tokens": 20_000, "output_tokens": 1_000, "cost_usd": "0.0123"}
 SUCCEEDING = [*RUNNING, event(14, "task.succeeded", 9, "talks"), event(15, "project.succeeded", 9)]
 FAILURE = {"code": "task_failed", "message": "1 of 3 tasks failed", "hint": "see talks"}
 
@@ -27,7 +28,7 @@ def answers() -> dict[str, list[Reply]]:
     return {
         "POST /projects": [Reply(project("planned"), 201)],
         f"GET {HERE}/progress": [Reply(progress("planned", 2))],
-        f"GET {HERE}/plan": [Reply({"version": 1, "plan": PLAN})],
+        f"GET {HERE}/plan": [Reply({"version": 1, "plan": PLAN, "estimate": ESTIMATE})],
         f"POST {HERE}/execute": [Reply({"project_id": PROJECT_ID, "status": "running"}, 202)],
         f"GET {HERE}/events": [sse(SUCCEEDING)],
         f"GET {HERE}": [Reply(project("succeeded"))],
@@ -65,6 +66,7 @@ def test_a_run_ends_with_its_deliverable(serve: ExitStack, tmp_path: Path) -> No
     done = nexus(api, tmp_path, "run", "Study the market", "--plan", str(plan))
     assert done.returncode == 0, done.stderr
     assert done.stdout == "# Deliverable: Penguin market\n\nPenguins sell.\n"
+    assert "about 7 model calls, 21,000 tokens, $0.0123" in done.stderr
     saved = tmp_path / "deliverables" / f"{PROJECT_ID}.md"
     assert saved.read_text() == "Penguins sell.\n"
     assert done.stderr.splitlines()[-1] == f"nexus: saved to {saved}"

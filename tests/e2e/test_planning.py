@@ -36,7 +36,7 @@ WAYS: dict[str, list[Reply]] = {
 
 def is_planning(request: dict[str, Any]) -> bool:
     """Tell whether a request is the manager's."""
-    return any(one["function"]["name"] == "submit_plan" for one in request.get("tools", ()))
+    return str(request["messages"][0]["content"]).startswith("You are the manager agent")
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -49,7 +49,8 @@ async def test_a_plan_is_taken_however_the_model_hands_it_over(
         return next(replies) if is_planning(request) else "Some work."
 
     async with ScriptedModel(script, port=model_port) as model:
-        project = await api.start(GOAL)
+        # A name of its own: what one server was found to take is remembered by it.
+        project = await api.start(GOAL, model=f"openai:{way.replace(',', '')}")
         ended = await api.end(project)
     assert (ended["status"], ended["error"]) == ("succeeded", None)
     planning = [one for one in model.requests if is_planning(one)]
@@ -61,6 +62,9 @@ async def test_a_plan_is_taken_however_the_model_hands_it_over(
     tasks = [one for phase in shown["plan"]["phases"] for one in phase["tasks"]]
     assert [(one["key"], one["depends_on"]) for one in tasks] == [("look", []), ("write", ["look"])]
     assert tasks[1]["acceptance"] == ["Has a map"]
+    assert tasks[0]["acceptance"], "criteria are filled in where the model left them out"
+    assert shown["estimate"]["calls"] == 6
+    assert shown["estimate"]["cost_usd"] is None, "nobody knows what this model costs"
 
 
 async def test_what_is_wrong_with_a_plan_is_told_to_the_model(api: Api, model_port: int) -> None:

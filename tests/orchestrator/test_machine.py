@@ -20,6 +20,7 @@ from nexus.domain.graph import compile_plan
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Call, CallKind, Recorded, Usage
 from nexus.domain.states import SubtaskKind
+from nexus.domain.verdict import Finding, Verdict
 from nexus.errors import Conflict, Fenced
 from nexus.orchestrator import creating, reconciler, steering
 from nexus.orchestrator.batch import (
@@ -48,6 +49,9 @@ WORKERS = ("wrk_a", "wrk_b")
 LEASE_SECONDS = 15.0
 SMALL_PLAN = Plan.model_validate(
     {"phases": [{"key": "p", "title": "P", "tasks": [{"key": "t", "title": "T", "agent": "echo"}]}]}
+)
+ACCEPTED = Verdict(
+    accepted=True, findings=(Finding(criterion="It is done.", met=True, evidence="done"),)
 )
 
 pick = st.integers(0, 1_000_000)
@@ -114,7 +118,7 @@ class Engine(RuleBasedStateMachine):
     @rule(which=pick, free=st.integers(0, 3))
     def succeed(self, which: int, free: int) -> None:
         claimed = self.claims.pop(which % len(self.claims))
-        self.settle(claimed, _good(claimed), Share(free))
+        self.settle(claimed, good(claimed), Share(free))
 
     @precondition(lambda self: self.claims)
     @rule(which=pick, again=st.booleans(), own=st.booleans(), after=st.sampled_from([None, 5.0]))
@@ -129,9 +133,9 @@ class Engine(RuleBasedStateMachine):
     @rule(which=pick)
     def settle_twice(self, which: int) -> None:
         claimed = self.claims[which % len(self.claims)]
-        self.settle(claimed, _good(claimed), Share())
+        self.settle(claimed, good(claimed), Share())
         with pytest.raises(Fenced):
-            self.ledger.run(lambda turn: settle(turn, claimed.held, _good(claimed), Share()))
+            self.ledger.run(lambda turn: settle(turn, claimed.held, good(claimed), Share()))
 
     @precondition(lambda self: self.claims)
     @rule(which=pick, interrupted=st.booleans())
@@ -236,7 +240,7 @@ class Engine(RuleBasedStateMachine):
             self.reconcile()
             self.claim(WORKERS[0], 100)
             for one in self.claims:
-                self.settle(one, _good(one), Share())
+                self.settle(one, good(one), Share())
             self.claims = []
             self.holds()
             if all(self.status(one) not in ("planning", "running") for one in self.projects):
@@ -259,16 +263,19 @@ class Engine(RuleBasedStateMachine):
         )
 
 
-def _good(claimed: Claimed) -> Outcome:
+def good(claimed: Claimed) -> Outcome:
+    """What a claim comes to when all goes well."""
     if claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
         amends = claimed.kind is SubtaskKind.REPLAN
         return Outcome("{}", SMALL_PLAN, compile_plan(SMALL_PLAN, AGENTS), amends=amends)
-    return Outcome("done")
+    if claimed.kind is SubtaskKind.REVIEW:
+        return Outcome(verdict=ACCEPTED)
+    return Outcome("done", is_reviewed=bool(claimed.material and claimed.material.is_reviewed))
 
 
 def _ending(at: int, claimed: Claimed) -> Outcome:
     """Every third ends badly."""
-    return Outcome(problem=Problem("odd", "it failed")) if at % 3 == 2 else _good(claimed)
+    return Outcome(problem=Problem("odd", "it failed")) if at % 3 == 2 else good(claimed)
 
 
 @pytest.fixture(scope="module")

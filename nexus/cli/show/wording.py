@@ -1,9 +1,10 @@
 """Durations, spend and marks of states, the same wherever a run is shown."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 MARKS: Final = {
     "pending": ("○", "dim"),
@@ -48,6 +49,14 @@ def ago(text: str) -> str:
 def money(usd: Decimal) -> str:
     """Write dollars to the cent, small sums to a hundredth of one."""
     return f"${usd:.2f}" if usd >= 1 or usd == 0 else f"${usd:.4f}"
+
+
+def expected(estimate: Mapping[str, Any]) -> str:
+    """Write what a plan will roughly take: `about 7 model calls, 21,000 tokens, $0.0123`."""
+    tokens = estimate["input_tokens"] + estimate["output_tokens"]
+    cost = estimate["cost_usd"]
+    spend = "at an unknown price" if cost is None else money(Decimal(cost))
+    return f"about {estimate['calls']:,} model calls, {tokens:,} tokens, {spend}"
 
 
 def shown(path: Path) -> str:

@@ -5,7 +5,9 @@ never reaches for the network.
 """
 
 import json
+from typing import Any
 
+from pydantic import JsonValue
 from pydantic_ai.messages import (
     ModelMessage,
     ModelResponse,
@@ -17,6 +19,7 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
+from nexus.llm.offline.amending import amend_plan
 from nexus.llm.offline.analysing import analyse
 from nexus.llm.offline.checking import check
 from nexus.llm.offline.conversation import Conversation, read_conversation
@@ -24,6 +27,7 @@ from nexus.llm.offline.plain import answer_plainly, refuse_code
 from nexus.llm.offline.planning import make_plan, smallest_plan
 from nexus.llm.offline.reply import Reply
 from nexus.llm.offline.researching import research
+from nexus.llm.offline.reviewing import review
 from nexus.llm.offline.writing import write
 
 
@@ -61,6 +65,8 @@ class OfflineModel(Model):
 def _parts(talk: Conversation, parameters: ModelRequestParameters) -> list[ModelResponsePart]:
     if talk.prompt.agent == "manager":
         return [_plan(talk, parameters)]
+    if talk.prompt.criteria:
+        return [_hand_over(talk, review(talk.prompt), parameters)]
     tools = {tool.name: tool.description or "" for tool in parameters.function_tools}
     reply = _reply(talk, tools)
     if reply.calls:
@@ -74,12 +80,24 @@ def _parts(talk: Conversation, parameters: ModelRequestParameters) -> list[Model
 
 
 def _plan(talk: Conversation, parameters: ModelRequestParameters) -> ModelResponsePart:
-    plan = smallest_plan(talk.prompt) if talk.refusals else make_plan(talk.prompt)
-    document = plan.model_dump(mode="json")
+    return _hand_over(talk, _document(talk), parameters)
+
+
+def _hand_over(
+    talk: Conversation, document: dict[str, Any], parameters: ModelRequestParameters
+) -> ModelResponsePart:
     offered = [*parameters.output_tools, *parameters.function_tools]
     if not offered:
         return TextPart(json.dumps(document, ensure_ascii=False))
     return ToolCallPart(offered[0].name, document, tool_call_id=f"offline-{talk.turns + 1}-1")
+
+
+def _document(talk: Conversation) -> dict[str, JsonValue]:
+    if talk.prompt.ledger:
+        return amend_plan(talk.prompt)
+    is_refused = talk.refusals or talk.prompt.correction
+    plan = smallest_plan(talk.prompt) if is_refused else make_plan(talk.prompt)
+    return plan.model_dump(mode="json")
 
 
 def _reply(talk: Conversation, tools: dict[str, str]) -> Reply:

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 AGENT_LINE: Final = re.compile(r"^You are the (.+?) agent of Nexus\.", re.MULTILINE)
-TAGS: Final = "goal|task|acceptance|inputs|input|documents|passages|passage|agents"
+TAGS: Final = (
+    "goal|task|acceptance|criteria|submission|former|findings|inputs|input|documents|passages|"
+    "passage|agents|note|budget|plan|comment|correction"
+)
 SECTION: Final = re.compile(
-    r"^<(goal|task|acceptance|inputs|documents|passages|agents)((?: [^>\n]*)?)>\n(.*?)\n?^</\1>",
+    r"^<(goal|task|acceptance|criteria|submission|former|findings|inputs|documents|passages|agents"
+    r"|plan|comment|correction)((?: [^>\n]*)?)>\n(.*?)\n?^</\1>",
     re.MULTILINE | re.DOTALL,
 )
 ITEM: Final = re.compile(
@@ -53,7 +57,10 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Everything an agent was asked; `inputs` holds (task key, output) in the order given."""
+    """Everything an agent was asked; `inputs` holds (task key, output) in the order given.
+
+    `ledger` has a line of JSON for each task of a plan that is to be amended.
+    """
 
     agent: str
     goal: str
@@ -64,6 +71,11 @@ class Prompt:
     documents: tuple[Source, ...] = ()
     excerpts: tuple[Excerpt, ...] = ()
     agents: tuple[str, ...] = ()
+    ledger: tuple[str, ...] = ()
+    comment: str = ""
+    correction: str = ""
+    criteria: tuple[str, ...] = ()  # of a review, in the order of their numbers
+    submission: str = ""
 
     @property
     def tables(self) -> tuple[Source, ...]:
@@ -101,6 +113,11 @@ def read_prompt(system: str, user: str) -> Prompt:
             Excerpt(text, a.get("title", ""), a.get("locator", ""), rank)
             for rank, (a, text) in enumerate(_items(sections, "passages"))
         ),
+        ledger=tuple(_lines(_body(sections, "plan"))),
+        comment=_plain(_body(sections, "comment")),
+        correction=_plain(_body(sections, "correction")),
+        criteria=tuple(line.partition(": ")[2] for line in _lines(_body(sections, "criteria"))),
+        submission=_plain(_body(sections, "submission")),
         agents=tuple(line.partition(":")[0].strip() for line in _lines(_body(sections, "agents"))),
     )
 

@@ -51,7 +51,8 @@ BRIEF_COLUMNS: Final = (
     "WHERE n.project_id = e.project_id AND n.node = e.source)), "
     "(SELECT s.subtask_id FROM tasks s WHERE s.id = (SELECT n.task_id FROM nodes n "
     "WHERE n.project_id = e.project_id AND n.node = e.source)))) "
-    "FROM edges e WHERE e.project_id = t.project_id AND e.target = t.node AND e.data = 1) AS TEXT)"
+    "FROM edges e WHERE e.project_id = t.project_id AND e.target = t.node AND e.data = 1) AS TEXT), "
+    "t.review"
 )
 """By primary keys from the edge to its one source: no plan can go over the whole project."""
 BRIEFS: Final = " ".join(("SELECT", BRIEF_COLUMNS, "FROM tasks t WHERE t.id IN EACH($1)"))
@@ -146,7 +147,8 @@ def read_ready(task_ids: Sequence[str], worker_id: str) -> Transaction[list[Row]
 
 
 def read_briefs(task_ids: Sequence[str]) -> Transaction[list[Row]]:
-    """Read what a brief says of tasks: (id, key, title, agent, instructions, acceptance, sources)."""
+    """Read what a brief says of tasks: (id, key, title, agent, instructions, acceptance, sources,
+    whether its output is reviewed)."""
     if not task_ids:
         return []
     return (yield Query(BRIEFS, (list(task_ids),)))

@@ -1,0 +1,133 @@
+"""What a person has to allow before it happens: calls, an agent's questions, plans."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from nexus.domain.consent import Policy
+from nexus.models.projects import Approval
+from nexus.orchestrator.deciding import Decision
+from tests.scripted_model import Reply, ScriptedModel, ToolCalls
+from tests.support.rig import WORKSPACE, Rig, open_rig, plan, task
+from tests.support.waiting import until
+
+
+def ask_then_tell(request: dict[str, Any]) -> Reply:
+    """Ask two things, one after the other, then tell what was answered."""
+    answers = [one["content"] for one in request["messages"] if one["role"] == "tool"]
+    if len(answers) < 2:
+        question = ("Which colour?", "Which size?")[len(answers)]
+        return ToolCalls((("ask_person", {"question": question}),))
+    return f"It is {answers[0]}; {answers[1]}"
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[ScriptedModel]:
+    async with ScriptedModel(ask_then_tell) as served:
+        yield served
+
+
+@pytest.fixture
+async def rig(
+    tmp_path: Path, database_url: str, redis_url: str, model: ScriptedModel
+) -> AsyncIterator[Rig]:
+    async with open_rig(
+        tmp_path,
+        database_url=database_url,
+        redis_url=redis_url,
+        model="openai:scripted",
+        openai_base_url=model.base_url,
+    ) as opened:
+        yield opened
+
+
+async def test_an_agents_questions_are_answered_by_a_person(rig: Rig, model: ScriptedModel) -> None:
+    project = await rig.start(plan(task("choose", "content")))
+    async with rig.worker():
+        first = await _pending(rig, project)
+        assert (first.kind, first.question) == ("question", "Which colour?")
+        assert (await rig.row(project)).status == "waiting"
+        await _decide(rig, first, Decision(True, "key_1", None, gives_value=True, value="red"))
+        second = await _pending(rig, project)
+        await _decide(rig, second, Decision(False, "key_1", "no idea"))
+        assert await rig.end(project) == "succeeded"
+
+    (output,) = (await rig.outputs(project)).values()
+    assert output is not None
+    assert output.startswith("It is red; ")
+    assert "does not answer: no idea" in output
+    assert model.calls == 3
+    assert [one.attempt for one in await rig.subtasks(project)] == [1]
+
+
+async def test_a_worker_that_dies_while_a_person_thinks_asks_nothing_twice(
+    rig: Rig, model: ScriptedModel
+) -> None:
+    project = await rig.start(plan(task("choose", "content")))
+    process = rig.worker_process()
+    first = await _pending(rig, project)
+    process.kill()
+    process.wait(10)
+    await _decide(rig, first, Decision(True, "key_1", "blue"))
+    rig.worker_process()  # with the same tools as the first: they are part of what a model is told
+    second = await _pending(rig, project)
+    assert second.question == "Which size?"
+    await _decide(rig, second, Decision(True, "key_1", "large"))
+    assert await rig.end(project) == "succeeded"
+
+    assert list((await rig.outputs(project)).values()) == ["It is blue; large"]
+    assert model.calls == 3
+
+
+async def test_a_plan_waits_for_its_approval_where_everything_does(rig: Rig) -> None:
+    project = await rig.create(plan(task("one")), auto_execute=True, approvals=Policy.ALL)
+    asked = await _pending(rig, project)
+    assert asked.kind == "plan"
+    assert (await rig.row(project)).status == "planned"
+
+    await _decide(rig, asked, Decision(True, "key_1"))
+
+    async with rig.worker():
+        assert await rig.end(project) == "succeeded"
+
+
+async def test_a_rejected_plan_is_planned_anew(rig: Rig) -> None:
+    project = await rig.create(plan(task("one")), auto_execute=True, approvals=Policy.ALL)
+
+    await _decide(rig, await _pending(rig, project), Decision(False, "key_1", "shorter"))
+
+    assert (await rig.row(project)).status == "planning"
+    assert [one.kind for one in await rig.subtasks(project)] == ["replan"]
+
+
+async def test_executing_a_plan_answers_its_question(rig: Rig) -> None:
+    engine = rig.parts.engine
+    project = await rig.create(plan(task("one")), auto_execute=True, approvals=Policy.ALL)
+    await engine.run(lambda turn: engine.dispatch(turn, WORKSPACE, project))
+
+    (asked,) = await _approvals(rig, project)
+    assert asked.status == "expired"
+
+
+async def _approvals(rig: Rig, project: str) -> list[Approval]:
+    async with rig.parts.database.read() as session:
+        rows = await session.execute(
+            select(Approval).where(Approval.project_id == project).order_by(Approval.id)
+        )
+        return list(rows.scalars())
+
+
+async def _pending(rig: Rig, project: str) -> Approval:
+    async def is_asked() -> bool:
+        return any(one.status == "pending" for one in await _approvals(rig, project))
+
+    await until(is_asked, timeout=30)
+    return next(one for one in await _approvals(rig, project) if one.status == "pending")
+
+
+async def _decide(rig: Rig, asked: Approval, decision: Decision) -> None:
+    engine = rig.parts.engine
+    await engine.run(lambda turn: engine.decide(turn, WORKSPACE, asked.id, decision))

@@ -1,0 +1,59 @@
+"""A task of a plan the manager wrote fails: the manager amends the rest, and the project goes on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.scripted_model import Reply, ScriptedModel, ToolCalls
+from tests.support.rig import open_rig
+
+BAD = "Draw it by year."
+GOOD = "Draw it by island."
+
+
+def task(key: str, instructions: str, *after: str) -> dict[str, Any]:
+    return {
+        "key": key,
+        "title": key,
+        "agent": "content",
+        "instructions": instructions,
+        "depends_on": list(after),
+        "max_attempts": 1,
+    }
+
+
+FIRST = [task("facts", "Collect facts."), task("chart", BAD), task("report", "Write.", "chart")]
+SECOND = [task("chart", GOOD, "facts"), task("report", "Write.", "facts", "chart")]
+
+
+def script(request: dict[str, Any]) -> Reply:
+    """Plan, fail at one task, amend, succeed."""
+    system, said = (request["messages"][at]["content"] for at in (0, 1))
+    if system.startswith("You are the manager agent"):
+        amends = "its rest is to be written anew" in system
+        tasks = SECOND if amends else FIRST
+        plan = {"phases": [{"key": "work", "title": "Work", "tasks": tasks}]}
+        return ToolCalls((("submit_plan", plan | ({"reason": "By island."} if amends else {})),))
+    return "" if BAD in said else f"Done: {said.splitlines()[4]}"
+
+
+async def test_the_rest_is_amended_after_a_failure(tmp_path: Path) -> None:
+    async with (
+        ScriptedModel(script) as model,
+        open_rig(tmp_path, model="openai:any", openai_base_url=model.base_url) as rig,
+        rig.worker(),
+    ):
+        project_id = await rig.create(None, auto_execute=True)
+        assert await rig.end(project_id) == "succeeded"
+        events = await rig.events(project_id)
+        outputs = await rig.outputs(project_id)
+    told = next(one.data for one in events if one.type == "project.replanned")
+    assert (told["because"], told["reason"], told["safe"]) == ("task_failed", "By island.", None)
+    assert (told["added"], told["dropped"]) == (["chart-2"], ["chart"])
+    assert outputs["chart-2"]
+    asked = [json.dumps(one["messages"]) for one in model.requests]
+    done_once = [one for one in asked if '<task key=\\"facts\\"' in one]
+    assert len(done_once) == 1, "what is done is not done again"
+    amending = next(one for one in asked if "its rest is to be written anew" in one)
+    assert "A task has failed." in amending
+    assert "the model's reply cannot be used" in amending
