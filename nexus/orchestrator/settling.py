@@ -1,9 +1,7 @@
 """Settle: record an outcome and advance the graph, one transaction, once."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from nexus.domain.graph import Graph
 from nexus.domain.plan import Plan
@@ -13,15 +11,16 @@ from nexus.domain.text import clean, dumps
 from nexus.domain.verdict import Verdict
 from nexus.errors import CallerError, Fenced
 from nexus.models.writing import Query, Row, Transaction
-from nexus.orchestrator.advancing import advance_past_failure, close
+from nexus.orchestrator.advancing import close
 from nexus.orchestrator.amending import amend_plan
+from nexus.orchestrator.backing_off import pause_seconds
 from nexus.orchestrator.claiming import Claimed, claim_taken
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.planting import plant_plan
 from nexus.orchestrator.queueing import Queued, Share, queue_ready
 from nexus.orchestrator.replanning import (
-    consider_replan,
     consider_stall,
+    fail_task,
     fit_amendment,
     go_on,
 )
@@ -36,11 +35,8 @@ from nexus.orchestrator.transitions.subtasks import (
     subject_of,
     tell_finished_subtasks,
 )
-from nexus.orchestrator.transitions.tasks import finish_tasks, tell_finished_tasks
+from nexus.orchestrator.transitions.tasks import tell_finished_tasks
 from nexus.orchestrator.turn import Subject, Turn
-
-BACKOFF_FIRST_SECONDS: Final = 1.0
-BACKOFF_CAP_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +211,7 @@ def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None
     if not rows:
         raise Fenced(f"the claim on {held.subtask_id} is not held any more")
     task_id, attempt, max_attempts, left_us, most_calls, *_ = rows[0]
-    delay_us = int(_pause_seconds(attempt, problem) * 1_000_000)
+    delay_us = int(_pause_of(attempt, problem) * 1_000_000)
     again = problem.again and attempt < max_attempts and delay_us < left_us
     if again and not (yield from _is_out_of_calls(held, problem, most_calls)):
         yield from requeue_subtask(
@@ -243,13 +239,10 @@ def _is_out_of_calls(held: Held, problem: Problem, most: int) -> Transaction[boo
     return bool(rows[0][0] >= most)
 
 
-def _pause_seconds(attempt: int, problem: Problem) -> float:
-    """Full jitter (Brooker, AWS Architecture Blog, 2015); a server's Retry-After is a floor."""
+def _pause_of(attempt: int, problem: Problem) -> float:
     if problem.is_chance and attempt == 1:
         return 0.0
-    ceiling = min(BACKOFF_CAP_SECONDS, BACKOFF_FIRST_SECONDS * 2 ** (attempt - 1))
-    jitter = random.SystemRandom().uniform(0, ceiling)
-    return max(jitter, problem.retry_after_seconds or 0.0)
+    return pause_seconds(attempt, problem.retry_after_seconds or 0.0)
 
 
 def fail_what_hangs_on(turn: Turn, row: Row, error: dict[str, Json]) -> Transaction[None]:
@@ -265,9 +258,7 @@ def fail_what_hangs_on(turn: Turn, row: Row, error: dict[str, Json]) -> Transact
     if not subject.task_id:
         yield from move_project(turn, project, ProjectState.FAILED, "project.failed", error=error)
         return
-    for _, _, node, key, _ in (yield from finish_tasks(turn, [subject], TaskState.FAILED, error)):
-        yield from advance_past_failure(turn, project, node, key)
-        yield from consider_replan(turn, project, str(error["code"]))
+    yield from fail_task(turn, subject, error)
 
 
 def _finish_document(
