@@ -5,6 +5,7 @@ Made for each run of a model-driven agent, around a model of the book.
 
 import hashlib
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,11 +20,12 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
-from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded, Seam
+from nexus.domain.seam import Call, CallKind, Json, Recorded, Seam
 from nexus.errors import PermanentFailure
 from nexus.llm.cleaning import clean
 from nexus.llm.failures import explain
 from nexus.llm.fingerprint import canonical_messages, fingerprint
+from nexus.llm.needs import need_of
 from nexus.llm.pricing import usage_of
 from nexus.llm.spoken_calls import heard
 
@@ -70,7 +72,14 @@ class JournalledModel(WrapperModel):
             return Recorded(dump(response), usage_of(response))
 
         mark = fingerprint(self._name, messages, model_settings, model_request_parameters)
-        call = Call(CallKind.MODEL, self._name, "", mark, Effect.READ, request=legible(messages))
+        call = Call(
+            CallKind.MODEL,
+            self._name,
+            "",
+            mark,
+            request=legible(messages),
+            need=partial(need_of, self._name, messages, model_settings, model_request_parameters),
+        )
         return load(await self._seam.call(call, ask))
 
 

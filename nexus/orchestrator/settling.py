@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from nexus.domain.graph import Graph
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState, SubtaskKind, SubtaskState, TaskState
 from nexus.domain.text import clean, dumps
-from nexus.domain.verdict import Verdict
 from nexus.errors import CallerError, Fenced
 from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.advancing import close
 from nexus.orchestrator.amending import amend_plan
-from nexus.orchestrator.backing_off import pause_seconds
+from nexus.orchestrator.backoff import pause_seconds
 from nexus.orchestrator.claiming import Claimed, claim_taken
 from nexus.orchestrator.material import Recall
+from nexus.orchestrator.outcomes import Outcome, Problem
 from nexus.orchestrator.planting import plant_plan
 from nexus.orchestrator.queueing import Queued, Share, queue_ready
 from nexus.orchestrator.replanning import (
@@ -37,59 +36,6 @@ from nexus.orchestrator.transitions.subtasks import (
 )
 from nexus.orchestrator.transitions.tasks import tell_finished_tasks
 from nexus.orchestrator.turn import Subject, Turn
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why an attempt failed.
-
-    `again`: another attempt may help; `own_making`: the model's own making, so its replies
-    are asked for afresh; `is_chance`: nobody's making unless it repeats, so the first time
-    needs no pause.
-    """
-
-    code: str
-    message: str
-    hint: str | None = None
-    again: bool = True
-    own_making: bool = False
-    retry_after_seconds: float | None = None
-    is_chance: bool = False
-
-    def error(self, task_id: str | None) -> dict[str, Json]:
-        """Write it as the API shows errors."""
-        return {
-            "code": self.code,
-            "message": clean(self.message)[:2_000],
-            "task_id": task_id,
-            "hint": self.hint,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an attempt came to: an output, a plan, a verdict, passages of a document, or a problem.
-
-    With a plan, `safe` says why it is the safe one, if it is, and `reason` what an amendment
-    does differently.
-    """
-
-    output: str | None = None
-    plan: Plan | None = None
-    graph: Graph | None = None
-    safe: str | None = None
-    reason: str | None = None
-    passages: int | None = None
-    amends: bool = False  # the plan takes the place of another
-    verdict: Verdict | None = None
-    is_reviewed: bool = False  # the output is to be reviewed before it counts
-    problem: Problem | None = None
-
-    @property
-    def ends_task(self) -> bool:
-        """Tell whether it is the output of a task, which it ends."""
-        rare = self.graph, self.passages, self.verdict
-        return not self.is_reviewed and all(one is None for one in rare)
 
 
 @dataclass(slots=True)
@@ -211,7 +157,8 @@ def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None
     if not rows:
         raise Fenced(f"the claim on {held.subtask_id} is not held any more")
     task_id, attempt, max_attempts, left_us, most_calls, *_ = rows[0]
-    delay_us = int(_pause_of(attempt, problem) * 1_000_000)
+    pause = pause_seconds(attempt, problem.retry_after_seconds, is_chance=problem.is_chance)
+    delay_us = int(pause * 1_000_000)
     again = problem.again and attempt < max_attempts and delay_us < left_us
     if again and not (yield from _is_out_of_calls(held, problem, most_calls)):
         yield from requeue_subtask(
@@ -237,12 +184,6 @@ def _is_out_of_calls(held: Held, problem: Problem, most: int) -> Transaction[boo
         "SELECT count(*) FROM journal WHERE subtask_id = $1 AND kind = 'model'", (held.subtask_id,)
     )
     return bool(rows[0][0] >= most)
-
-
-def _pause_of(attempt: int, problem: Problem) -> float:
-    if problem.is_chance and attempt == 1:
-        return 0.0
-    return pause_seconds(attempt, problem.retry_after_seconds or 0.0)
 
 
 def fail_what_hangs_on(turn: Turn, row: Row, error: dict[str, Json]) -> Transaction[None]:

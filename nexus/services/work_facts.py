@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 
 from nexus.domain.states import SubtaskState, TaskState
 from nexus.models.projects import Approval, Task
-from nexus.models.work import JournalRecord, Subtask, Worker
+from nexus.models.work import JournalRecord, Reservation, Subtask, Worker
 from nexus.services.cursors import Cursor
 from nexus.services.holders import SHOWN_STATUS, read_holders
 from nexus.services.reasons import CallFacts, Holders, SubtaskFacts, TaskFacts, WorkerFacts
@@ -73,6 +73,7 @@ class Details:
     ahead: Mapping[str, int] = field(default_factory=dict)
     calls: dict[str, list[CallFacts]] = field(default_factory=dict)
     approvals: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    unaffordable: frozenset[str] = frozenset()
 
 
 async def read_planning(session: AsyncSession, project_id: str, now: int) -> list[Unfinished]:
@@ -155,6 +156,7 @@ def _subtask(row: Row[Any], details: Details) -> SubtaskFacts:
         worker=worker,
         calls=tuple(details.calls.get(row.subtask_id, ())),
         approvals=tuple(details.approvals.get(row.subtask_id, ())),
+        waits_for_budget=row.subtask_id in details.unaffordable,
     )
 
 
@@ -168,7 +170,9 @@ async def _details(session: AsyncSession, rows: Sequence[Row[Any]], now: int) ->
     if running := by_status.get("running"):
         details.calls = await _calls(session, {row.subtask_id: row.claim for row in running})
     if waiting := by_status.get("waiting"):
-        details.approvals = await _approvals(session, [row.subtask_id for row in waiting])
+        ids = [row.subtask_id for row in waiting]
+        details.approvals = await _approvals(session, ids)
+        details.unaffordable = await _unaffordable(session, ids)
     return details
 
 
@@ -203,6 +207,15 @@ async def _calls(session: AsyncSession, claims: Mapping[str, int]) -> dict[str, 
             call = CallFacts(row.kind, row.name, row.begun_at)
             found.setdefault(row.subtask_id, []).append(call)
     return found
+
+
+async def _unaffordable(session: AsyncSession, subtask_ids: list[str]) -> frozenset[str]:
+    rows = await session.execute(
+        select(Reservation.subtask_id).where(
+            Reservation.subtask_id.in_(subtask_ids), Reservation.granted == 0
+        )
+    )
+    return frozenset(rows.scalars())
 
 
 async def _approvals(

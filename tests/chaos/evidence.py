@@ -99,7 +99,8 @@ async def _histories(world: World) -> list[History]:
     phases = _by_project(await world.rows("SELECT * FROM phases"))
     approvals = _by_project(await world.rows("SELECT * FROM approvals ORDER BY id"))
     offshoots = _by_project(await world.rows("SELECT * FROM offshoots ORDER BY subtask_id"))
-    found = (tasks, subtasks, events, nodes, edges, phases, approvals, offshoots)
+    reservations = _by_project(await world.rows("SELECT * FROM reservations"))
+    found = (tasks, subtasks, events, nodes, edges, phases, approvals, offshoots, reservations)
     return [
         History(row, *(rows[row["id"]] for rows in found))
         for row in await world.rows("SELECT * FROM projects ORDER BY id")

@@ -19,8 +19,6 @@ from hypothesis.stateful import (
 from nexus.domain.graph import compile_plan
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Call, CallKind, Recorded, Usage
-from nexus.domain.states import SubtaskKind
-from nexus.domain.verdict import Finding, Verdict
 from nexus.errors import Conflict, Fenced
 from nexus.orchestrator import creating, reconciler, steering
 from nexus.orchestrator.batch import (
@@ -35,24 +33,19 @@ from nexus.orchestrator.claiming import Claimed, due_subtasks, release_all
 from nexus.orchestrator.creating import NewProject
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.membership import beat, declare_gone
+from nexus.orchestrator.outcomes import Outcome, Problem
 from nexus.orchestrator.queueing import Share
 from nexus.orchestrator.recording import Begin, Done, Intent
-from nexus.orchestrator.settling import Outcome, Problem
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.value_files import Kept
 from tests.domain.plans import AGENTS, plan_documents
 from tests.orchestrator.bench import Ledger, empty_database
+from tests.orchestrator.endings import good
 from tests.orchestrator.folding import check_project
 from tests.support.acts import ACTS, claim, settle
 
 WORKERS = ("wrk_a", "wrk_b")
 LEASE_SECONDS = 15.0
-SMALL_PLAN = Plan.model_validate(
-    {"phases": [{"key": "p", "title": "P", "tasks": [{"key": "t", "title": "T", "agent": "echo"}]}]}
-)
-ACCEPTED = Verdict(
-    accepted=True, findings=(Finding(criterion="It is done.", met=True, evidence="done"),)
-)
 
 pick = st.integers(0, 1_000_000)
 
@@ -89,9 +82,8 @@ class Engine(RuleBasedStateMachine):
     @rule(which=pick, act=st.sampled_from(list(ACTS)))
     def steer(self, which: int, act: str) -> None:
         project_id = self.projects[which % len(self.projects)]
-        status = self.status(project_id)
-        sources, move = ACTS[act]
-        legal = status in sources
+        _, move = ACTS[act]
+        legal = self.may(act, project_id)
         try:
             self.ledger.run(lambda turn: move(turn, "default", project_id))
         except Conflict:
@@ -169,7 +161,7 @@ class Engine(RuleBasedStateMachine):
         answers = self.write(worker, [*wishes, Claim(())], Share(free, 1, worker))
         for holds, answer in zip(is_held, answers, strict=False):
             assert holds != isinstance(answer, Fenced)
-            self.claims += [] if isinstance(answer, Fenced) else answer
+            self.claims += answer if isinstance(answer, list) else []
 
     @rule(worker=st.sampled_from(WORKERS))
     def die(self, worker: str) -> None:
@@ -247,6 +239,10 @@ class Engine(RuleBasedStateMachine):
                 return
         raise AssertionError("a project does not end")
 
+    def may(self, act: str, project_id: str) -> bool:
+        """Whether the project's state allows an act of a person."""
+        return self.status(project_id) in ACTS[act][0]
+
     def status(self, project_id: str) -> str:
         (row,) = self.ledger.rows("SELECT status FROM projects WHERE id = ?", project_id)
         return str(row["status"])
@@ -261,16 +257,6 @@ class Engine(RuleBasedStateMachine):
                 *(held.subtask_id, held.claim, held.owner),
             )
         )
-
-
-def good(claimed: Claimed) -> Outcome:
-    """What a claim comes to when all goes well."""
-    if claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
-        amends = claimed.kind is SubtaskKind.REPLAN
-        return Outcome("{}", SMALL_PLAN, compile_plan(SMALL_PLAN, AGENTS), amends=amends)
-    if claimed.kind is SubtaskKind.REVIEW:
-        return Outcome(verdict=ACCEPTED)
-    return Outcome("done", is_reviewed=bool(claimed.material and claimed.material.is_reviewed))
 
 
 def _ending(at: int, claimed: Claimed) -> Outcome:

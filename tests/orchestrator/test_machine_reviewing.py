@@ -11,11 +11,12 @@ from hypothesis.stateful import initialize, precondition, rule, run_state_machin
 from nexus.domain.plan import Plan
 from nexus.domain.states import SubtaskKind
 from nexus.domain.verdict import Finding, Verdict
+from nexus.orchestrator.outcomes import Outcome
 from nexus.orchestrator.queueing import Share
-from nexus.orchestrator.settling import Outcome
 from tests.domain.plans import plan_documents
 from tests.orchestrator.bench import empty_database
-from tests.orchestrator.test_machine import WORKERS, Engine, good
+from tests.orchestrator.endings import good
+from tests.orchestrator.test_machine import WORKERS, Engine
 
 REJECTED = Verdict(
     accepted=False,

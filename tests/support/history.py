@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from nexus.domain.graph import Edge, Graph, Progress
-from nexus.domain.states import PROJECT_TERMINAL, SHOWN, TASK_TERMINAL, TaskState
+from nexus.domain.states import PROJECT_TERMINAL, SHOWN, SUBTASK_TERMINAL, TASK_TERMINAL, TaskState
 from tests.support.reviews import differences_of_reviews
 
 Row = Mapping[str, Any]
@@ -38,6 +38,7 @@ class History:
     phases: Sequence[Row]
     approvals: Sequence[Row] = ()
     offshoots: Sequence[Row] = ()
+    reservations: Sequence[Row] = ()
 
     @property
     def id(self) -> str:
@@ -205,11 +206,17 @@ def differences_of_current(history: History) -> Iterator[str]:
 
 
 def differences_of_waiting(history: History) -> Iterator[str]:
-    """What waits is asked about, what is asked about waits, and a project rests only when it must."""
+    """What waits is asked about or has no budget, and the other way round; a project rests only
+    when it must."""
     waits = {one["id"] for one in history.subtasks if one["status"] == "waiting"}
     asked = {one["subtask_id"] for one in history.approvals if one["status"] == "pending"}
-    if asked != waits:
-        yield f"{len(waits)} subtasks wait, and {len(asked)} are asked about"
+    over = {one["id"] for one in history.subtasks if one["status"] in SUBTASK_TERMINAL}
+    held_back = {one["subtask_id"] for one in history.reservations if not one["granted"]} - over
+    if asked | held_back != waits or asked & held_back:
+        yield (
+            f"{len(waits)} subtasks wait, {len(asked)} are asked about, "
+            f"{len(held_back)} have no budget"
+        )
     resting = {task["id"] for task in history.tasks if task["status"] == "waiting"}
     if resting != {one["task_id"] for one in history.subtasks if one["id"] in waits} - {None}:
         yield "other tasks wait than their subtasks"

@@ -34,7 +34,7 @@ COUNT_DOWN: Final = (
 READY_COLUMNS: Final = (
     "t.id, t.project_id, t.workspace, t.agent, t.max_attempts, t.timeout_seconds, "
     "t.earlier_subtask_id, t.key, p.status, "
-    "(SELECT lease_until FROM workers WHERE id = $2) > NOW_US(), t.phase"
+    "(SELECT lease_until FROM workers WHERE id = $2) > NOW_US() AND p.budget IS NULL, t.phase"
 )
 READY: Final = " ".join(
     (
@@ -140,7 +140,10 @@ def count_down(ended: Sequence[tuple[str, int]]) -> Transaction[list[str]]:
 
 
 def read_ready(task_ids: Sequence[str], worker_id: str) -> Transaction[list[Row]]:
-    """Read pending tasks about to be queued, and whether the worker's lease still runs."""
+    """Read pending tasks about to be queued, and whether the worker may take them over.
+
+    It may while its lease runs; where there is a budget, everything starts with a claim.
+    """
     if not task_ids:
         return []
     return (yield Query(READY, (list(task_ids), worker_id)))
