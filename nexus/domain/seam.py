@@ -46,7 +46,8 @@ class Call:
     `key` identifies it inside its subtask: "" for model calls (the journal numbers them),
     the tool-call id for tools, the step's name for steps. `fingerprint` is the hex SHA-256
     of its canonical arguments. `request` is what a person may read of it in the journal.
-    With `ask`, a person has to allow it first.
+    With `ask`, a person has to allow it first. `enter` is awaited before a call that is to be
+    made begins; what it raises ends the run, and nothing is recorded.
     """
 
     kind: CallKind
@@ -56,6 +57,7 @@ class Call:
     effect: Effect = Effect.READ
     request: Json = None
     ask: Ask | None = None
+    enter: Callable[[], Awaitable[None]] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pydantic_ai.messages import (
     ToolCallPart,
 )
 from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
@@ -24,7 +25,9 @@ from nexus.errors import PermanentFailure
 from nexus.llm.cleaning import clean
 from nexus.llm.failures import explain
 from nexus.llm.fingerprint import canonical_messages, fingerprint
+from nexus.llm.gate import PERMIT
 from nexus.llm.pricing import usage_of
+from nexus.llm.served import enter_any
 from nexus.llm.spoken_calls import heard
 
 CALL_ID_LENGTH = 9
@@ -69,9 +72,31 @@ class JournalledModel(WrapperModel):
             response = with_own_call_ids(response, f"{key}/{len(messages)}")
             return Recorded(dump(response), usage_of(response))
 
+        async def enter() -> None:
+            PERMIT.set(await enter_any(links_of(self.wrapped)))
+
         mark = fingerprint(self._name, messages, model_settings, model_request_parameters)
-        call = Call(CallKind.MODEL, self._name, "", mark, Effect.READ, request=legible(messages))
-        return load(await self._seam.call(call, ask))
+        call = Call(
+            CallKind.MODEL,
+            self._name,
+            "",
+            mark,
+            Effect.READ,
+            request=legible(messages),
+            enter=enter,
+        )
+        try:
+            return load(await self._seam.call(call, ask))
+        finally:
+            permit = PERMIT.get()
+            PERMIT.set(None)
+            if permit is not None:
+                await permit.give_back()
+
+
+def links_of(model: Model) -> tuple[Model, ...]:
+    """List the models of a chain in their order; one that is no chain is its only link."""
+    return tuple(model.models) if isinstance(model, FallbackModel) else (model,)
 
 
 def with_own_call_ids(response: ModelResponse, seed: str) -> ModelResponse:

@@ -29,6 +29,7 @@ from nexus.orchestrator.transitions.ending import end_work
 from nexus.orchestrator.transitions.projects import move_project
 from nexus.orchestrator.transitions.subtasks import (
     Held,
+    defer_subtask,
     finish_subtasks,
     requeue_subtask,
     subject_of,
@@ -47,7 +48,7 @@ class Problem:
 
     `again`: another attempt may help; `own_making`: the model's own making, so its replies
     are asked for afresh; `is_chance`: nobody's making unless it repeats, so the first time
-    needs no pause.
+    needs no pause; `is_limit`: a rate limit, which uses up no attempt.
     """
 
     code: str
@@ -57,6 +58,7 @@ class Problem:
     own_making: bool = False
     retry_after_seconds: float | None = None
     is_chance: bool = False
+    is_limit: bool = False
 
     def error(self, task_id: str | None) -> dict[str, Json]:
         """Write it as the API shows errors."""
@@ -201,6 +203,9 @@ def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None
         raise Fenced(f"the claim on {held.subtask_id} is not held any more")
     task_id, attempt, max_attempts, left_us, most_calls, *_ = rows[0]
     delay_us = int(_pause_seconds(attempt, problem) * 1_000_000)
+    if problem.is_limit and delay_us < left_us:
+        yield from defer_subtask(turn, held, delay_us=delay_us, error=problem.error(task_id))
+        return
     again = problem.again and attempt < max_attempts and delay_us < left_us
     if again and not (yield from _is_out_of_calls(held, problem, most_calls)):
         yield from requeue_subtask(
@@ -232,6 +237,8 @@ def _pause_seconds(attempt: int, problem: Problem) -> float:
     """Full jitter (Brooker, AWS Architecture Blog, 2015); a server's Retry-After is a floor."""
     if problem.is_chance and attempt == 1:
         return 0.0
+    if problem.is_limit:
+        return problem.retry_after_seconds or BACKOFF_FIRST_SECONDS
     ceiling = min(BACKOFF_CAP_SECONDS, BACKOFF_FIRST_SECONDS * 2 ** (attempt - 1))
     jitter = random.SystemRandom().uniform(0, ceiling)
     return max(jitter, problem.retry_after_seconds or 0.0)
