@@ -11,6 +11,7 @@ NexusError
 │   ├── TransientFailure (tried again) · PermanentFailure (given up)
 │   │   └── NotNow      a rate limit: later, and no attempt is used up
 │   ├── LimitReached    a cap on calls, time or money
+│   ├── OverBudget      the project's budget has no room for a call now: it has not begun
 │   ├── Fenced          the claim is no longer ours: abandon silently
 │   └── StatementRefused  the database will not do this, however often it is asked
 └── OperatorError       whoever runs Nexus: a 503 or a refusal to start
@@ -148,6 +149,12 @@ class LimitReached(EngineError):
     """A cap on calls, time or money ended the work."""
 
     code = "limit_reached"
+
+
+class OverBudget(EngineError):
+    """A call has not begun: what is spent and reserved leaves no room in the project's budget."""
+
+    code = "budget_exhausted"
 
 
 class Fenced(EngineError):

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from nexus import locations
-from nexus.agents.roster import load_plugins, roster
+from nexus.agents.roster import load_agent_files, load_plugins, roster
 from nexus.errors import Misconfigured
 from nexus.events.bell import Bell
 from nexus.events.redis_link import RedisLink
@@ -56,6 +56,7 @@ async def open_engine(
             hint="set NEXUS_DATA_DIR to a folder that can be written",
         ) from wrong
     load_plugins(settings)
+    load_agent_files(settings)
     database = await open_database(settings, prepare=prepare)
     redis = RedisLink(lambda: locations.redis_url(settings))
     queue = Queue(redis, database.installation_id)

@@ -52,6 +52,10 @@ OPEN: Final = frozenset({"research", "code", "content", "data"})
 
 def _work(name: str, tools: tuple[str, ...]) -> Run:
     async def run(brief: Brief, context: Context) -> str:
+        if brief.submission is not None:
+            from nexus.agents.reviewer import Reviewer
+
+            return await Reviewer(tools).run(brief, context)
         from nexus.agents.model_agent import ModelAgent
 
         agent = ModelAgent(name, tools, takes_plugin_tools=name in OPEN)
@@ -87,6 +91,7 @@ def load_toolkit() -> None:
     for module in (
         "nexus.agents.manager",
         "nexus.agents.model_agent",
+        "nexus.agents.reviewer",
         "nexus.llm.clients",
         "nexus.llm.offline",
         "jinja2",

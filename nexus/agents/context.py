@@ -14,6 +14,7 @@ from nexus.domain.seam import Call, CallKind, Json, Recorded, Seam
 from nexus.errors import PermanentFailure
 
 if TYPE_CHECKING:
+    from nexus.agents.spec import AgentSpec
     from nexus.llm.book import ModelBook
     from nexus.tools.scope import ToolScope
 
@@ -26,7 +27,7 @@ class Context:
     """Where an agent works: its subtask, the seam its calls pass, and what it may use.
 
     `model` is the model the project asks for, None for the installation's default; `attempt`
-    counts from 1.
+    counts from 1; `colleagues` are the agents the workspace has declared, told to the planner alone.
     """
 
     workspace: str
@@ -38,6 +39,7 @@ class Context:
     seam: Seam
     scope: "ToolScope"
     models: "ModelBook"
+    colleagues: "tuple[AgentSpec, ...]" = ()
 
     @overload
     async def step(

@@ -26,7 +26,12 @@ T = TypeVar("T")
 
 
 async def converse(
-    agent: Agent[Context, T], prompt: str, context: Context, *, instructions: str
+    agent: Agent[Context, T],
+    prompt: str,
+    context: Context,
+    *,
+    instructions: str,
+    most_requests: int = MAX_REQUESTS,
 ) -> T:
     """Run `agent` on `prompt` and return its output.
 
@@ -42,11 +47,11 @@ async def converse(
             model=await journalled_model(context),
             deps=context,
             instructions=instructions,
-            usage_limits=UsageLimits(request_limit=MAX_REQUESTS),
+            usage_limits=UsageLimits(request_limit=most_requests),
         )
     except UsageLimitExceeded as wrong:
         raise LimitReached(
-            f"the agent asked its model {MAX_REQUESTS} times without finishing",
+            f"the agent asked its model {most_requests} times without finishing",
             hint="make the task smaller or its instructions clearer, then retry",
         ) from wrong
     except (ContentFilterError, OutputTokenLimitExceeded, UnexpectedModelBehavior) as wrong:

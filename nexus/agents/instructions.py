@@ -13,15 +13,17 @@ if TYPE_CHECKING:
 
 
 @cache
-def render(name: str, *, tools: tuple[str, ...] | None = None) -> str:
-    """Render `prompts/<name>.md`; `tools` are the names the prompt may mention.
+def render(name: str, *, tools: tuple[str, ...] | None = None, submit: str | None = None) -> str:
+    """Render `prompts/<name>.md`; `tools` are the names the prompt may mention, `submit` the
+    tool by which the answer is handed over.
 
     Raises:
         Misconfigured: the file does not exist, or it uses a variable that is not given.
     """
     from jinja2 import TemplateError
 
-    values = {} if tools is None else {"tools": tools}
+    given = {"tools": tools, "submit": submit}
+    values = {name: value for name, value in given.items() if value is not None}
     try:
         return _environment().get_template(f"{name}.md").render(values).strip()
     except TemplateError as wrong:

@@ -1,29 +1,32 @@
 """An agent that is a prompt, a model and tools.
 
-Built-in work agents are made of this; it is loaded only when one of them runs.
+Built-in work agents and declared ones are made of this; it is loaded only when one of them runs.
 """
 
 from dataclasses import dataclass
 
 from pydantic_ai import Agent
+from pydantic_ai.settings import ModelSettings
 
 from nexus.agents.context import Context
-from nexus.agents.conversation import converse
+from nexus.agents.conversation import MAX_REQUESTS, converse
 from nexus.agents.instructions import render
 from nexus.agents.prompt import work_prompt
 from nexus.agents.retrieval import retrieve
 from nexus.agents.toolset import MAX_BAD_CALLS, GrantedTools
+from nexus.domain.declared import AgentDeclaration
 from nexus.domain.work import Brief
 from nexus.errors import OutputInvalid
 
 
 @dataclass(frozen=True, slots=True)
 class ModelAgent:
-    """Runs briefs with the prompt file of its name and the tools it is granted."""
+    """Runs briefs with its declaration, else the prompt file of its name, and the tools it is granted."""
 
     name: str
     tools: tuple[str, ...]
     takes_plugin_tools: bool = False
+    declaration: AgentDeclaration | None = None
 
     async def run(self, brief: Brief, context: Context) -> str:
         """Do the task and return its deliverable.
@@ -41,12 +44,16 @@ class ModelAgent:
             output_type=str,
             toolsets=toolsets,
             retries={"tools": MAX_BAD_CALLS, "output": 0},
+            model_settings=self._settings(),
         )
         text = await converse(
             agent,
             work_prompt(brief, quotes),
             context,
-            instructions=render(self.name, tools=granted),
+            instructions=self._instructions(granted),
+            most_requests=self.declaration.limits.max_model_calls
+            if self.declaration
+            else MAX_REQUESTS,
         )
         if not text.strip():
             raise OutputInvalid(
@@ -54,3 +61,14 @@ class ModelAgent:
                 hint="retry, or use another model",
             )
         return text
+
+    def _instructions(self, granted: tuple[str, ...]) -> str:
+        if self.declaration is None:
+            return render(self.name, tools=granted)
+        # Put together, never rendered: a prompt that somebody sent is no template.
+        rules = render("declared", tools=granted)
+        return f"You are the {self.name} agent of Nexus.\n\n{self.declaration.prompt}\n\n{rules}"
+
+    def _settings(self) -> ModelSettings | None:
+        most = self.declaration.limits.max_output_tokens if self.declaration else None
+        return None if most is None else ModelSettings(max_tokens=most)

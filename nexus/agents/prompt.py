@@ -8,13 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from nexus.domain.work import Brief, DocumentNote
+from nexus.domain.work import Brief, DocumentNote, Revision
 from nexus.llm.cleaning import clean_text
 
 TAGS: Final = (
     "goal",
     "task",
     "acceptance",
+    "criteria",
+    "submission",
+    "former",
+    "findings",
     "inputs",
     "input",
     "documents",
@@ -50,9 +54,25 @@ def work_prompt(brief: Brief, quotes: Sequence[Quote]) -> str:
         _section("goal", content(brief.goal)),
         f'<task key="{key}" title="{title}">\n{content(brief.instructions or brief.task.title)}\n</task>',
         _section("acceptance", criteria),
+        _revision(brief.revision) if brief.revision else "",
         _section("inputs", _inputs(brief.inputs)),
         _section("documents", _documents(brief.documents)),
         _section("passages", _passages(quotes)),
+    )
+
+
+def review_prompt(brief: Brief, criteria: Sequence[str], quotes: Sequence[Quote]) -> str:
+    """Write the prompt of a review: the task, its criteria by number, and the output to judge."""
+    key, title = attribute(brief.task.key), attribute(brief.task.title)
+    numbered = "\n".join(f"- {at}: {one_line(one)}" for at, one in enumerate(criteria, 1))
+    return _join(
+        _section("goal", content(brief.goal)),
+        f'<task key="{key}" title="{title}">\n{content(brief.instructions or brief.task.title)}\n</task>',
+        _section("criteria", numbered),
+        _section("inputs", _inputs(brief.inputs)),
+        _section("documents", _documents(brief.documents)),
+        _section("passages", _passages(quotes)),
+        _section("submission", content(_bounded(brief.submission or ""))),
     )
 
 
@@ -94,6 +114,23 @@ def _join(*sections: str) -> str:
 
 def _section(tag: str, inside: str) -> str:
     return f"<{tag}>\n{inside}\n</{tag}>" if inside else ""
+
+
+def _revision(revision: Revision) -> str:
+    """Show an agent what it handed in before, and what the review asks it to mend."""
+    findings = "\n".join(
+        f"- Not met: {one_line(one.criterion)}\n  Evidence: {one_line(one.evidence)}\n"
+        f"  To mend: {one_line(one.fix)}"
+        for one in revision.findings
+    )
+    return _join(
+        _section("former", content(_bounded(revision.output))),
+        _section(
+            "findings",
+            "A review rejected your former output, in <former>. Answer each finding and hand in "
+            f"the whole output again; keep what was right.\n{findings}",
+        ),
+    )
 
 
 def _inputs(inputs: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""The agents of this process: the built-in ones and those that plugins declare.
+"""The agents of this process: the built-in ones, those of plugins, those of files.
 
 `@agent` registers; plugins are imported once at start by the API and by every worker. The
 engine looks agents up here and never imports one by itself.
@@ -15,6 +15,7 @@ from typing import Final
 
 from nexus.agents.builtin import BUILTIN
 from nexus.agents.context import Context
+from nexus.agents.declared import read_files
 from nexus.agents.spec import PLANNER, AgentSpec, Run
 from nexus.domain.work import Brief
 from nexus.errors import Misconfigured, NexusError
@@ -25,6 +26,7 @@ PLUGIN_GROUP: Final = "nexus.plugins"
 
 
 _declared: Final[dict[str, AgentSpec]] = {}
+_of_files: Final[dict[str, AgentSpec]] = {}
 
 
 def agent(name: str, *, description: str, tools: tuple[str, ...] = ()) -> Callable[[Run], Run]:
@@ -63,13 +65,14 @@ def register(spec: AgentSpec) -> None:
 
 def roster() -> Mapping[str, AgentSpec]:
     """Return every agent by name, the built-in ones first."""
-    return MappingProxyType({PLANNER: MANAGER, **BUILTIN, **_declared})
+    return MappingProxyType({PLANNER: MANAGER, **BUILTIN, **_declared, **_of_files})
 
 
 async def _plan(brief: Brief, context: Context) -> str:
     from nexus.agents.manager import ManagerAgent
 
-    usable = {name: _described(spec) for name, spec in plannable().items()}
+    own = [spec for spec in context.colleagues if spec.name not in roster()]
+    usable = {spec.name: _described(spec) for spec in (*plannable().values(), *own)}
     return await ManagerAgent(usable).run(brief, context)
 
 
@@ -106,6 +109,16 @@ def load_plugins(settings: Settings) -> None:
     for entry in sorted(entry_points(group=PLUGIN_GROUP), key=lambda found: found.name):
         with _PluginNamed(f"the installed plugin {entry.name!r} ({entry.value})"):
             entry.load()
+
+
+def load_agent_files(settings: Settings) -> None:
+    """Read the agents of the data directory's `agents/*.toml`, in the place of those read before.
+
+    Raises:
+        Misconfigured: a file is no declaration, or declares what cannot be.
+    """
+    _of_files.clear()
+    _of_files.update(read_files(settings.data, roster()))
 
 
 class _PluginNamed:

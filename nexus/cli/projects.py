@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nexus.cli.budget import budget
 from nexus.cli.interruption import INTERRUPTED, interruptible
 from nexus.cli.options import AsJson, DataDir, Url, connect
 from nexus.cli.screen import emit, remarks, results, say, show_error, show_table
@@ -23,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 ProjectId = Annotated[str, typer.Argument(metavar="ID", help="The project's id.")]
+app.command()(budget)
 
 
 @app.command("list")
@@ -135,7 +137,7 @@ def pause(project_id: ProjectId, data_dir: DataDir = None, url: Url = None) -> N
 
 @app.command()
 def resume(project_id: ProjectId, data_dir: DataDir = None, url: Url = None) -> None:
-    """Let a paused project go on."""
+    """Let a project go on that is paused, or waits for a budget that was raised."""
     _move(project_id, "resume", data_dir, url)
 
 

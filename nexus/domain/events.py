@@ -52,8 +52,10 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "tool.called": ("name", "duration_seconds", "outcome"),
     "approval.requested": ("approval_id", "question"),
     "approval.decided": ("approval_id", "decision"),
-    "budget.warning": ("limit", "spent"),
-    "budget.exhausted": ("limit", "spent"),
+    "budget.set": ("max_cost_usd", "max_tokens", "max_seconds", "max_calls"),
+    "budget.warning": ("limit", "spent", "allowed"),
+    "budget.exhausted": ("limit", "spent", "allowed"),
+    "budget.unpriced": ("limit", "model"),
     "artifact.written": ("path", "bytes"),
 }
 

@@ -27,6 +27,13 @@ class Execution(StrEnum):
     PARALLEL = "parallel"
 
 
+class OnRejection(StrEnum):
+    """What becomes of an output that was still rejected after its revisions."""
+
+    FAIL = "fail"  # the task fails
+    DELIVER = "deliver"  # it is handed over, with the findings
+
+
 class PlanPart(BaseModel):
     """Strict base: an unknown field is an error, never ignored."""
 
@@ -45,6 +52,7 @@ class PlanTask(PlanPart):
         default_factory=list, max_length=50
     )
     review: Annotated[bool, Field(strict=True)] = False
+    on_rejection: OnRejection = OnRejection.FAIL
     max_attempts: Annotated[int, Field(ge=1, le=20, strict=True)] = 3
     timeout_seconds: Annotated[float, Field(gt=0, le=86_400, strict=True)] = 900
 
@@ -110,10 +118,6 @@ def _task_problems(
         known = ", ".join(sorted(agents)[:40])
         yield FieldProblem(
             place_of(at, position, "agent"), f"unknown agent {task.agent!r}; known: {known}"
-        )
-    if task.review:
-        yield FieldProblem(
-            place_of(at, position, "review"), "not supported yet: leave it out, or use a qa task"
         )
     for number, key in enumerate(task.depends_on):
         if key not in keys:

@@ -40,12 +40,21 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """What a model call is expected to use (`cost_pico_usd` None: its price is unknown)."""
+
+    tokens: int = 0
+    cost_pico_usd: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One effect about to happen.
 
     `key` identifies it inside its subtask: "" for model calls (the journal numbers them),
     the tool-call id for tools, the step's name for steps. `fingerprint` is the hex SHA-256
     of its canonical arguments. `request` is what a person may read of it in the journal.
+    `need` estimates what it will use; asked only where a budget has to know.
     With `ask`, a person has to allow it first. `enter` is awaited before a call that is to be
     made begins; what it raises ends the run, and nothing is recorded.
     """
@@ -56,6 +65,7 @@ class Call:
     fingerprint: str
     effect: Effect = Effect.READ
     request: Json = None
+    need: Callable[[], Need] | None = field(default=None, compare=False, repr=False)
     ask: Ask | None = None
     enter: Callable[[], Awaitable[None]] | None = field(default=None, compare=False, repr=False)
 

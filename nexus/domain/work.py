@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nexus.domain.plan import Plan
+from nexus.domain.verdict import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,26 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Revision:
+    """What a task's agent has to answer: its former output, and what the review did not find met.
+
+    `round` counts revisions from 1.
+    """
+
+    output: str
+    findings: tuple[Finding, ...]
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
 class Brief:
     """Everything an agent receives: goal, task, instructions, acceptance criteria and upstream outputs.
 
     `inputs` maps the key of each task this one depends on to its output. For planning,
     `instructions` is the goal itself and `task` has the key `plan`; `standing` is there when
-    a plan is to be amended, and `budget` has what the project may spend, by the API's names.
+    a plan is to be amended, and `budget` has what the project may spend, by the API's names;
+    `submission` (an output of the task) when it is to be reviewed, `revision` when findings
+    of a review are to be answered.
     """
 
     goal: str
@@ -67,3 +82,5 @@ class Brief:
     documents: tuple[DocumentNote, ...] = ()
     standing: Standing | None = None
     budget: Mapping[str, object] = field(default_factory=dict)
+    submission: str | None = None
+    revision: Revision | None = None

@@ -5,6 +5,7 @@ Made for each run of a model-driven agent, around a model of the book.
 
 import hashlib
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,12 +21,13 @@ from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
-from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded, Seam
+from nexus.domain.seam import Call, CallKind, Json, Recorded, Seam
 from nexus.errors import PermanentFailure
 from nexus.llm.cleaning import clean
 from nexus.llm.failures import explain
 from nexus.llm.fingerprint import canonical_messages, fingerprint
 from nexus.llm.gate import PERMIT
+from nexus.llm.needs import need_of
 from nexus.llm.pricing import usage_of
 from nexus.llm.served import enter_any
 from nexus.llm.spoken_calls import heard
@@ -81,8 +83,8 @@ class JournalledModel(WrapperModel):
             self._name,
             "",
             mark,
-            Effect.READ,
             request=legible(messages),
+            need=partial(need_of, self._name, messages, model_settings, model_request_parameters),
             enter=enter,
         )
         try:

@@ -36,6 +36,7 @@ MaybeDigest = Annotated[str | None, mapped_column(String(64))]
 MaybeSize = Annotated[int | None, mapped_column(BigInteger)]
 Count = Annotated[int, mapped_column(BigInteger, default=0, server_default="0")]
 Pico = Annotated[int, mapped_column(BigInteger, default=0, server_default="0")]
+MaybePico = Annotated[int | None, mapped_column(BigInteger)]
 
 
 class Table(DeclarativeBase):

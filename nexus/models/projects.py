@@ -28,6 +28,12 @@ class Project(Table):
     __table_args__ = (
         Index("ix_projects_workspace_created", "workspace", "created_at", "id"),
         Index("ix_projects_status", "status"),
+        Index(
+            "ix_projects_budgeted",
+            "status",
+            sqlite_where=text("budget IS NOT NULL"),
+            postgresql_where=text("budget IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
@@ -44,6 +50,9 @@ class Project(Table):
     # `metadata` is taken by SQLAlchemy's declarative base.
     labels: Mapped[Json]
     budget: Mapped[Json]
+    budget_told: Mapped[Json]  # what was said of the budget, so that it is said once
+    ran_us: Mapped[Count]  # time in planning and running, without the present spell
+    moved_at: Mapped[TimeUs]  # since when it is in its state
     requests: Mapped[Count]
     input_tokens: Mapped[Count]
     output_tokens: Mapped[Count]
@@ -130,10 +139,11 @@ class Task(Table):
     instructions: Mapped[LongText]
     acceptance: Mapped[Json]
     review: Mapped[bool]
+    on_rejection: Mapped[Word]  # fail or deliver
     max_attempts: Mapped[int]
     timeout_seconds: Mapped[float]
     status: Mapped[Word]
-    subtask_id: Mapped[MaybeRef]  # the current subtask; of a pending task: queued
+    subtask_id: Mapped[MaybeRef]  # whose output is the task's; of a pending task: queued
     earlier_subtask_id: Mapped[MaybeRef]  # the one before the last retry
     error: Mapped[Json]
     created_at: Mapped[TimeUs]

@@ -9,6 +9,7 @@ from nexus.models.columns import (
     Json,
     LongText,
     MaybeDigest,
+    MaybePico,
     MaybeRef,
     MaybeSize,
     MaybeText,
@@ -108,6 +109,26 @@ class Subtask(Table):
     finished_at: Mapped[MaybeTimeUs]
 
 
+class Offshoot(Table):
+    """A subtask that came out of another one, its parent; ordinary work has no such row.
+
+    A review's parent is the work it judges, a revision's the review it answers. `round`
+    counts revisions of the task's output.
+    """
+
+    __tablename__ = "offshoots"
+    __table_args__ = (
+        Index("ix_offshoots_parent", "parent_id"),
+        Index("ix_offshoots_project", "project_id"),
+    )
+
+    subtask_id: Mapped[Ref] = mapped_column(primary_key=True)
+    workspace: Mapped[Workspace]
+    project_id: Mapped[Ref]
+    parent_id: Mapped[Ref]
+    round: Mapped[Count]
+
+
 class JournalRecord(Table):
     """One call of a subtask: intended (`begun`), then `recorded` or `failed`.
 
@@ -137,20 +158,27 @@ class JournalRecord(Table):
     outcome: Mapped[MaybeText]
     input_tokens: Mapped[Count]
     output_tokens: Mapped[Count]
-    cost_pico_usd: Mapped[int | None]
+    cost_pico_usd: Mapped[MaybePico]
     begun_at: Mapped[TimeUs]
     recorded_at: Mapped[MaybeTimeUs]
 
 
 class Reservation(Table):
-    """Budget set aside for a call that has begun and is not recorded yet."""
+    """A model call's part of its project's budget: granted when it begins, gone when it is recorded.
+
+    One that is granted counts as long as its claim holds. One that is not is what a waiting
+    subtask waits for; with the number -1 it was about to start.
+    """
 
     __tablename__ = "reservations"
+    __table_args__ = (Index("ix_reservations_project_granted", "project_id", "granted"),)
 
     subtask_id: Mapped[Ref] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
     workspace: Mapped[Workspace]
     project_id: Mapped[MaybeRef]
+    claim: Mapped[int]
+    granted: Mapped[int]  # 0 or 1
     tokens: Mapped[Count]
     cost_pico_usd: Mapped[Pico]
     created_at: Mapped[TimeUs]
@@ -244,3 +272,14 @@ class DocumentContent(Table):
     document_id: Mapped[Id]
     workspace: Mapped[Workspace]
     content: Mapped[bytes]
+
+
+class DeclaredAgent(Table):
+    """A model-driven agent that a workspace has declared; `document` is its declaration."""
+
+    __tablename__ = "agents"
+
+    workspace: Mapped[Workspace] = mapped_column(primary_key=True)
+    name: Mapped[Word] = mapped_column(primary_key=True)
+    document: Mapped[Json]
+    created_at: Mapped[TimeUs]

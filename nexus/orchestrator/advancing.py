@@ -44,16 +44,16 @@ def close(turn: Turn) -> Transaction[None]:
     in which a person has to move what is left."""
     ended = {one for one, tally in turn.tallies.items() if tally.ended}
     projects = yield from write_down(turn)
-    for project_id in sorted(turn.waiting):
-        yield from announce_project(turn, project_id)
-    for project_id, _, _, status, still_open, total, well, workspace, asks in projects:
+    for project_id, _, _, status, still_open, total, well, workspace, waits in projects:
         project = Subject(project_id, workspace)
         if project_id not in ended or status != ProjectState.RUNNING:
             continue
         if still_open == 0:
             yield from end_project(turn, project, total=total, well=well)
-        elif asks:
+        elif waits:
             yield from rest_project(turn, project)
+    for project_id in sorted(turn.waiting):
+        yield from announce_project(turn, project_id)
     yield from write_down(turn)
 
 

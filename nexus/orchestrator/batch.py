@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from nexus.errors import Fenced
+from nexus.errors import Fenced, OverBudget
 from nexus.models.writing import Query, Transaction
+from nexus.orchestrator.budgeting import keep_to_budgets, place_of
 from nexus.orchestrator.claiming import Claimed, claim_locked
 from nexus.orchestrator.material import Recall
+from nexus.orchestrator.outcomes import Outcome
 from nexus.orchestrator.queueing import NO_SHARE, Share
 from nexus.orchestrator.recording import Begin, Done, write_down_calls
-from nexus.orchestrator.settling import Outcome, settle_problem, settle_well
+from nexus.orchestrator.settling import settle_problem, settle_well
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.turn import Turn, lock_projects_of
 
@@ -38,7 +40,7 @@ class Claim:
 
 
 Wish = Begin | Done | Settle | Claim
-Answer = list[Claimed] | Fenced
+Answer = list[Claimed] | Fenced | OverBudget
 """Claims that are the worker's now (none for most wishes), or why nothing was written."""
 
 
@@ -74,14 +76,15 @@ def _journal(turn: Turn, wishes: Sequence[Wish], answers: dict[int, Answer]) -> 
     calls = [wish for wish in wishes if isinstance(wish, Begin | Done)]
     if not calls:
         return
-    holds = yield from write_down_calls(
-        turn,
-        [wish for wish in calls if isinstance(wish, Done)],
-        [wish for wish in calls if isinstance(wish, Begin)],
-    )
+    done = [wish for wish in calls if isinstance(wish, Done)]
+    begun = [wish for wish in calls if isinstance(wish, Begin)]
+    holds = yield from write_down_calls(turn, done, begun)
+    refused = yield from keep_to_budgets(turn, holds, done, begun)
     for at, wish in enumerate(wishes):
         if isinstance(wish, Begin | Done) and wish.held not in holds:
             answers[at] = _fenced(wish.held)
+        elif isinstance(wish, Begin) and place_of(wish) in refused:
+            answers[at] = refused[place_of(wish)]
 
 
 def _settle(

@@ -18,12 +18,14 @@ from nexus.models.database import Database
 from nexus.models.work import Document, DocumentContent
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.material import DocumentAtHand
+from nexus.orchestrator.rounds import read_revision, read_submission
 from nexus.orchestrator.standing import read_budget, read_standing
 from nexus.orchestrator.value_files import folder_of_values
 from nexus.tools.sandbox import tree
 from nexus.tools.shelf import FOLDER, Shelf
 
 REMEMBERED: Final = 1_000
+ADDED: Final = (SubtaskKind.PLAN, SubtaskKind.REPLAN, SubtaskKind.REVIEW, SubtaskKind.REVISE)
 
 log = structlog.get_logger()
 
@@ -88,11 +90,8 @@ async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) 
         raise Fenced(f"the project of {claimed.held.subtask_id} is gone")
     folder = await folders.of(claimed.workspace, claimed.project_id)
     brief = claimed.material.brief
-    if claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
-        brief = replace(brief, budget=await read_budget(database, claimed.project_id))
-    if claimed.kind is SubtaskKind.REPLAN:
-        standing = await read_standing(database, claimed.project_id, claimed.held.subtask_id)
-        brief = replace(brief, standing=standing)
+    if claimed.kind in ADDED:
+        brief = await _add(database, claimed, brief)
     documents = claimed.material.documents
     notes = tuple(_note(one, documents) for one in documents)
     if notes:
@@ -100,6 +99,20 @@ async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) 
         await _provide(database, folders.shelf, folder, list(zip(notes, digests, strict=True)))
         return Briefing(replace(brief, documents=notes), folder)
     return Briefing(brief, folder)
+
+
+async def _add(database: Database, claimed: Claimed, brief: Brief) -> Brief:
+    """Add what subtasks of these kinds are about."""
+    subtask_id = claimed.held.subtask_id
+    if claimed.kind is SubtaskKind.REVIEW:
+        return replace(brief, submission=await read_submission(database, subtask_id))
+    if claimed.kind is SubtaskKind.REVISE:
+        return replace(brief, revision=await read_revision(database, subtask_id))
+    project_id = claimed.project_id or ""
+    brief = replace(brief, budget=await read_budget(database, project_id))
+    if claimed.kind is SubtaskKind.PLAN:
+        return brief
+    return replace(brief, standing=await read_standing(database, project_id, subtask_id))
 
 
 def _note(row: DocumentAtHand, among: Sequence[DocumentAtHand]) -> DocumentNote:

@@ -6,6 +6,7 @@ from typing import Final
 
 from nexus.domain.states import SubtaskKind
 from nexus.models.writing import Query, Row, Transaction
+from nexus.orchestrator.budgeting import hold_at_start
 from nexus.orchestrator.material import Material, Recall, Wanted, gather
 from nexus.orchestrator.newborn import NewSubtask
 from nexus.orchestrator.queueing import announce_projects
@@ -47,6 +48,7 @@ def claim_locked(
     started = [row for row in rows if row[5]]
     if started:
         yield from start_tasks(turn, started)
+    rows = yield from hold_at_start(turn, worker_id, rows)
     yield from announce_projects(turn, sorted({row[4] for row in rows if row[4]}))
     wanted = [Wanted(row[0], row[4], row[5]) for row in rows if row[4]]
     materials = yield from gather(wanted, recall, {})

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from nexus.domain.budget import Budget, every_limit
 from nexus.domain.consent import Policy
 from nexus.domain.graph import Graph
 from nexus.domain.ids import new_id
@@ -13,6 +14,7 @@ from nexus.domain.states import ProjectState
 from nexus.domain.text import clean, dumps
 from nexus.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from nexus.models.writing import Query, Row, Transaction
+from nexus.orchestrator.budgeting import go_on
 from nexus.orchestrator.planting import plant_plan
 from nexus.orchestrator.queueing import announce_project, queue_ingestion, queue_planning
 from nexus.orchestrator.starting import start_unless_asked
@@ -33,6 +35,7 @@ class NewProject:
     model: str | None = None
     document_ids: tuple[str, ...] | None = None
     metadata: Mapping[str, Json] = field(default_factory=dict)
+    budget: Budget | None = None
     approvals: Policy = Policy.OUTWARD
 
 
@@ -53,10 +56,10 @@ def create_project(turn: Turn, new: NewProject, graph: Graph | None) -> Transact
     project = Subject(new_id("prj"), new.workspace)
     yield Query(
         "INSERT INTO projects (id, workspace, name, goal, status, plan_version, auto_execute, model, "
-        "document_ids, labels, requests, input_tokens, output_tokens, cost_pico_usd, "
-        "unpriced_requests, tasks_total, tasks_open, tasks_succeeded, seq, approvals, created_at, "
-        "updated_at) VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, 0, 0, 0, 0, 0, 0, 0, 0, 0, $10, "
-        "NOW_US(), NOW_US())",
+        "document_ids, labels, budget, approvals, requests, input_tokens, output_tokens, "
+        "cost_pico_usd, unpriced_requests, tasks_total, tasks_open, tasks_succeeded, seq, ran_us, "
+        "moved_at, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, "
+        "$11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NOW_US(), NOW_US(), NOW_US())",
         (
             project.project_id,
             new.workspace,
@@ -67,10 +70,13 @@ def create_project(turn: Turn, new: NewProject, graph: Graph | None) -> Transact
             new.model,
             None if new.document_ids is None else dumps(list(new.document_ids)),
             dumps(dict(new.metadata)),
+            dumps(new.budget.document()) if new.budget else None,
             new.approvals.value,
         ),
     )
     turn.tell(project, "project.created", name=clean(new.name)[:200])
+    if new.budget:
+        turn.tell(project, "budget.set", **every_limit(new.budget))
     if new.plan is None or graph is None:
         yield from queue_planning(turn, project)
         yield from announce_project(turn, project.project_id)
@@ -144,6 +150,23 @@ def edit_project(
     )
 
 
+def set_budget(
+    turn: Turn, workspace: str, project_id: str, budget: Budget | None
+) -> Transaction[None]:
+    """Change or remove a project's budget; what waits in a running project goes on as it can."""
+    status, *_ = yield from lock_project(workspace, project_id)
+    if budget is None:
+        yield Query("DELETE FROM reservations WHERE project_id = $1 AND granted = 1", (project_id,))
+    yield Query(
+        "UPDATE projects SET budget = $2, budget_told = NULL WHERE id = $1",
+        (project_id, dumps(budget.document()) if budget else None),
+    )
+    project = Subject(project_id, workspace)
+    turn.tell(project, "budget.set", **every_limit(budget))
+    if status == ProjectState.RUNNING:
+        yield from go_on(turn, project)
+
+
 def delete_project(workspace: str, project_id: str) -> Transaction[None]:
     """Delete a project and everything of it.
 
@@ -174,6 +197,7 @@ DELETE_PROJECT: Final = (
     "DELETE FROM nodes WHERE project_id = $1",
     "DELETE FROM tasks WHERE project_id = $1",
     "DELETE FROM phases WHERE project_id = $1",
+    "DELETE FROM offshoots WHERE project_id = $1",
     "DELETE FROM replans WHERE project_id = $1",
     "DELETE FROM plan_versions WHERE project_id = $1",
     "DELETE FROM projects WHERE id = $1",

@@ -15,15 +15,15 @@ from typing import Final, Self
 import structlog
 
 from nexus.domain.text import clean
-from nexus.errors import Fenced, ServiceMissing
+from nexus.errors import EngineError, Fenced, ServiceMissing
 from nexus.orchestrator.batch import Answer, Claim, Settle, Wish, write_batch
 from nexus.orchestrator.claiming import Claimed, claims_of
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.hand import Hand
 from nexus.orchestrator.material import Recall
+from nexus.orchestrator.outcomes import Outcome
 from nexus.orchestrator.queueing import Share
 from nexus.orchestrator.recording import Begin, Done, Intent
-from nexus.orchestrator.settling import Outcome
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.turn import Turn
 
@@ -118,6 +118,7 @@ class Desk:
 
         Raises:
             Fenced: the claim is not held any more; the call must not be made.
+            OverBudget: its project's budget has no room for it now; nor must it then.
         """
         await self._ask(Begin(held, intent))
 
@@ -209,11 +210,11 @@ class Desk:
     def _deliver(self, batch: list[Waiting], answers: list[Answer]) -> None:
         for waiting, answer in zip(batch, answers, strict=True):
             wish = waiting.wish
-            if isinstance(wish, Settle) and wish.outcome.output and not isinstance(answer, Fenced):
+            if isinstance(wish, Settle) and wish.outcome.output and isinstance(answer, list):
                 self._recall.keep_outputs({wish.held.subtask_id: clean(wish.outcome.output)})
             if waiting.answer.done():
                 continue  # whoever asked was cancelled: the pulse gives back what came for it
-            if isinstance(answer, Fenced):
+            if isinstance(answer, EngineError):
                 waiting.answer.set_exception(answer)
                 continue
             for one in answer:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, TypeVar
 
-from nexus.domain.graph import compile_plan
+from nexus.domain.budget import Budget
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState
@@ -24,6 +24,7 @@ from nexus.orchestrator.amending import Amendment
 from nexus.orchestrator.creating import NewDocument, NewProject
 from nexus.orchestrator.deciding import Decision
 from nexus.orchestrator.queue import Queue
+from nexus.orchestrator.team import compile_for
 from nexus.orchestrator.turn import Turn
 
 T = TypeVar("T")
@@ -130,7 +131,9 @@ class WorkflowEngine:
         Raises:
             InvalidInput: its plan cannot run, or it names unknown documents.
         """
-        graph = compile_plan(new.plan, self._agents()) if new.plan else None
+        graph = None
+        if new.plan:
+            graph = yield from compile_for(new.workspace, new.plan, self._agents())
         return (yield from creating.create_project(turn, new, graph))
 
     def dispatch(self, turn: Turn, workspace: str, project_id: str) -> Transaction[int]:
@@ -150,7 +153,7 @@ class WorkflowEngine:
         yield from steering.pause(turn, workspace, project_id)
 
     def resume(self, turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectState]:
-        """Let a paused project go on; return its new state."""
+        """Let a project go on that is paused or waits for its budget; return its new state."""
         return (yield from steering.resume(turn, workspace, project_id))
 
     def retry(self, turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectState]:
@@ -172,7 +175,8 @@ class WorkflowEngine:
             InvalidInput: it cannot run, or changes what is finished.
             NotFound, Conflict, PreconditionFailed: there is no such plan to change.
         """
-        new = Amendment(plan, compile_plan(plan, self._agents()), "user", "edited")
+        graph = yield from compile_for(workspace, plan, self._agents())
+        new = Amendment(plan, graph, "user", "edited")
         return (yield from steering.edit_plan(turn, workspace, project_id, new, expected))
 
     def decide(
@@ -191,6 +195,12 @@ class WorkflowEngine:
     ) -> Transaction[None]:
         """Change a project's name and metadata; None leaves a field as it is."""
         yield from creating.edit_project(workspace, project_id, name, metadata)
+
+    def set_budget(
+        self, turn: Turn, workspace: str, project_id: str, budget: Budget | None
+    ) -> Transaction[None]:
+        """Change a project's budget, or remove it."""
+        yield from creating.set_budget(turn, workspace, project_id, budget)
 
     def delete(self, turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
         """Delete a project that is not at work."""

@@ -3,30 +3,25 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import replace
-from hashlib import sha256
 from typing import Final, NoReturn
 
 import structlog
 
 from nexus.domain.consent import Ask, AskKind
 from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded, Usage
-from nexus.domain.text import clean
 from nexus.errors import Fenced, LimitReached, NexusError, PermanentFailure, TransientFailure
 from nexus.failpoints import failpoint
 from nexus.orchestrator.asking import ask, ask_first, renew
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
-from nexus.orchestrator.recording import Done, Intent, reopen, supersede
+from nexus.orchestrator.gate import Gate
+from nexus.orchestrator.recording import Done, Intent, reopen, storable_key, supersede
 from nexus.orchestrator.records import APPROVED, ASKED, RECORDED, REJECTED, Entry, Journal
 from nexus.orchestrator.value_files import Kept, ValueFiles
 
-KEY_LENGTH: Final = 200
 PAUSE_SECONDS: Final = 5.0
-LANDING_SECONDS: Final = 30.0
-"""How long calls that run side by side with one that is asked about may take to end."""
 UNDECIDED: Final = Ask(AskKind.TOOL_CALL, "May it be called?")
 """Of a call that was asked about before and would not be now: its question stands."""
 
@@ -46,19 +41,17 @@ class JournalSeam:
     ) -> None:
         self._engine = engine
         self._desk = desk
+        self._gate = Gate(engine, desk, claimed)
         self._claimed = claimed
         self._journal = journal
         self._files = files
         self._unwritten: set[asyncio.Future[list[Claimed]]] = set()
-        self._open = 0  # calls that have begun and are not recorded
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     async def call(self, call: Call, effect: Callable[[str], Awaitable[Recorded]]) -> Json:
         if self._journal.interrupted:
             await self._ask()
         generation = self._claimed.generation if call.kind is CallKind.MODEL else 0
-        call = replace(call, key=_storable(call.key))
+        call = replace(call, key=storable_key(call.key))
         slot = (call.kind.value, generation, call.key, call.fingerprint)
         occurrence, found = self._journal.find(slot)
         if found:
@@ -86,18 +79,12 @@ class JournalSeam:
         is_approved: bool,
     ) -> Json:
         """Make a call between its two commits."""
-        self._open += 1
-        self._idle.clear()
-        try:
-            if is_approved:
-                await self._engine.persist(lambda turn: renew(self._claimed.held, intent.number))
-            else:
-                await self._desk.begin(self._claimed.held, intent)
+        if is_approved:
+            await self._engine.persist(lambda turn: renew(self._claimed.held, intent.number))
+        else:
+            await self._gate.begin(intent)
+        with self._gate.in_flight(intent.call.kind):
             return await self._record_value(intent, await self._carry_out(intent, effect))
-        finally:
-            self._open -= 1
-            if not self._open:
-                self._idle.set()
 
     async def _replay(self, call: Call, found: Entry) -> tuple[bool, Json]:
         """Give what a call came to before, if that is known; False: it has to be made.
@@ -141,9 +128,7 @@ class JournalSeam:
 
     async def _written(self) -> None:
         """Wait until what has begun is recorded: without its claim it could not be any more."""
-        with suppress(TimeoutError):  # a step may be what asks, and is open itself
-            async with asyncio.timeout(LANDING_SECONDS):
-                await self._idle.wait()
+        await self._gate.landed()
         if self._unwritten:
             await asyncio.wait(self._unwritten)
 
@@ -239,14 +224,6 @@ class JournalSeam:
         number = self._journal.numbers
         self._journal.numbers += 1
         return number
-
-
-def _storable(key: str) -> str:
-    """Write a key as the journal keeps it, so that replay looks for what was stored."""
-    cleaned = clean(key)
-    if len(cleaned) <= KEY_LENGTH:
-        return cleaned
-    return f"{cleaned[:120]}:{sha256(cleaned.encode()).hexdigest()}"
 
 
 def _refused(call: Call, told: Json) -> Json:

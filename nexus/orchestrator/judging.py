@@ -13,7 +13,7 @@ from nexus.errors import (
     ServiceMissing,
     TransientFailure,
 )
-from nexus.orchestrator.settling import Problem
+from nexus.orchestrator.outcomes import Problem
 
 AWAY_SECONDS: Final = 5.0
 """How soon a service that was out of reach is asked again."""

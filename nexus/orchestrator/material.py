@@ -45,6 +45,7 @@ class Material:
     document_ids: tuple[str, ...] | None
     documents: tuple[DocumentAtHand, ...]
     policy: Policy = Policy.OUTWARD
+    is_reviewed: bool = False  # the output of the task is to be reviewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class TaskRow:
     instructions: str
     acceptance: tuple[str, ...]
     sources: tuple[tuple[int, str, str], ...]
+    is_reviewed: bool
 
 
 def gather(
@@ -133,17 +135,19 @@ def gather(
     found: dict[str, Material] = {}
     for one in wanted:
         chosen = projects[one.project_id]
-        brief = Brief(chosen.goal, PLANNING, chosen.goal)
+        brief, is_reviewed = Brief(chosen.goal, PLANNING, chosen.goal), False
         if one.task_id:
             row = tasks[one.task_id]
             inputs = {key: known.get(source, "") for _, key, source in row.sources}
             brief = Brief(chosen.goal, row.brief, row.instructions, row.acceptance, inputs)
+            is_reviewed = row.is_reviewed
         found[one.subtask_id] = Material(
             brief,
             chosen.model,
             chosen.document_ids,
             documents[one.project_id],
             chosen.policy,
+            is_reviewed,
         )
     return found
 
@@ -202,7 +206,8 @@ def _documents(
 def _task(row: Row) -> TaskRow:
     sources = sorted((node, key, source) for node, key, source in json.loads(row[6] or "[]"))
     acceptance = tuple(json.loads(row[5]))
-    return TaskRow(TaskBrief(row[1], row[2], row[3]), row[4], acceptance, tuple(sources))
+    about = TaskBrief(row[1], row[2], row[3])
+    return TaskRow(about, row[4], acceptance, tuple(sources), bool(row[7]))
 
 
 def _outputs(

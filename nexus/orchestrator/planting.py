@@ -14,12 +14,13 @@ from nexus.orchestrator.turn import Subject
 
 INSERT_TASK: Final = (
     "INSERT INTO tasks (id, workspace, project_id, key, title, agent, phase, node, instructions, "
-    "acceptance, review, max_attempts, timeout_seconds, status, created_at) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'pending', NOW_US())"
+    "acceptance, review, on_rejection, max_attempts, timeout_seconds, status, created_at) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'pending', NOW_US())"
 )
 UPDATE_TASK: Final = (
     "UPDATE tasks SET title = $2, agent = $3, phase = $4, node = $5, instructions = $6, "
-    "acceptance = $7, review = $8, max_attempts = $9, timeout_seconds = $10 WHERE id = $1"
+    "acceptance = $7, review = $8, on_rejection = $9, max_attempts = $10, timeout_seconds = $11 "
+    "WHERE id = $1"
 )
 INSERT_PHASE: Final = (
     "INSERT INTO phases (project_id, key, workspace, place, title, pending, queued, running, "
@@ -97,6 +98,7 @@ def definition_of(task: PlanTask, phase: str, node: int) -> tuple[Value, ...]:
         task.instructions,
         dumps(task.acceptance),
         task.review,
+        task.on_rejection.value,
         task.max_attempts,
         task.timeout_seconds,
     )

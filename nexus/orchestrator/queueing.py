@@ -73,7 +73,7 @@ def queue_ready(turn: Turn, rows: Sequence[Row], share: Share) -> Queued:
     left = share.of(may_take)
     made: list[NewSubtask] = []
     for row in rows:
-        takes = left > 0 and row[8] == ProjectState.RUNNING
+        takes = left > 0 and row[8] == ProjectState.RUNNING and bool(row[9])
         left -= takes
         one = _work(row, share.worker_id if takes else None)
         give_subtask(turn, one, row[7], row[10])

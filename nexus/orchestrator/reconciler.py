@@ -12,6 +12,7 @@ import structlog
 
 from nexus.errors import ServiceMissing
 from nexus.models.writing import Query, Row, Transaction
+from nexus.orchestrator.budgeting import look_after, neglected
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.judging import LOST, time_over
 from nexus.orchestrator.queueing import announce_project, announce_subtasks
@@ -32,12 +33,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """What one look found: claims without a lease, the overdue, and what the queue was not told of."""
+    """What one look found: claims without a lease, the overdue, budgets with room, and what the
+    queue was not told of."""
 
     lost: list[Held]
     overdue: list["Overdue"]
     projects: list[str]
     others: list[str]
+    budgets: list[str]
     is_any_stale: bool
 
 
@@ -53,6 +56,8 @@ async def reconcile(engine: WorkflowEngine, worker_id: str, *, judging: bool = T
         await engine.run(partial(_return_lost, held=held), "return")
     for overdue in found.overdue:
         await engine.run(partial(_end_overdue, overdue=overdue))
+    for project_id in found.budgets:
+        await engine.run(partial(look_after, project_id=project_id))
     others = found.others
     if not others and found.is_any_stale:
         others = await _lost_announcements(engine)
@@ -64,7 +69,8 @@ def _look(worker_id: str, judging: bool) -> Transaction[Wrong]:
     lost = yield from _lost_claims(worker_id, judging)
     overdue = yield from _overdue()
     projects, others = yield from _unannounced()
-    return Wrong(lost, overdue, projects, others, (yield from _is_any_stale()))
+    budgets = yield from neglected()
+    return Wrong(lost, overdue, projects, others, budgets, (yield from _is_any_stale()))
 
 
 async def return_claim(engine: WorkflowEngine, held: Held) -> None:

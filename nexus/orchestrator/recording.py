@@ -1,7 +1,9 @@
 """Begin and record: the two commits around every effect, under subtask, claim, owner and running."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
 
 from nexus.domain.money import to_usd
 from nexus.domain.seam import Call, CallKind, Json, Recorded, Usage
@@ -12,6 +14,8 @@ from nexus.orchestrator.transitions.calls import INSERT_ASKED, still_held, write
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.turn import Subject, Tally, Turn, lock_projects_of
 from nexus.orchestrator.value_files import Kept
+
+KEY_LENGTH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +49,15 @@ class Done:
 
 def write_down_calls(
     turn: Turn, done: Sequence[Done], begun: Sequence[Begin]
-) -> Transaction[Collection[Held]]:
+) -> Transaction[Mapping[Held, Row]]:
     """Lock projects; commit what calls came to, with their cost and events, and intents.
 
     Returns:
-        the claims that hold: nothing was written for another.
+        the rows of the claims that hold (see `Written`): nothing was written for another.
     """
     claims = {one.held for one in done} | {one.held for one in begun}
     written = yield from write_calls(
-        claims, [_result_row(one) for one in done], [_intent_row(one) for one in begun]
+        claims, [_result_row(one) for one in done], [intent_row(one) for one in begun]
     )
     for one in done:
         took_us = written.lasted_us.get((one.held.subtask_id, one.intent.number))
@@ -65,13 +69,22 @@ def write_down_calls(
     return written.holds
 
 
+def storable_key(key: str) -> str:
+    """Write a key as the journal keeps it, so that replay looks for what was stored."""
+    cleaned = clean(key)
+    if len(cleaned) <= KEY_LENGTH:
+        return cleaned
+    return f"{cleaned[:120]}:{sha256(cleaned.encode()).hexdigest()}"
+
+
 def write_asked(held: Held, workspace: str, intent: Intent) -> Transaction[None]:
     """Write the intent of a call that a person has to allow first; harmless to repeat."""
-    subtask_id, claim, number, *rest = _intent_row(Begin(held, intent))
+    subtask_id, claim, number, *rest = intent_row(Begin(held, intent))
     yield Query(INSERT_ASKED, (subtask_id, claim, number, workspace, *rest))
 
 
-def _intent_row(begin: Begin) -> tuple[Cell, ...]:
+def intent_row(begin: Begin) -> tuple[Cell, ...]:
+    """Write an intent as `write_calls` takes it."""
     intent, call = begin.intent, begin.intent.call
     return (
         begin.held.subtask_id,

@@ -10,10 +10,12 @@ import structlog
 from nexus.agents.builtin import Toolkit
 from nexus.agents.context import Context
 from nexus.agents.roster import plannable, roster
+from nexus.agents.spec import AgentSpec
 from nexus.domain.consent import Policy
 from nexus.domain.graph import compile_plan
 from nexus.domain.planned import read_planned
 from nexus.domain.states import SubtaskKind
+from nexus.domain.verdict import Verdict
 from nexus.domain.work import Brief
 from nexus.errors import Fenced, NotNow, OutputInvalid, PermanentFailure, ServiceMissing
 from nexus.llm.book import ModelBook
@@ -25,8 +27,9 @@ from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.journal import JournalSeam
 from nexus.orchestrator.judging import STRAY_CANCEL, judge, time_over
+from nexus.orchestrator.outcomes import Outcome, Problem
 from nexus.orchestrator.records import read_journal
-from nexus.orchestrator.settling import Outcome, Problem
+from nexus.orchestrator.team import find_member, read_team
 from nexus.orchestrator.value_files import ValueFiles
 from nexus.orchestrator.words import read_words
 from nexus.tools.guard import Guard
@@ -97,15 +100,11 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
     if claimed.kind is SubtaskKind.INGEST:
         return await _ingest(bench, claimed)
     briefing = await _patiently(lambda: brief_claimed(bench.database, bench.folders, claimed))
-    agent = roster().get(claimed.agent)
-    if agent is None:
-        raise PermanentFailure(
-            f"this worker has no agent named {claimed.agent}",
-            code="unknown_agent",
-            hint="give the worker the same NEXUS_PLUGINS as the API",
-        )
-    if agent.builtin:
-        await bench.toolkit.ready()
+    agent = await _agent_of(bench, claimed)
+    plans = claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN)
+    colleagues: tuple[AgentSpec, ...] = ()
+    if plans:
+        colleagues = await _patiently(lambda: read_team(bench.database, claimed.workspace))
     journal = await _patiently(lambda: read_journal(bench.database, claimed))
     files = ValueFiles(bench.folders.values_of(claimed.workspace, claimed.project_id or ""))
     seam = JournalSeam(bench.engine, desk, claimed, journal, files)
@@ -126,6 +125,7 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
             guard=_guard(bench, claimed, briefing.brief),
         ),
         models=bench.models,
+        colleagues=colleagues,
     )
     output = await agent.run(briefing.brief, context)
     await seam.close()
@@ -135,9 +135,31 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
             code="agent_error",
             hint="return a string; json.dumps for structures",
         )
-    if claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
-        return _planned(output, amends=claimed.kind is SubtaskKind.REPLAN)
-    return Outcome(output=_checked(output, claimed.agent))
+    if plans:
+        return _planned(output, colleagues, amends=claimed.kind is SubtaskKind.REPLAN)
+    output = _checked(output, claimed.agent)
+    if claimed.kind is SubtaskKind.REVIEW:
+        return Outcome(verdict=Verdict.model_validate_json(output))
+    return Outcome(output, is_reviewed=bool(claimed.material and claimed.material.is_reviewed))
+
+
+async def _agent_of(bench: Bench, claimed: Claimed) -> AgentSpec:
+    """Find the agent of a subtask: of this installation, else of the workspace."""
+    agent = roster().get(claimed.agent)
+    if agent is None:
+        agent = await _patiently(
+            lambda: find_member(bench.database, claimed.workspace, claimed.agent)
+        )
+    if agent is None:
+        raise PermanentFailure(
+            f"there is no agent named {claimed.agent} for this worker",
+            code="unknown_agent",
+            hint="declare it again with POST /agents and retry, or give the worker the same "
+            "NEXUS_PLUGINS and agent files as the API",
+        )
+    if agent.builtin or agent.declaration:
+        await bench.toolkit.ready()
+    return agent
 
 
 def _guard(bench: Bench, claimed: Claimed, brief: Brief) -> Guard:
@@ -145,7 +167,7 @@ def _guard(bench: Bench, claimed: Claimed, brief: Brief) -> Guard:
     project_id, task_id = claimed.project_id or "", claimed.task_id
     return Guard(
         policy,
-        is_tainted=bool(brief.documents or brief.inputs),
+        is_tainted=bool(brief.documents or brief.inputs or brief.submission or brief.revision),
         trust=lambda: _patiently(lambda: read_words(bench.database, project_id, task_id)),
     )
 
@@ -173,9 +195,10 @@ async def _patiently(read: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(AGAIN_SECONDS)
 
 
-def _planned(output: str, *, amends: bool) -> Outcome:
+def _planned(output: str, colleagues: tuple[AgentSpec, ...], *, amends: bool) -> Outcome:
     planned = read_planned(output)
-    graph = compile_plan(planned.plan, frozenset(plannable()))
+    usable = frozenset({*plannable(), *(one.name for one in colleagues)})
+    graph = compile_plan(planned.plan, usable)
     return Outcome(
         output, planned.plan, graph, safe=planned.safe, reason=planned.reason, amends=amends
     )

@@ -1,11 +1,9 @@
 """Settle: record an outcome and advance the graph, one transaction, once."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from nexus.domain.graph import Graph
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState, SubtaskKind, SubtaskState, TaskState
@@ -14,8 +12,10 @@ from nexus.errors import CallerError, Fenced
 from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.advancing import advance_past_failure, close
 from nexus.orchestrator.amending import amend_plan
+from nexus.orchestrator.backoff import pause_seconds
 from nexus.orchestrator.claiming import Claimed, claim_taken
 from nexus.orchestrator.material import Recall
+from nexus.orchestrator.outcomes import Outcome, Problem
 from nexus.orchestrator.planting import plant_plan
 from nexus.orchestrator.queueing import Queued, Share, queue_ready
 from nexus.orchestrator.replanning import (
@@ -24,6 +24,7 @@ from nexus.orchestrator.replanning import (
     fit_amendment,
     go_on,
 )
+from nexus.orchestrator.reviewing import settle_verdict, submit
 from nexus.orchestrator.starting import start_unless_asked
 from nexus.orchestrator.transitions.ending import end_work
 from nexus.orchestrator.transitions.projects import move_project
@@ -38,54 +39,8 @@ from nexus.orchestrator.transitions.subtasks import (
 from nexus.orchestrator.transitions.tasks import finish_tasks, tell_finished_tasks
 from nexus.orchestrator.turn import Subject, Turn
 
-BACKOFF_FIRST_SECONDS: Final = 1.0
-BACKOFF_CAP_SECONDS: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why an attempt failed.
-
-    `again`: another attempt may help; `own_making`: the model's own making, so its replies
-    are asked for afresh; `is_chance`: nobody's making unless it repeats, so the first time
-    needs no pause; `is_limit`: a rate limit, which uses up no attempt.
-    """
-
-    code: str
-    message: str
-    hint: str | None = None
-    again: bool = True
-    own_making: bool = False
-    retry_after_seconds: float | None = None
-    is_chance: bool = False
-    is_limit: bool = False
-
-    def error(self, task_id: str | None) -> dict[str, Json]:
-        """Write it as the API shows errors."""
-        return {
-            "code": self.code,
-            "message": clean(self.message)[:2_000],
-            "task_id": task_id,
-            "hint": self.hint,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an attempt came to: an output, a plan, passages of a document, or a problem.
-
-    With a plan, `safe` says why it is the safe one, if it is, and `reason` what an amendment
-    does differently.
-    """
-
-    output: str | None = None
-    plan: Plan | None = None
-    graph: Graph | None = None
-    safe: str | None = None
-    reason: str | None = None
-    passages: int | None = None
-    amends: bool = False  # the plan takes the place of another
-    problem: Problem | None = None
+LIMIT_SECONDS: Final = 1.0
+"""How long a rate limit that names no time is waited for."""
 
 
 @dataclass(slots=True)
@@ -103,7 +58,7 @@ def settle_well(
     settled = Settled()
     work: list[tuple[Held, str]] = []
     for held, outcome in outcomes:
-        if outcome.graph is None and outcome.passages is None:
+        if outcome.ends_task:
             work.append((held, clean(outcome.output or "")))
             continue
         queued = yield from _settle_rare(turn, held, outcome, share)
@@ -144,7 +99,12 @@ def _settle_work(
 def _settle_rare(
     turn: Turn, held: Held, outcome: Outcome, share: Share
 ) -> Transaction[Queued | None]:
-    """Settle planning or an ingestion; None if the claim is not held any more."""
+    """Settle what does not simply end its task; None if the claim is not held any more."""
+    if outcome.verdict:
+        return (yield from settle_verdict(turn, held, outcome.verdict, share))
+    if outcome.is_reviewed:
+        is_held = yield from submit(turn, held, clean(outcome.output or ""))
+        return Queued() if is_held else None
     if outcome.amends and outcome.plan:
         return (yield from _settle_amendment(turn, held, outcome, outcome.plan))
     rows = yield from finish_subtasks(
@@ -223,6 +183,12 @@ def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None
         yield from fail_what_hangs_on(turn, row, error)
 
 
+def _pause_seconds(attempt: int, problem: Problem) -> float:
+    if problem.is_limit:
+        return problem.retry_after_seconds or LIMIT_SECONDS
+    return pause_seconds(attempt, problem.retry_after_seconds, is_chance=problem.is_chance)
+
+
 def _is_out_of_calls(held: Held, problem: Problem, most: int) -> Transaction[bool]:
     """Tell whether the model would have to be asked anew and may not: this problem is the last word."""
     if not problem.own_making:
@@ -231,17 +197,6 @@ def _is_out_of_calls(held: Held, problem: Problem, most: int) -> Transaction[boo
         "SELECT count(*) FROM journal WHERE subtask_id = $1 AND kind = 'model'", (held.subtask_id,)
     )
     return bool(rows[0][0] >= most)
-
-
-def _pause_seconds(attempt: int, problem: Problem) -> float:
-    """Full jitter (Brooker, AWS Architecture Blog, 2015); a server's Retry-After is a floor."""
-    if problem.is_chance and attempt == 1:
-        return 0.0
-    if problem.is_limit:
-        return problem.retry_after_seconds or BACKOFF_FIRST_SECONDS
-    ceiling = min(BACKOFF_CAP_SECONDS, BACKOFF_FIRST_SECONDS * 2 ** (attempt - 1))
-    jitter = random.SystemRandom().uniform(0, ceiling)
-    return max(jitter, problem.retry_after_seconds or 0.0)
 
 
 def fail_what_hangs_on(turn: Turn, row: Row, error: dict[str, Json]) -> Transaction[None]:

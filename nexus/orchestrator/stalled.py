@@ -19,6 +19,7 @@ from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.planting import ready_tasks
 from nexus.orchestrator.queueing import queue_tasks
 from nexus.orchestrator.steering import recount
+from nexus.orchestrator.transitions.offshoots import queue_review
 from nexus.orchestrator.transitions.projects import move_project
 from nexus.orchestrator.transitions.tasks import cancel_tasks, finish_tasks
 from nexus.orchestrator.turn import Subject, Turn, lock_projects
@@ -88,7 +89,7 @@ def _count_anew(project_id: str) -> Transaction[Counter[TaskState]]:
 def _end_tasks(turn: Turn, project: Subject) -> Transaction[int]:
     """End open tasks whose subtask is over, as it ended; return how many there were."""
     rows = yield Query(
-        "SELECT t.id, s.id, s.attempt, s.status, s.error FROM tasks t "
+        "SELECT t.id, s.id, s.attempt, s.status, s.error, t.review, s.kind FROM tasks t "
         "JOIN subtasks s ON s.id = t.subtask_id WHERE t.project_id = $1 "
         "AND t.status IN ('pending', 'running', 'waiting') "
         "AND s.status IN ('succeeded', 'failed', 'cancelled') ORDER BY t.node",
@@ -97,6 +98,10 @@ def _end_tasks(turn: Turn, project: Subject) -> Transaction[int]:
     moved = 0
     for row in rows:
         subject = Subject(project.project_id, project.workspace, row[0], row[1], row[2])
+        if row[3] == "succeeded" and row[5] and row[6] != "review":
+            yield from queue_review(turn, subject)
+            moved += 1
+            continue
         if row[3] == "succeeded":
             moved += len((yield from finish_tasks(turn, [subject], TaskState.SUCCEEDED)))
             continue

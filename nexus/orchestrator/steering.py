@@ -10,12 +10,14 @@ from nexus.models.writing import Many, Query, Transaction
 from nexus.orchestrator.advancing import settle_project
 from nexus.orchestrator.amending import Amendment, amend_plan
 from nexus.orchestrator.asking import expire_approvals
+from nexus.orchestrator.budgeting import go_on, resume_on_budget
 from nexus.orchestrator.creating import lock_project
 from nexus.orchestrator.planting import ready_tasks
 from nexus.orchestrator.queueing import announce_project, queue_planning, queue_tasks
 from nexus.orchestrator.replanning import is_being_amended, plan_anew, queue_replan
 from nexus.orchestrator.starting import start
 from nexus.orchestrator.transitions.projects import move_project
+from nexus.orchestrator.transitions.reserving import forget_reservations
 from nexus.orchestrator.transitions.subtasks import (
     cancel_amendment,
     cancel_subtasks,
@@ -59,6 +61,7 @@ def cancel(turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
     check_project_move(ProjectState(status), ProjectState.CANCELLED, "cancel")
     project = Subject(project_id, workspace)
     yield from expire_approvals(turn, project)
+    yield from forget_reservations(project_id)
     yield from cancel_subtasks(turn, project)
     yield from cancel_tasks(turn, project)
     yield from move_project(turn, project, ProjectState.CANCELLED, "project.cancelled")
@@ -78,22 +81,26 @@ def pause(turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
 
 
 def resume(turn: Turn, workspace: str, project_id: str) -> Transaction[ProjectState]:
-    """Let a paused project go on; return its new state.
+    """Let a project go on that is paused or waits for its budget; return its new state.
 
     Raises:
-        Conflict: it is not paused.
+        Conflict: it is not paused, and does not wait for a budget that was raised.
     """
     status, *_ = yield from lock_project(workspace, project_id)
-    if status != ProjectState.PAUSED:
+    project = Subject(project_id, workspace)
+    if status == ProjectState.PAUSED:
+        yield from give_time_back(project_id)
+        yield from move_project(turn, project, ProjectState.RUNNING, "project.resumed")
+        yield from go_on(turn, project)
+        yield from settle_project(turn, project)
+    elif status == ProjectState.WAITING:
+        yield from resume_on_budget(turn, project)
+    else:
         raise Conflict(
             f"cannot resume a project that is {status}",
             code="illegal_transition",
-            hint="only a paused project is resumed",
+            hint="only a project that is paused, or waits for its budget, is resumed",
         )
-    project = Subject(project_id, workspace)
-    yield from give_time_back(project_id)
-    yield from move_project(turn, project, ProjectState.RUNNING, "project.resumed")
-    yield from settle_project(turn, project)
     yield from announce_project(turn, project_id)
     rows = yield Query("SELECT status FROM projects WHERE id = $1", (project_id,))
     return ProjectState(rows[0][0])

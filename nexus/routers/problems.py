@@ -26,7 +26,7 @@ MAX_MESSAGE: Final = 300
 MAX_PLACE: Final = 120
 MAX_BYTES: Final = 4_096
 RETRY_AFTER_SECONDS: Final = "2"
-NOT_YET: Final = frozenset({"budget", "template", "inputs"})
+NOT_YET: Final = frozenset({"template", "inputs"})
 SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the system says when there is no room for a file."""

@@ -62,7 +62,7 @@ async def get_project(caller: Reader, parts: Opened, project_id: str) -> Project
 async def edit_project(
     caller: Author, parts: Opened, project_id: str, wanted: ProjectEdit
 ) -> Project:
-    """Change a project's name or metadata."""
+    """Change a project's name, metadata or budget."""
     return await projects.edit_project(parts.engine, caller, project_id, wanted)
 
 

@@ -49,7 +49,7 @@ async def resume_project(
     _body: NoFields | None = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Let a paused project go on. 409 unless it is `paused`."""
+    """Let a project go on that is `paused`, or `waiting` for a budget that was raised. Else 409."""
     promise = once(request, caller, idempotency_key, "")
     return send_answer(await runs.resume_project(parts.engine, caller, project_id, promise))
 

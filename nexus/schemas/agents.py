@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from nexus.domain.declared import AgentLimits
 from nexus.schemas.strictness import Reply
 
 
@@ -13,3 +14,7 @@ class Agent(Reply):
     tools: list[str]
     builtin: bool
     plannable: bool = Field(description="False for the agent that writes plans.")
+    own: bool = Field(description="True for agents that the workspace has declared itself.")
+    model: str | None = Field(description="Null: the model of the project.")
+    prompt: str | None = Field(description="Null for agents that the workspace did not declare.")
+    limits: AgentLimits | None = Field(description="Null for agents that are not declared.")

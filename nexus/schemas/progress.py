@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from nexus.schemas.projects import Status, Usage
+from nexus.schemas.projects import ProjectUsage, Status
 from nexus.schemas.strictness import Params, Reply
 
 TaskStatus = Literal[
@@ -62,7 +62,7 @@ class Progress(Reply):
     percent: int = Field(description="Whole percent of the tasks that succeeded, rounded down.")
     counts: Counts
     phases: list[PhaseProgress]
-    usage: Usage
+    usage: ProjectUsage
     eta_seconds: float | None
     last_event_seq: int
     updated_at: str

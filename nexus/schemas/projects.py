@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
 from nexus.domain.plan import Plan
+from nexus.schemas.budgets import Budget, BudgetWanted
 from nexus.schemas.lists import PageParams
 from nexus.schemas.strictness import Params, Reply, Request
 
@@ -52,6 +53,9 @@ class ProjectCreate(Request):
         Annotated[list[Annotated[str, StringConstraints(max_length=40)]], Field(max_length=1_000)]
         | None
     ) = Field(None, description="Which documents are at hand; null: all of the workspace.")
+    budget: BudgetWanted | None = Field(
+        None, description="What it may spend, planning included; null: no limit."
+    )
     approvals: Literal["none", "unsafe", "outward", "all"] = Field(
         "outward",
         description="What needs a person's approval: nothing; every unsafe tool call; such calls "
@@ -66,6 +70,9 @@ class ProjectEdit(Request):
 
     name: Name | None = None
     metadata: Metadata | None = None
+    budget: BudgetWanted | None = Field(
+        None, description="Takes the place of the whole budget; null removes it."
+    )
 
 
 class ProjectListParams(PageParams):
@@ -94,6 +101,14 @@ class Usage(Reply):
     cost_usd: str = Field(description="A decimal number; calls of unknown price count as 0.")
 
 
+class ProjectUsage(Usage):
+    """What a project's model calls came to."""
+
+    unpriced_requests: int = Field(
+        description="Calls whose price is unknown: `cost_usd` is short of what they cost."
+    )
+
+
 class Failure(Reply):
     """What went wrong, with which thing, and what to do about it."""
 
@@ -111,8 +126,8 @@ class Project(Reply):
     goal: str
     status: Status
     plan_version: int | None = Field(description="Null while there is no plan.")
-    budget: dict[str, JsonValue] | None
-    usage: Usage
+    budget: Budget | None
+    usage: ProjectUsage
     error: Failure | None
     created_at: str
     started_at: str | None

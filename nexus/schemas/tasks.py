@@ -2,6 +2,7 @@
 
 from pydantic import Field, JsonValue
 
+from nexus.domain.plan import OnRejection
 from nexus.schemas.lists import PageParams
 from nexus.schemas.progress import TaskStatus
 from nexus.schemas.projects import Failure, Usage
@@ -20,6 +21,7 @@ class Task(Reply):
     instructions: str
     acceptance: list[str]
     review: bool
+    on_rejection: OnRejection
     max_attempts: int
     timeout_seconds: float
     status: TaskStatus

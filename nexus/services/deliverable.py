@@ -1,16 +1,17 @@
 """The deliverable: what the tasks that nothing depends on have handed in, as one document."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, exists, select
 
-from nexus.domain.states import PROJECT_TERMINAL, TaskState
+from nexus.domain.states import PROJECT_TERMINAL, ProjectState, TaskState
 from nexus.errors import Conflict
 from nexus.models.database import Database
 from nexus.models.projects import Edge
 from nexus.models.projects import Project as ProjectRow
 from nexus.models.projects import Task as TaskRow
+from nexus.models.work import Reservation
 from nexus.models.work import Subtask as SubtaskRow
 from nexus.schemas.deliverable import Deliverable, Missing, Part
 from nexus.services.caller import Caller
@@ -18,25 +19,30 @@ from nexus.services.project_view import show_failure
 from nexus.services.projects import no_project
 from nexus.services.reads import reading
 
+WAITS: Final = (ProjectRow.status == ProjectState.WAITING) & exists().where(
+    Reservation.project_id == ProjectRow.id, Reservation.granted == 0
+)
+"""Whether it waits for its budget."""
+
 
 async def get_deliverable(database: Database, caller: Caller, project_id: str) -> Deliverable:
-    """Put a finished project's deliverable together.
+    """Put a project's deliverable together: when it has ended, or has used up its budget.
 
     Raises:
         NotFound: unknown, or another workspace's.
-        Conflict: the project has not ended.
+        Conflict: the project goes on.
     """
     async with reading(database) as session:
         project = (
             await session.execute(
-                select(ProjectRow.name, ProjectRow.status).where(
+                select(ProjectRow.name, ProjectRow.status, WAITS.label("waits")).where(
                     ProjectRow.id == project_id, ProjectRow.workspace == caller.workspace
                 )
             )
         ).one_or_none()
         if project is None:
             raise no_project()
-        if project.status not in PROJECT_TERMINAL:
+        if project.status not in PROJECT_TERMINAL and not project.waits:
             raise Conflict(
                 f"the project is {project.status}: its deliverable is not there yet",
                 code="not_finished",

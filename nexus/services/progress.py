@@ -18,7 +18,7 @@ from nexus.models.database import Database
 from nexus.models.writing import Query, Row
 from nexus.schemas.progress import Counts
 from nexus.services.caller import Caller
-from nexus.services.project_view import show_usage
+from nexus.services.project_view import show_project_usage
 from nexus.services.projects import no_project
 from nexus.services.reads import now_us
 from nexus.services.task_texts import Rendering, TaskTexts
@@ -33,6 +33,7 @@ NAMES: Final = (
     "input_tokens",
     "output_tokens",
     "cost_pico_usd",
+    "unpriced_requests",
 )
 STANDING: Final = " ".join(
     (
@@ -129,7 +130,7 @@ def _write(project_id: str, standing: Standing, rendering: Rendering | None) -> 
         "status": project["status"],
         "percent": _percent(total),
         "counts": {name: total[name] for name in Counts.model_fields},
-        "usage": show_usage(project).model_dump(),
+        "usage": show_project_usage(project).model_dump(),
         "eta_seconds": _estimate(project, total),
         "last_event_seq": project["seq"],
         "updated_at": rfc3339(project["updated_at"]),

@@ -4,12 +4,15 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from nexus.domain.budget import Budget as Limits
+from nexus.domain.budget import every_limit
 from nexus.domain.clock import rfc3339
 from nexus.domain.money import to_usd
 from nexus.errors import NotFound
 from nexus.models.projects import Project as ProjectRow
 from nexus.models.writing import Query, Transaction
-from nexus.schemas.projects import Failure, Project, Usage
+from nexus.schemas.budgets import Budget
+from nexus.schemas.projects import Failure, Project, ProjectUsage, Usage
 
 COLUMNS: Final = (
     ProjectRow.id,
@@ -22,6 +25,7 @@ COLUMNS: Final = (
     ProjectRow.input_tokens,
     ProjectRow.output_tokens,
     ProjectRow.cost_pico_usd,
+    ProjectRow.unpriced_requests,
     ProjectRow.error,
     ProjectRow.created_at,
     ProjectRow.started_at,
@@ -41,8 +45,8 @@ def show_project(row: Mapping[Any, Any]) -> Project:
         goal=row["goal"],
         status=row["status"],
         plan_version=row["plan_version"] or None,
-        budget=row["budget"] or None,
-        usage=show_usage(row),
+        budget=show_budget(row["budget"]),
+        usage=show_project_usage(row),
         error=show_failure(row["error"]),
         created_at=rfc3339(row["created_at"]) or "",
         started_at=rfc3339(row["started_at"]),
@@ -60,6 +64,16 @@ def show_usage(row: Mapping[Any, Any]) -> Usage:
         output_tokens=row["output_tokens"],
         cost_usd=to_usd(row["cost_pico_usd"]),
     )
+
+
+def show_project_usage(row: Mapping[Any, Any]) -> ProjectUsage:
+    """Build the usage object of a project's row."""
+    return ProjectUsage(**show_usage(row).model_dump(), unpriced_requests=row["unpriced_requests"])
+
+
+def show_budget(document: Mapping[str, Any] | None) -> Budget | None:
+    """Build the budget object from its JSON column."""
+    return Budget.model_validate(every_limit(Limits.of(document))) if document else None
 
 
 def show_failure(error: Mapping[str, Any] | None) -> Failure | None:
@@ -82,7 +96,7 @@ def read_project(workspace: str, project_id: str) -> Transaction[Project]:
     """
     rows = yield Query(
         "SELECT id, name, goal, status, plan_version, budget, requests, input_tokens,"
-        " output_tokens, cost_pico_usd, error, created_at, started_at, finished_at,"
+        " output_tokens, cost_pico_usd, unpriced_requests, error, created_at, started_at, finished_at,"
         " updated_at, labels FROM projects WHERE workspace = $1 AND id = $2",
         (workspace, project_id),
     )

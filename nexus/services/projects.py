@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import or_, select
 
+from nexus.domain.budget import Budget
 from nexus.domain.consent import Policy
 from nexus.domain.text import shorten
 from nexus.errors import FieldProblem, InvalidInput, NotFound
@@ -16,6 +17,7 @@ from nexus.orchestrator.briefing import remove_folders
 from nexus.orchestrator.creating import NewProject
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.turn import Turn
+from nexus.schemas.budgets import BudgetWanted
 from nexus.schemas.lists import Page
 from nexus.schemas.projects import Project, ProjectCreate, ProjectEdit, ProjectListParams
 from nexus.services.caller import Caller
@@ -49,6 +51,7 @@ async def create_project(
         model=wanted.model,
         document_ids=None if wanted.document_ids is None else tuple(wanted.document_ids),
         metadata=dict(wanted.metadata),
+        budget=_budget(wanted.budget),
         approvals=Policy(wanted.approvals),
     )
 
@@ -131,14 +134,22 @@ async def get_project(database: Database, caller: Caller, project_id: str) -> Pr
 async def edit_project(
     engine: WorkflowEngine, caller: Caller, project_id: str, wanted: ProjectEdit
 ) -> Project:
-    """Change name or metadata of a project."""
+    """Change name, metadata or budget of a project."""
     metadata: dict[str, Any] | None = None if wanted.metadata is None else dict(wanted.metadata)
 
     def act(turn: Turn) -> Transaction[Project]:
         yield from engine.edit(turn, caller.workspace, project_id, wanted.name, metadata)
+        if "budget" in wanted.model_fields_set:
+            budget = _budget(wanted.budget)
+            yield from engine.set_budget(turn, caller.workspace, project_id, budget)
         return (yield from read_project(caller.workspace, project_id))
 
     return await engine.run(act)
+
+
+def _budget(wanted: BudgetWanted | None) -> Budget | None:
+    """Read a budget; one without any limit is none."""
+    return None if wanted is None else Budget.of(wanted.model_dump())
 
 
 async def delete_project(

@@ -28,6 +28,7 @@ class Why(StrEnum):
     OVERDUE = "overdue"
     LEASE_OVER = "lease_over"
     APPROVAL = "approval"
+    BUDGET = "budget"
     UNQUEUED = "unqueued"
 
 
@@ -88,6 +89,7 @@ class SubtaskFacts:
     worker: WorkerFacts | None = None
     calls: tuple[CallFacts, ...] = ()
     approvals: tuple[tuple[str, str], ...] = ()  # ids and questions
+    waits_for_budget: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class Scene:
     project: str
     live_workers: int
     last_heartbeat_at: int | None
+    budget: str = ""  # which of its limits are used up, and by how much
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,8 @@ def reasons_for(task: TaskFacts, scene: Scene) -> list[Reason]:
     if subtask is None:
         return _held_back(task, scene)
     if subtask.status == SubtaskState.WAITING:
-        return [_asked(approval_id, question) for approval_id, question in subtask.approvals]
+        asked = [_asked(approval_id, question) for approval_id, question in subtask.approvals]
+        return [*asked, *([_unaffordable(scene)] if subtask.waits_for_budget else [])]
     if subtask.status == SubtaskState.RUNNING:
         return _running(subtask, scene)
     return _queued(subtask, scene)
@@ -164,6 +168,13 @@ def _names(holders: Holders) -> str:
 def _asked(approval_id: str, question: str) -> Reason:
     text = f"waits for a person: {question}"
     return Reason(Why.APPROVAL, text, approval_id=approval_id)
+
+
+def _unaffordable(scene: Scene) -> Reason:
+    if not scene.budget:
+        return Reason(Why.BUDGET, "waits for calls in flight, which may leave room in the budget")
+    text = f"waits for the project's budget: {scene.budget}; raise it, then resume the project"
+    return Reason(Why.BUDGET, text)
 
 
 def _queued(subtask: SubtaskFacts, scene: Scene) -> list[Reason]:
@@ -255,8 +266,10 @@ def sentence_for(scene: Scene, standing: Standing, planning: Sequence[Reason]) -
 
 def _at_work(scene: Scene, standing: Standing) -> str:
     asked = _counted(standing.approvals, "approval")
-    if scene.project == ProjectState.WAITING:
+    if scene.project == ProjectState.WAITING and standing.approvals:
         return f"it waits for a person: {asked} to decide"
+    if scene.project == ProjectState.WAITING:
+        return f"it waits for its budget: {scene.budget or 'raised, and to be resumed'}"
     if standing.running:
         text = f"{_counted(standing.running, 'task')} running, {_rest(standing)}"
     elif standing.due and not scene.live_workers:

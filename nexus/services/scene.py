@@ -5,12 +5,13 @@ Read inside the caller's one session, so that it is of the same moment as the ta
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Row, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from nexus.domain.states import SubtaskState, TaskState
+from nexus.domain.budget import Budget, Limit, Sums, words
+from nexus.domain.states import ProjectState, SubtaskState, TaskState
 from nexus.models.address import Dialect
 from nexus.models.database import Database
 from nexus.models.projects import Approval, Project, Task
@@ -19,6 +20,17 @@ from nexus.services.caller import Caller
 from nexus.services.projects import no_project
 from nexus.services.reads import now_us
 from nexus.services.reasons import Scene, Standing
+
+OF_BUDGET: Final = (
+    Project.budget,
+    Project.requests,
+    Project.input_tokens,
+    Project.output_tokens,
+    Project.cost_pico_usd,
+    Project.unpriced_requests,
+    Project.ran_us,
+    Project.moved_at,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +64,7 @@ async def read_setting(
     """
     now = await _now(database, session)
     found = await session.execute(
-        select(Project.status, Project.error, Project.document_ids).where(
+        select(Project.status, Project.error, Project.document_ids, *OF_BUDGET).where(
             Project.id == project_id, Project.workspace == caller.workspace
         )
     )
@@ -76,7 +88,7 @@ async def read_setting(
         error=error.get("message"),
     )
     return Setting(
-        Scene(now, project.status, workers.live, workers.last_heartbeat_at),
+        Scene(now, project.status, workers.live, workers.last_heartbeat_at, _budget(project, now)),
         standing,
         workers,
         {
@@ -87,6 +99,27 @@ async def read_setting(
         },
         await _documents(session, caller.workspace, project.document_ids),
     )
+
+
+def _budget(project: Row[Any], now: int) -> str:
+    """Say which limits of a budget are used up, and which cannot be kept to."""
+    budget = Budget.of(project.budget) if project.budget else None
+    if budget is None:
+        return ""
+    runs = project.status in (ProjectState.RUNNING, ProjectState.PLANNING)
+    spent = Sums(
+        project.cost_pico_usd,
+        project.input_tokens + project.output_tokens,
+        project.ran_us + (now - project.moved_at if runs else 0),
+        project.requests,
+    )
+    said = [
+        f"{words(limit, spent.of(limit))} of {limit.value} {words(limit, budget.limits[limit])}"
+        for limit in budget.reached(spent)
+    ]
+    if said and project.unpriced_requests and Limit.COST in budget.limits:
+        said.append(f"{project.unpriced_requests:,} calls of unknown price not counted")
+    return ", ".join(said)
 
 
 async def _now(database: Database, session: AsyncSession) -> int:

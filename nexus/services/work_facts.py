@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from nexus.domain.states import SubtaskState, TaskState
 from nexus.models.projects import Approval, Task
-from nexus.models.work import JournalRecord, Subtask, Worker
+from nexus.models.work import JournalRecord, Reservation, Subtask, Worker
 from nexus.services.cursors import Cursor
 from nexus.services.holders import SHOWN_STATUS, read_holders
 from nexus.services.reasons import CallFacts, Holders, SubtaskFacts, TaskFacts, WorkerFacts
@@ -21,6 +22,7 @@ NODES: Final = 1_000_000
 """More than a project has nodes: a place in the list is a rank and a node."""
 UNFINISHED: Final = (TaskState.PENDING, TaskState.RUNNING, TaskState.WAITING)
 OPEN: Final = (SubtaskState.QUEUED, SubtaskState.RUNNING, SubtaskState.WAITING)
+OpenSubtask: Final = aliased(Subtask)
 RANK: Final = case(
     (Task.status == TaskState.WAITING, 0),
     (Task.status == TaskState.RUNNING, 1),
@@ -28,6 +30,14 @@ RANK: Final = case(
     else_=3,
 )
 """Those at work first, those held back last."""
+AT_WORK: Final = func.coalesce(
+    select(OpenSubtask.id)
+    .where(OpenSubtask.task_id == Task.id, OpenSubtask.status.in_(OPEN))
+    .limit(1)
+    .scalar_subquery(),
+    Task.subtask_id,
+)
+"""A task's own subtask has ended while its output is being reviewed."""
 OF_SUBTASK: Final = (
     Subtask.id.label("subtask_id"),
     Subtask.status.label("subtask_status"),
@@ -64,6 +74,7 @@ class Details:
     ahead: Mapping[str, int] = field(default_factory=dict)
     calls: dict[str, list[CallFacts]] = field(default_factory=dict)
     approvals: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    unaffordable: frozenset[str] = frozenset()
 
 
 async def read_planning(session: AsyncSession, project_id: str, now: int) -> list[Unfinished]:
@@ -120,7 +131,7 @@ def _tasks(project_id: str, at: Cursor | None, limit: int) -> Select[Any]:
             place,
             *OF_SUBTASK,
         )
-        .outerjoin(Subtask, Subtask.id == Task.subtask_id)
+        .outerjoin(Subtask, Subtask.id == case((Task.review, AT_WORK), else_=Task.subtask_id))
         .outerjoin(Worker, Worker.id == Subtask.owner)
         .where(Task.project_id == project_id, Task.status.in_(UNFINISHED))
         .order_by(place)
@@ -147,6 +158,7 @@ def _subtask(row: Row[Any], details: Details) -> SubtaskFacts:
         worker=worker,
         calls=tuple(details.calls.get(row.subtask_id, ())),
         approvals=tuple(details.approvals.get(row.subtask_id, ())),
+        waits_for_budget=row.subtask_id in details.unaffordable,
     )
 
 
@@ -160,7 +172,9 @@ async def _details(session: AsyncSession, rows: Sequence[Row[Any]], now: int) ->
     if running := by_status.get("running"):
         details.calls = await _calls(session, {row.subtask_id: row.claim for row in running})
     if waiting := by_status.get("waiting"):
-        details.approvals = await _approvals(session, [row.subtask_id for row in waiting])
+        ids = [row.subtask_id for row in waiting]
+        details.approvals = await _approvals(session, ids)
+        details.unaffordable = await _unaffordable(session, ids)
     return details
 
 
@@ -195,6 +209,15 @@ async def _calls(session: AsyncSession, claims: Mapping[str, int]) -> dict[str, 
             call = CallFacts(row.kind, row.name, row.begun_at)
             found.setdefault(row.subtask_id, []).append(call)
     return found
+
+
+async def _unaffordable(session: AsyncSession, subtask_ids: list[str]) -> frozenset[str]:
+    rows = await session.execute(
+        select(Reservation.subtask_id).where(
+            Reservation.subtask_id.in_(subtask_ids), Reservation.granted == 0
+        )
+    )
+    return frozenset(rows.scalars())
 
 
 async def _approvals(

@@ -6,8 +6,9 @@ Loading is slow (it imports the model libraries), so it happens here and not at 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from nexus.domain.declared import AgentDeclaration
 from nexus.domain.estimating import Load
-from nexus.errors import FieldProblem, InvalidInput, NotFound
+from nexus.errors import FieldProblem, InvalidInput
 from nexus.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,16 +34,22 @@ class Workshop:
         """List every agent, built-in ones first, by name."""
         return sorted(self._agents.values(), key=lambda spec: (not spec.builtin, spec.name))
 
-    def agent(self, name: str) -> "AgentSpec":
-        """Find an agent.
+    def find(self, name: str) -> "AgentSpec | None":
+        """Find an agent of the installation."""
+        return self._agents.get(name)
 
-        Raises:
-            NotFound: there is none of that name.
-        """
-        found = self._agents.get(name)
-        if found is None:
-            raise NotFound("there is no such agent", hint="GET /agents lists them")
-        return found
+    def find_faults(self, declaration: AgentDeclaration) -> tuple[FieldProblem, ...]:
+        """Find the names in a declaration that are taken or unknown here."""
+        from nexus.agents.declared import find_faults
+        from nexus.tools.registry import tools
+
+        return find_faults(declaration, self._agents, tools())
+
+    def build(self, declaration: AgentDeclaration) -> "AgentSpec":
+        """Make the agent that a declaration describes."""
+        from nexus.agents.declared import spec_of
+
+        return spec_of(declaration)
 
     def check_model(self, name: str) -> None:
         """Refuse a model that this installation cannot use.
@@ -62,7 +69,11 @@ class Workshop:
 
     def tool_counts(self) -> dict[str, int]:
         """Count the tools of every agent that a model drives; agents in plain Python have no say."""
-        return {name: len(spec.tools) for name, spec in self._agents.items() if spec.builtin}
+        return {
+            name: len(spec.tools)
+            for name, spec in self._agents.items()
+            if spec.builtin or spec.declaration
+        }
 
     def price(self, model: str | None, load: Load) -> "Priced":
         """Price a load at a project's model, None for the default; slow the first time."""

@@ -151,7 +151,7 @@ async def test_what_is_copied_from_the_example_is_no_plan(
     assert "copied from the example" in (planned.safe or "")
 
 
-@pytest.mark.parametrize("room", [3_000, 100])
+@pytest.mark.parametrize("room", [5_500, 100])
 async def test_a_short_window_gets_a_shorter_prompt(
     room: int, server: ScriptedModel, book: ModelBook
 ) -> None:

@@ -61,12 +61,16 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("DELETE", "/documents/{document_id}"): Route("write"),
     ("POST", "/memory/search"): Route("read", {"query": "penguins"}),
     ("GET", "/agents"): Route("read"),
+    ("POST", "/agents"): Route(
+        "write", {"name": "scribe", "description": "Writes.", "prompt": "Write."}
+    ),
     ("GET", "/agents/{name}"): Route("read"),
+    ("DELETE", "/agents/{name}"): Route("write"),
     ("GET", "/keys"): Route("admin"),
     ("POST", "/keys"): Route("admin", {"name": "robot"}),
     ("DELETE", "/keys/{key_id}"): Route("admin"),
 }
-TENANT_ROUTES = [route for route in ROUTES if "{" in route[1] and "{name}" not in route[1]]
+TENANT_ROUTES = [route for route in ROUTES if "{" in route[1]]
 
 
 def _routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
@@ -89,6 +93,15 @@ async def _call(
     return await http.request(method, path.format(**ids), json=wanted.body, files=wanted.files)
 
 
+async def _declare(client: Client) -> str:
+    made = await client.http.post(
+        "/agents", json={"name": "poet", "description": "Writes.", "prompt": "Write."}
+    )
+    assert made.status_code == 201, made.text
+    name: str = made.json()["name"]
+    return name
+
+
 @pytest.fixture
 async def ids(app: FastAPI, client: Client) -> dict[str, str]:
     """Things of the workspace `default`, one for each id a path can hold."""
@@ -104,7 +117,7 @@ async def ids(app: FastAPI, client: Client) -> dict[str, str]:
         "approval_id": asked["id"],
         "document_id": document.json()["id"],
         "key_id": (await client.key())["id"],
-        "name": "content",
+        "name": await _declare(client),
     }
 
 

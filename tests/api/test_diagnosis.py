@@ -12,8 +12,9 @@ from nexus.orchestrator.claiming import Claimed, due_subtasks
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.membership import declare_gone, join
+from nexus.orchestrator.outcomes import Problem
 from nexus.orchestrator.recording import Begin, Intent
-from nexus.orchestrator.settling import Problem, settle_problem
+from nexus.orchestrator.settling import settle_problem
 from nexus.orchestrator.value_files import Kept
 from tests.api.client import Client, plan_of
 from tests.api.interrupted import interrupt

@@ -252,7 +252,7 @@ async def test_a_wrong_plan_is_refused_with_the_place(
     assert answer.json()["errors"][0]["place"] == place
 
 
-@pytest.mark.parametrize("field", ["budget", "template", "inputs"])
+@pytest.mark.parametrize("field", ["template", "inputs"])
 async def test_what_is_not_built_yet_is_refused(client: Client, field: str) -> None:
     answer = await client.http.post("/projects", json={"goal": "Write", field: {}})
 

@@ -20,7 +20,7 @@ CODE: Final = re.compile(r"`([^`]+)`")
 LINK: Final = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 SCHEMA: Final = re.compile(r"^### (\w+)\n(.*?)(?=^### |\Z)", re.M | re.S)
 UNSHOWN: Final = re.compile(
-    "Page_|Body_|NoFields|JsonValue|Execution|HTTPValidationError|ValidationError"
+    "Page_|Body_|NoFields|JsonValue|Execution|OnRejection|HTTPValidationError|ValidationError"
 )
 """Pages of a list, forms, and words that are described where they are used."""
 LONGEST: Final = {"README.md": 150, "ARCHITECTURE.md": 200}

@@ -12,6 +12,7 @@ from typing import Final
 from nexus.domain.states import PROJECT_TERMINAL
 from tests.chaos.evidence import Evidence
 from tests.chaos.order import early_starts
+from tests.chaos.spending import calls_without_budget
 from tests.support.history import History, Row, differences
 
 EXPLAINED: Final = ("planned", "waiting", "paused")
@@ -171,13 +172,14 @@ def tasks_wait_for_what_they_depend_on(evidence: Evidence) -> Iterator[str]:
 
 
 def spend_adds_up(evidence: Evidence) -> Iterator[str]:
-    """I5: what the events say was spent is what the rows say, and keeps to the budget's tokens."""
+    """I5: what the events say was spent is what the rows say, and no call began without a budget."""
     for history in evidence.histories:
         called = [json.loads(e["data"]) for e in history.events if e["type"] == "model.called"]
         for name in ("input_tokens", "output_tokens"):
             told = sum(one[name] for one in called)
             if told != history.project[name]:
                 yield f"{history.id}: {told} {name} in its events, {history.project[name]} in its row"
+    yield from calls_without_budget(evidence)
 
 
 def history_gives_the_tables(evidence: Evidence) -> Iterator[str]:

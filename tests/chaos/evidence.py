@@ -98,7 +98,9 @@ async def _histories(world: World) -> list[History]:
     edges = _by_project(await world.rows("SELECT * FROM edges"))
     phases = _by_project(await world.rows("SELECT * FROM phases"))
     approvals = _by_project(await world.rows("SELECT * FROM approvals ORDER BY id"))
-    found = (tasks, subtasks, events, nodes, edges, phases, approvals)
+    offshoots = _by_project(await world.rows("SELECT * FROM offshoots ORDER BY subtask_id"))
+    reservations = _by_project(await world.rows("SELECT * FROM reservations"))
+    found = (tasks, subtasks, events, nodes, edges, phases, approvals, offshoots, reservations)
     return [
         History(row, *(rows[row["id"]] for rows in found))
         for row in await world.rows("SELECT * FROM projects ORDER BY id")

@@ -69,7 +69,7 @@ def serving(answers: dict[str, list[Reply]]) -> Iterator[ApiDouble]:
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             """Say nothing."""
 
-    for method in ("GET", "POST", "DELETE"):
+    for method in ("GET", "POST", "PATCH", "DELETE"):
         setattr(Answering, f"do_{method}", Answering.answer)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
     server.daemon_threads = True

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from nexus.domain.plan import Plan
 
 AGENTS = frozenset({"echo"})
+REVIEWED: list[dict[str, Any]] = [{"review": True}, {"review": True, "on_rejection": "deliver"}]
 
 
 @st.composite
@@ -23,7 +24,9 @@ def plan_documents(draw: st.DrawFn, *, most_tasks: int = 9, forward: bool = True
         for _ in range(size):
             among = keys[:at] if forward else keys
             after = draw(st.lists(st.sampled_from(among), max_size=3, unique=True)) if among else []
-            tasks.append({"key": keys[at], "title": "T", "agent": "echo", "depends_on": after})
+            task = {"key": keys[at], "title": "T", "agent": "echo", "depends_on": after}
+            review = draw(st.sampled_from([{}, {}, *REVIEWED]))
+            tasks.append(task | review)
             at += 1
         phases.append(
             {

@@ -63,3 +63,34 @@ async def test_own_agents_are_listed_and_offered_to_the_manager(api: Api, model_
             if event["type"] == "project.planned":
                 break
     assert "counter: Counts in a file how often its step really ran" in model.prompt()
+
+
+async def test_a_declared_agent_works_and_is_offered_to_the_manager(
+    api: Api, model_port: int
+) -> None:
+    declared = {
+        "name": "poet",
+        "description": "Writes poems about anything.",
+        "prompt": "Write in verse.",
+        "tools": ["read_file"],
+        "limits": {"max_model_calls": 4},
+    }
+    made = await api.http.post("/agents", json=declared)
+    assert made.status_code == 201, made.text
+    wanted = plan(task("ode", agent="poet", instructions="An ode to tea"))
+
+    def script(request: dict[str, Any]) -> Reply:
+        is_poet = "Write in verse." in request["messages"][0]["content"]
+        return "Tea, thou art warm." if is_poet else json.dumps(wanted)
+
+    async with ScriptedModel(script, port=model_port) as model:
+        project = await api.start("An ode")
+        assert (await api.end(project))["status"] == "succeeded"
+    assert "poet: Writes poems about anything." in model.prompt(0)
+    assert "You are the poet agent of Nexus." in model.requests[-1]["messages"][0]["content"]
+    assert [one["function"]["name"] for one in model.requests[-1]["tools"]] == ["read_file"]
+    assert (await api.tasks(project))["ode"]["output"] == "Tea, thou art warm."
+
+    assert (await api.http.delete("/agents/poet")).status_code == 204
+    gone = await api.http.post("/projects", json={"goal": "Another", "plan": wanted})
+    assert gone.status_code == 422

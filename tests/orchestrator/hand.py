@@ -14,9 +14,9 @@ from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.hand import Hand as WorkerHand
 from nexus.orchestrator.journal import JournalSeam
 from nexus.orchestrator.membership import join
+from nexus.orchestrator.outcomes import Outcome
 from nexus.orchestrator.queueing import Share
 from nexus.orchestrator.records import read_journal
-from nexus.orchestrator.settling import Outcome
 from nexus.orchestrator.value_files import ValueFiles
 from tests.support.acts import claim, settle
 from tests.support.rig import Rig, plan, task

@@ -13,9 +13,9 @@ from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.creating import NewProject, create_project
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.membership import beat
+from nexus.orchestrator.outcomes import Outcome
 from nexus.orchestrator.queueing import Share
 from nexus.orchestrator.recording import Begin, Done, Intent
-from nexus.orchestrator.settling import Outcome
 from nexus.orchestrator.value_files import Kept
 from tests.orchestrator.bench import Ledger, empty_database
 from tests.support.rig import plan, task

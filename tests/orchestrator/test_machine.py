@@ -19,7 +19,6 @@ from hypothesis.stateful import (
 from nexus.domain.graph import compile_plan
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Call, CallKind, Recorded, Usage
-from nexus.domain.states import SubtaskKind
 from nexus.errors import Conflict, Fenced
 from nexus.orchestrator import creating, reconciler, steering
 from nexus.orchestrator.batch import (
@@ -34,21 +33,19 @@ from nexus.orchestrator.claiming import Claimed, due_subtasks, release_all
 from nexus.orchestrator.creating import NewProject
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.membership import beat, declare_gone
+from nexus.orchestrator.outcomes import Outcome, Problem
 from nexus.orchestrator.queueing import Share
 from nexus.orchestrator.recording import Begin, Done, Intent
-from nexus.orchestrator.settling import Outcome, Problem
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.value_files import Kept
 from tests.domain.plans import AGENTS, plan_documents
 from tests.orchestrator.bench import Ledger, empty_database
+from tests.orchestrator.endings import good
 from tests.orchestrator.folding import check_project
 from tests.support.acts import ACTS, claim, settle
 
 WORKERS = ("wrk_a", "wrk_b")
 LEASE_SECONDS = 15.0
-SMALL_PLAN = Plan.model_validate(
-    {"phases": [{"key": "p", "title": "P", "tasks": [{"key": "t", "title": "T", "agent": "echo"}]}]}
-)
 
 pick = st.integers(0, 1_000_000)
 
@@ -85,9 +82,8 @@ class Engine(RuleBasedStateMachine):
     @rule(which=pick, act=st.sampled_from(list(ACTS)))
     def steer(self, which: int, act: str) -> None:
         project_id = self.projects[which % len(self.projects)]
-        status = self.status(project_id)
-        sources, move = ACTS[act]
-        legal = status in sources
+        _, move = ACTS[act]
+        legal = self.may(act, project_id)
         try:
             self.ledger.run(lambda turn: move(turn, "default", project_id))
         except Conflict:
@@ -114,7 +110,7 @@ class Engine(RuleBasedStateMachine):
     @rule(which=pick, free=st.integers(0, 3))
     def succeed(self, which: int, free: int) -> None:
         claimed = self.claims.pop(which % len(self.claims))
-        self.settle(claimed, _good(claimed), Share(free))
+        self.settle(claimed, good(claimed), Share(free))
 
     @precondition(lambda self: self.claims)
     @rule(which=pick, again=st.booleans(), own=st.booleans(), after=st.sampled_from([None, 5.0]))
@@ -129,9 +125,9 @@ class Engine(RuleBasedStateMachine):
     @rule(which=pick)
     def settle_twice(self, which: int) -> None:
         claimed = self.claims[which % len(self.claims)]
-        self.settle(claimed, _good(claimed), Share())
+        self.settle(claimed, good(claimed), Share())
         with pytest.raises(Fenced):
-            self.ledger.run(lambda turn: settle(turn, claimed.held, _good(claimed), Share()))
+            self.ledger.run(lambda turn: settle(turn, claimed.held, good(claimed), Share()))
 
     @precondition(lambda self: self.claims)
     @rule(which=pick, interrupted=st.booleans())
@@ -165,7 +161,7 @@ class Engine(RuleBasedStateMachine):
         answers = self.write(worker, [*wishes, Claim(())], Share(free, 1, worker))
         for holds, answer in zip(is_held, answers, strict=False):
             assert holds != isinstance(answer, Fenced)
-            self.claims += [] if isinstance(answer, Fenced) else answer
+            self.claims += answer if isinstance(answer, list) else []
 
     @rule(worker=st.sampled_from(WORKERS))
     def die(self, worker: str) -> None:
@@ -236,12 +232,16 @@ class Engine(RuleBasedStateMachine):
             self.reconcile()
             self.claim(WORKERS[0], 100)
             for one in self.claims:
-                self.settle(one, _good(one), Share())
+                self.settle(one, good(one), Share())
             self.claims = []
             self.holds()
             if all(self.status(one) not in ("planning", "running") for one in self.projects):
                 return
         raise AssertionError("a project does not end")
+
+    def may(self, act: str, project_id: str) -> bool:
+        """Whether the project's state allows an act of a person."""
+        return self.status(project_id) in ACTS[act][0]
 
     def status(self, project_id: str) -> str:
         (row,) = self.ledger.rows("SELECT status FROM projects WHERE id = ?", project_id)
@@ -259,16 +259,9 @@ class Engine(RuleBasedStateMachine):
         )
 
 
-def _good(claimed: Claimed) -> Outcome:
-    if claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
-        amends = claimed.kind is SubtaskKind.REPLAN
-        return Outcome("{}", SMALL_PLAN, compile_plan(SMALL_PLAN, AGENTS), amends=amends)
-    return Outcome("done")
-
-
 def _ending(at: int, claimed: Claimed) -> Outcome:
     """Every third ends badly."""
-    return Outcome(problem=Problem("odd", "it failed")) if at % 3 == 2 else _good(claimed)
+    return Outcome(problem=Problem("odd", "it failed")) if at % 3 == 2 else good(claimed)
 
 
 @pytest.fixture(scope="module")

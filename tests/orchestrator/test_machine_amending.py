@@ -15,8 +15,8 @@ from nexus.domain.states import SubtaskKind
 from nexus.errors import Conflict, Fenced, InvalidInput
 from nexus.orchestrator import steering
 from nexus.orchestrator.amending import Amendment
+from nexus.orchestrator.outcomes import Outcome
 from nexus.orchestrator.queueing import Share
-from nexus.orchestrator.settling import Outcome
 from tests.domain.plans import AGENTS, plan_documents
 from tests.orchestrator.bench import empty_database
 from tests.orchestrator.test_machine import WORKERS, Engine

@@ -9,9 +9,9 @@ from nexus.errors import Fenced
 from nexus.orchestrator.batch import Answer, Settle, Wish, write_batch
 from nexus.orchestrator.claiming import release_all
 from nexus.orchestrator.material import Recall
+from nexus.orchestrator.outcomes import Outcome
 from nexus.orchestrator.queueing import Share
 from nexus.orchestrator.recording import Begin, Done, Intent
-from nexus.orchestrator.settling import Outcome
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.value_files import Kept
 from tests.orchestrator.hand import WORKER, Hand

@@ -149,6 +149,22 @@ def test_every_question_to_a_person_is_a_reason() -> None:
 
 
 @pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        ("", "waits for calls in flight, which may leave room in the budget"),
+        ("5 calls of max_calls 5 calls", "waits for the project's budget: 5 calls of max_calls"),
+    ],
+)
+def test_what_waits_for_the_budget_says_so(budget: str, words: str) -> None:
+    waiting = replace(QUEUED, status="waiting", waits_for_budget=True)
+    scene = replace(SCENE, project="waiting", budget=budget)
+    ((why, text),) = say(TaskFacts("waiting", waiting), scene)
+    assert why is Why.BUDGET
+    assert text.startswith(words)
+    assert sentence_for(scene, Standing(), ()).startswith("it waits for its budget: ")
+
+
+@pytest.mark.parametrize(
     ("project", "standing", "sentence"),
     [
         ("planned", Standing(), "it is planned, and waits until somebody executes it"),

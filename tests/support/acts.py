@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nexus.errors import Fenced
+from nexus.errors import EngineError
 from nexus.models.writing import Transaction
 from nexus.orchestrator import creating, steering
 from nexus.orchestrator.batch import Claim, Settle, Wish, write_batch
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.material import Recall
+from nexus.orchestrator.outcomes import Outcome
 from nexus.orchestrator.queueing import Share
-from nexus.orchestrator.settling import Outcome
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.turn import Turn
 
@@ -49,6 +49,6 @@ def _write(
     turn: Turn, worker_id: str, wish: Wish, share: Share | None
 ) -> Transaction[list[Claimed]]:
     (answer,) = yield from write_batch(turn, worker_id, [wish], share, Recall())
-    if isinstance(answer, Fenced):
+    if isinstance(answer, EngineError):
         raise answer
     return answer

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from nexus.domain.graph import Edge, Graph, Progress
-from nexus.domain.states import PROJECT_TERMINAL, SHOWN, TASK_TERMINAL, TaskState
+from nexus.domain.states import PROJECT_TERMINAL, SHOWN, SUBTASK_TERMINAL, TASK_TERMINAL, TaskState
+from tests.support.reviews import differences_of_reviews
 
 Row = Mapping[str, Any]
 OPEN: Final = ("queued", "running", "waiting")
@@ -36,6 +37,8 @@ class History:
     edges: Sequence[Row]
     phases: Sequence[Row]
     approvals: Sequence[Row] = ()
+    offshoots: Sequence[Row] = ()
+    reservations: Sequence[Row] = ()
 
     @property
     def id(self) -> str:
@@ -87,6 +90,7 @@ def differences(history: History) -> Iterator[str]:
     yield from differences_of_subtasks(history)
     yield from differences_of_current(history)
     yield from differences_of_waiting(history)
+    yield from differences_of_reviews(history.tasks, history.subtasks, history.offshoots)
     if history.tasks and history.project["status"] in ("running", "waiting"):
         yield from differences_of_graph(history)
 
@@ -202,13 +206,19 @@ def differences_of_current(history: History) -> Iterator[str]:
 
 
 def differences_of_waiting(history: History) -> Iterator[str]:
-    """What waits is asked about, what is asked about waits, and a project rests only when it must."""
+    """What waits is asked about or has no budget, and the other way round; a project rests only
+    when it must."""
     waits = {one["id"] for one in history.subtasks if one["status"] == "waiting"}
     asked = {one["subtask_id"] for one in history.approvals if one["status"] == "pending"}
-    if asked != waits:
-        yield f"{len(waits)} subtasks wait, and {len(asked)} are asked about"
-    resting = {task["subtask_id"] for task in history.tasks if task["status"] == "waiting"}
-    if resting != {one["id"] for one in history.subtasks if one["id"] in waits and one["task_id"]}:
+    over = {one["id"] for one in history.subtasks if one["status"] in SUBTASK_TERMINAL}
+    held_back = {one["subtask_id"] for one in history.reservations if not one["granted"]} - over
+    if asked | held_back != waits or asked & held_back:
+        yield (
+            f"{len(waits)} subtasks wait, {len(asked)} are asked about, "
+            f"{len(held_back)} have no budget"
+        )
+    resting = {task["id"] for task in history.tasks if task["status"] == "waiting"}
+    if resting != {one["task_id"] for one in history.subtasks if one["id"] in waits} - {None}:
         yield "other tasks wait than their subtasks"
     moving = any(one["status"] in ("queued", "running") for one in history.subtasks)
     status = history.project["status"]
@@ -230,7 +240,7 @@ def _differences_of_open_work(history: History) -> Iterator[str]:
     elif not at_work and project["status"] != "paused":
         yield f"the project is {project['status']} and waits for nothing"
     current = {task["subtask_id"] for task in history.tasks}
-    if any(one["id"] not in current for one in at_work if one["kind"] == "work"):
+    if any(one["id"] not in current for one in at_work if one["kind"] in ("work", "revise")):
         yield "a subtask at work is not its task's current one"
 
 

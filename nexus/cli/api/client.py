@@ -81,6 +81,10 @@ class ApiClient:
         headers = {"Idempotency-Key": uuid.uuid4().hex}
         return self._json(self._ask("POST", path, json=body, headers=headers))
 
+    def patch(self, path: str, body: Mapping[str, Any]) -> Document:
+        """Change one thing."""
+        return self._json(self._ask("PATCH", path, json=body))
+
     def upload(self, path: str, file: Path, media_type: str | None) -> Document:
         """Send a file as the part `file` of a form."""
         with file.open("rb") as content:

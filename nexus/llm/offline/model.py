@@ -5,6 +5,7 @@ never reaches for the network.
 """
 
 import json
+from typing import Any
 
 from pydantic import JsonValue
 from pydantic_ai.messages import (
@@ -26,6 +27,7 @@ from nexus.llm.offline.plain import answer_plainly, refuse_code
 from nexus.llm.offline.planning import make_plan, smallest_plan
 from nexus.llm.offline.reply import Reply
 from nexus.llm.offline.researching import research
+from nexus.llm.offline.reviewing import review
 from nexus.llm.offline.writing import write
 
 
@@ -63,6 +65,8 @@ class OfflineModel(Model):
 def _parts(talk: Conversation, parameters: ModelRequestParameters) -> list[ModelResponsePart]:
     if talk.prompt.agent == "manager":
         return [_plan(talk, parameters)]
+    if talk.prompt.criteria:
+        return [_hand_over(talk, review(talk.prompt), parameters)]
     tools = {tool.name: tool.description or "" for tool in parameters.function_tools}
     reply = _reply(talk, tools)
     if reply.calls:
@@ -76,7 +80,12 @@ def _parts(talk: Conversation, parameters: ModelRequestParameters) -> list[Model
 
 
 def _plan(talk: Conversation, parameters: ModelRequestParameters) -> ModelResponsePart:
-    document = _document(talk)
+    return _hand_over(talk, _document(talk), parameters)
+
+
+def _hand_over(
+    talk: Conversation, document: dict[str, Any], parameters: ModelRequestParameters
+) -> ModelResponsePart:
     offered = [*parameters.output_tools, *parameters.function_tools]
     if not offered:
         return TextPart(json.dumps(document, ensure_ascii=False))

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 AGENT_LINE: Final = re.compile(r"^You are the (.+?) agent of Nexus\.", re.MULTILINE)
-TAGS: Final = "goal|task|acceptance|inputs|input|documents|passages|passage|agents|note|budget|plan|comment|correction"
+TAGS: Final = (
+    "goal|task|acceptance|criteria|submission|former|findings|inputs|input|documents|passages|"
+    "passage|agents|note|budget|plan|comment|correction"
+)
 SECTION: Final = re.compile(
-    r"^<(goal|task|acceptance|inputs|documents|passages|agents|plan|comment|correction)((?: [^>\n]*)?)>\n(.*?)\n?^</\1>",
+    r"^<(goal|task|acceptance|criteria|submission|former|findings|inputs|documents|passages|agents"
+    r"|plan|comment|correction)((?: [^>\n]*)?)>\n(.*?)\n?^</\1>",
     re.MULTILINE | re.DOTALL,
 )
 ITEM: Final = re.compile(
@@ -70,6 +74,8 @@ class Prompt:
     ledger: tuple[str, ...] = ()
     comment: str = ""
     correction: str = ""
+    criteria: tuple[str, ...] = ()  # of a review, in the order of their numbers
+    submission: str = ""
 
     @property
     def tables(self) -> tuple[Source, ...]:
@@ -110,6 +116,8 @@ def read_prompt(system: str, user: str) -> Prompt:
         ledger=tuple(_lines(_body(sections, "plan"))),
         comment=_plain(_body(sections, "comment")),
         correction=_plain(_body(sections, "correction")),
+        criteria=tuple(line.partition(": ")[2] for line in _lines(_body(sections, "criteria"))),
+        submission=_plain(_body(sections, "submission")),
         agents=tuple(line.partition(":")[0].strip() for line in _lines(_body(sections, "agents"))),
     )
 

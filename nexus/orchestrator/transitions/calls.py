@@ -12,12 +12,23 @@ from typing import Final
 from nexus.models.writing import Cell, Fused, Many, Query, Row, Transaction
 from nexus.orchestrator.transitions.subtasks import Held
 
-HELD: Final = (
-    "SELECT s.id, s.workspace, s.project_id, s.task_id, s.attempt, s.claim "
-    "FROM EACH OF $1 (subtask TEXT, number BIGINT) AS j CROSS JOIN subtasks s "
+HELD_COLUMNS: Final = "SELECT s.id, s.workspace, s.project_id, s.task_id, s.attempt, s.claim"
+HELD_CLAIMS: Final = "EACH OF $1 (subtask TEXT, number BIGINT) AS j CROSS JOIN subtasks s"
+IS_HELD: Final = (
     "WHERE s.id = j.subtask AND s.claim = j.number AND s.owner = $2 AND s.status = 'running' "
     "FOR UPDATE OF s"
 )
+HELD: Final = " ".join((HELD_COLUMNS, "FROM", HELD_CLAIMS, IS_HELD))
+HELD_BUDGETED: Final = " ".join(
+    (
+        HELD_COLUMNS,
+        ", EXISTS (SELECT 1 FROM projects p WHERE p.id = s.project_id AND p.budget IS NOT NULL)",
+        "FROM",
+        HELD_CLAIMS,
+        IS_HELD,
+    )
+)
+"""Also tells whether its project has a budget: intents under one are committed elsewhere."""
 
 RESULT_COLUMNS: Final = (
     "subtask TEXT, number BIGINT, place BIGINT, state TEXT, value TEXT, how TEXT, read BIGINT, "
@@ -80,10 +91,14 @@ INSERT_ASKED: Final = " ".join(
 
 FUSED: Final = " ".join(
     (
-        "WITH locked AS (SELECT id FROM projects WHERE id IN (SELECT s.project_id FROM",
+        "WITH locked AS (SELECT id, budget FROM projects WHERE id IN (SELECT s.project_id FROM",
         "EACH OF $1 (subtask TEXT, number BIGINT) AS j JOIN subtasks s ON s.id = j.subtask)",
         "ORDER BY id FOR UPDATE), held AS (",
-        HELD.replace("FROM EACH", "FROM (SELECT count(*) FROM locked) l CROSS JOIN EACH"),
+        HELD_COLUMNS,
+        ", b.budget IS NOT NULL AS budgeted FROM (SELECT count(*) FROM locked) l CROSS JOIN",
+        HELD_CLAIMS,
+        "LEFT JOIN locked b ON b.id = s.project_id",
+        IS_HELD,
         "), result AS (SELECT j.* FROM EACH OF $3 (",
         RESULT_COLUMNS,
         ") AS j JOIN held ON held.id = j.subtask AND held.claim = j.number), recorded AS (",
@@ -103,10 +118,10 @@ FUSED: Final = " ".join(
         "FROM EACH OF $4 (subtask TEXT, number BIGINT, place BIGINT, kind TEXT, name TEXT,",
         "key TEXT, occurrence BIGINT, generation BIGINT, fingerprint TEXT, effect TEXT,",
         "request TEXT, digest TEXT, size BIGINT) AS j",
-        "JOIN held ON held.id = j.subtask AND held.claim = j.number",
+        "JOIN held ON held.id = j.subtask AND held.claim = j.number AND NOT held.budgeted",
         RENEW,
         ") SELECT (SELECT json_agg(json_build_array(id, workspace, project_id, task_id, attempt,",
-        "claim)) FROM held),",
+        "claim, budgeted)) FROM held),",
         "(SELECT json_agg(json_build_array(subtask_id, number, lasted)) FROM recorded)",
     )
 )
@@ -115,8 +130,9 @@ FUSED: Final = " ".join(
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written: the rows of claims that hold, by claim, and how long calls took in us,
-    by subtask and number, of those that were recorded now and not before."""
+    """What was written: the rows of claims that hold, by claim, with whether their project has
+    a budget; and how long calls took in us, by subtask and number, of those that were recorded
+    now and not before."""
 
     holds: dict[Held, Row]
     lasted_us: dict[tuple[str, int], int]
@@ -138,7 +154,8 @@ def write_calls(
     """Lock projects; record what calls came to and commit intents of claims that still hold.
 
     What is recorded already is passed over: the answer to the first commit was lost on its
-    way. An intent met again is renewed.
+    way. An intent met again is renewed. Intents of projects with a budget are left to
+    `begin_calls`, for those that it has room for.
 
     Args:
         claims: of one worker.
@@ -161,20 +178,25 @@ def _write_in_steps(
     results: Sequence[tuple[Cell, ...]],
     begun: Sequence[tuple[Cell, ...]],
 ) -> Transaction[list[Row]]:
-    held = yield Query(HELD, (pairs, owner))
-    workspaces: dict[tuple[Cell, ...], str] = {(row[0], row[5]): row[1] for row in held}
+    held = yield Query(HELD_BUDGETED, (pairs, owner))
+    claims: dict[tuple[Cell, ...], Row] = {(row[0], row[5]): row for row in held}
     recorded: list[Row] = []
-    known = [one for one in results if one[:2] in workspaces]
+    known = [one for one in results if one[:2] in claims]
     if known:
         recorded = yield Query(RECORD, (known,))
         fresh = {(row[0], row[1]) for row in recorded}
         charged = [one for one in known if (one[0], one[2]) in fresh and one[-1] is not None]
         if charged:
             yield Query(CHARGE, (charged,))
-    intents = [(*one[:3], workspaces[one[:2]], *one[3:]) for one in begun if one[:2] in workspaces]
-    if intents:
-        yield Many(BEGIN, intents)
+    free = [one for one in begun if one[:2] in claims and not claims[one[:2]][6]]
+    yield from begin_calls([(one, claims[one[:2]][1]) for one in free])
     return [held, recorded]
+
+
+def begin_calls(intents: Sequence[tuple[tuple[Cell, ...], str]]) -> Transaction[None]:
+    """Commit intents (rows as `write_calls` takes them, each with its workspace)."""
+    if intents:
+        yield Many(BEGIN, [(*row[:3], workspace, *row[3:]) for row, workspace in intents])
 
 
 def _pairs(claims: Collection[Held]) -> tuple[list[tuple[str, int]], str]:

@@ -41,7 +41,8 @@ COUNT_UP: Final = (
     "WHERE projects.id = j.project "
     "RETURNING id, seq, updated_at, status, tasks_open, tasks_total, tasks_succeeded, workspace, "
     "EXISTS (SELECT 1 FROM approvals a WHERE a.project_id = projects.id "
-    "AND a.status = 'pending') AS asks"
+    "AND a.status = 'pending') OR (projects.budget IS NOT NULL AND EXISTS (SELECT 1 "
+    "FROM reservations r WHERE r.project_id = projects.id AND r.granted = 0)) AS waits"
 )
 EVENT_COLUMNS: Final = (
     "INSERT INTO events (project_id, seq, workspace, type, at, task_id, subtask_id, attempt, data)"
@@ -82,7 +83,7 @@ FUSED: Final = " ".join(
         ADD_SHOWN.replace("$1", "$5"),
         ")",
         "SELECT (SELECT json_agg(json_build_array(id, seq, updated_at, status, tasks_open,",
-        "tasks_total, tasks_succeeded, workspace, asks)) FROM project)",
+        "tasks_total, tasks_succeeded, workspace, waits)) FROM project)",
     )
 )
 
@@ -119,7 +120,7 @@ def write_down(turn: Turn) -> Transaction[list[Row]]:
 
     Returns:
         (id, seq, updated_at, status, tasks_open, tasks_total, tasks_succeeded, workspace,
-        whether a person is asked) of each project that was touched; one deleted in this
+        whether something waits for a person or the budget) of each project that was touched; one deleted in this
         transaction is not.
     """
     changes, events = turn.take()

@@ -34,7 +34,7 @@ COUNT_DOWN: Final = (
 READY_COLUMNS: Final = (
     "t.id, t.project_id, t.workspace, t.agent, t.max_attempts, t.timeout_seconds, "
     "t.earlier_subtask_id, t.key, p.status, "
-    "(SELECT lease_until FROM workers WHERE id = $2) > NOW_US(), t.phase"
+    "(SELECT lease_until FROM workers WHERE id = $2) > NOW_US() AND p.budget IS NULL, t.phase"
 )
 READY: Final = " ".join(
     (
@@ -51,7 +51,8 @@ BRIEF_COLUMNS: Final = (
     "WHERE n.project_id = e.project_id AND n.node = e.source)), "
     "(SELECT s.subtask_id FROM tasks s WHERE s.id = (SELECT n.task_id FROM nodes n "
     "WHERE n.project_id = e.project_id AND n.node = e.source)))) "
-    "FROM edges e WHERE e.project_id = t.project_id AND e.target = t.node AND e.data = 1) AS TEXT)"
+    "FROM edges e WHERE e.project_id = t.project_id AND e.target = t.node AND e.data = 1) AS TEXT), "
+    "t.review"
 )
 """By primary keys from the edge to its one source: no plan can go over the whole project."""
 BRIEFS: Final = " ".join(("SELECT", BRIEF_COLUMNS, "FROM tasks t WHERE t.id IN EACH($1)"))
@@ -139,14 +140,18 @@ def count_down(ended: Sequence[tuple[str, int]]) -> Transaction[list[str]]:
 
 
 def read_ready(task_ids: Sequence[str], worker_id: str) -> Transaction[list[Row]]:
-    """Read pending tasks about to be queued, and whether the worker's lease still runs."""
+    """Read pending tasks about to be queued, and whether the worker may take them over.
+
+    It may while its lease runs; where there is a budget, everything starts with a claim.
+    """
     if not task_ids:
         return []
     return (yield Query(READY, (list(task_ids), worker_id)))
 
 
 def read_briefs(task_ids: Sequence[str]) -> Transaction[list[Row]]:
-    """Read what a brief says of tasks: (id, key, title, agent, instructions, acceptance, sources)."""
+    """Read what a brief says of tasks: (id, key, title, agent, instructions, acceptance, sources,
+    whether its output is reviewed)."""
     if not task_ids:
         return []
     return (yield Query(BRIEFS, (list(task_ids),)))

@@ -1,4 +1,4 @@
-"""Moves of projects."""
+"""Moves of projects, and the clock of the time they run."""
 
 from typing import Final
 
@@ -12,6 +12,23 @@ from nexus.domain.text import dumps
 from nexus.models.writing import Query, Transaction
 from nexus.orchestrator.turn import Subject, Turn
 
+CLOCK: Final = (
+    "ran_us = ran_us + CASE WHEN status IN ('running', 'planning') THEN NOW_US() - moved_at "
+    "ELSE 0 END, moved_at = NOW_US()"
+)
+"""What every move of a project sets: it counts the time it was planned or ran."""
+
+MOVE: Final = " ".join(
+    (
+        "UPDATE projects SET status = $2, error = $3,",
+        CLOCK,
+        ", started_at = CASE WHEN $4 = 1 THEN COALESCE(started_at, NOW_US()) ELSE started_at END,",
+        "finished_at = CASE WHEN $5 = 1 THEN NOW_US() ELSE NULL END",
+        "WHERE id = $1 AND status IN EACH($6) AND (CAST($7 AS BIGINT) = 0 OR NOT EXISTS",
+        "(SELECT 1 FROM subtasks s WHERE s.project_id = $1 AND s.kind = 'replan'",
+        "AND s.status IN ('queued', 'running', 'waiting'))) RETURNING id",
+    )
+)
 ENDED: Final = frozenset({ProjectState.SUCCEEDED, ProjectState.FAILED})
 
 
@@ -29,12 +46,7 @@ def move_project(
     """
     error = data.get("error")
     rows = yield Query(
-        "UPDATE projects SET status = $2, error = $3, "
-        "started_at = CASE WHEN $4 = 1 THEN COALESCE(started_at, NOW_US()) ELSE started_at END, "
-        "finished_at = CASE WHEN $5 = 1 THEN NOW_US() ELSE NULL END "
-        "WHERE id = $1 AND status IN EACH($6) AND (CAST($7 AS BIGINT) = 0 OR NOT EXISTS "
-        "(SELECT 1 FROM subtasks s WHERE s.project_id = $1 AND s.kind = 'replan' "
-        "AND s.status IN ('queued', 'running', 'waiting'))) RETURNING id",
+        MOVE,
         (
             subject.project_id,
             then.value,

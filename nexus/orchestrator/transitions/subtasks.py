@@ -31,7 +31,7 @@ class Held:
 def claim_subtasks(
     turn: Turn, worker_id: str, subtask_ids: Sequence[str]
 ) -> Transaction[list[Row]]:
-    """Move queued, due subtasks to running under `worker_id`; rows are (id, attempt, …).
+    """Move queued, due subtasks to running under `worker_id`; rows are (id, attempt, …, has a budget).
 
     The attempt is counted here, before anything runs, so that one that kills its worker
     is counted too. A worker whose lease is over gets nothing.
@@ -48,7 +48,8 @@ def claim_subtasks(
         "WHERE p.id = subtasks.project_id AND p.status IN ('running', 'planning'))) "
         "RETURNING id, attempt, claim, workspace, project_id, task_id, document_id, kind, agent, "
         "max_attempts, generation, max_model_calls, timeout_seconds, deadline_at - NOW_US(), "
-        "supersedes",
+        "supersedes, EXISTS (SELECT 1 FROM projects p WHERE p.id = subtasks.project_id "
+        "AND p.budget IS NOT NULL)",
         (list(subtask_ids), worker_id),
     )
     for row in rows:

@@ -1,4 +1,4 @@
-"""Moves into `waiting` and out of it: what a person has to move.
+"""Moves into `waiting` and out of it: what a person has to move, or the budget holds back.
 
 A waiting subtask has no owner and no lease, and its attempt stays open.
 """
@@ -6,10 +6,19 @@ A waiting subtask has no owner and no lease, and its attempt stays open.
 from typing import Final
 
 from nexus.models.writing import Query, Transaction
+from nexus.orchestrator.transitions.projects import CLOCK
+from nexus.orchestrator.transitions.reserving import (
+    Ledger,
+    promise,
+    read_ledgers,
+    tell_limits,
+    waiting_needs,
+)
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.turn import Subject, Turn
 
 AT_REST: Final = "nothing can go on until a person answers"
+NO_BUDGET: Final = "nothing can go on until its budget is raised"
 
 
 def suspend_subtask(turn: Turn, held: Held, reason: str) -> Transaction[bool]:
@@ -75,23 +84,65 @@ def wake_subtask(turn: Turn, subtask_id: str) -> Transaction[bool]:
 
 
 def rest_project(turn: Turn, project: Subject) -> Transaction[bool]:
-    """Move a running project to waiting, if a person can move it and nothing else can."""
+    """Move a running project to waiting, if a person can move it and nothing else can.
+
+    What waits for its budget goes on instead where there is room after all: those it waited
+    for have ended without spending what they had reserved.
+    """
     rows = yield Query(
-        "UPDATE projects SET status = 'waiting' WHERE id = $1 AND status = 'running' "
-        "AND EXISTS (SELECT 1 FROM approvals a WHERE a.project_id = $1 AND a.status = 'pending') "
-        "AND NOT EXISTS (SELECT 1 FROM subtasks s WHERE s.project_id = $1 "
-        "AND s.status IN ('pending', 'queued', 'running')) RETURNING id",
+        "SELECT EXISTS (SELECT 1 FROM approvals a WHERE a.project_id = p.id "
+        "AND a.status = 'pending'), EXISTS (SELECT 1 FROM reservations r "
+        "JOIN subtasks w ON w.id = r.subtask_id WHERE r.project_id = p.id AND r.granted = 0 "
+        "AND w.status = 'waiting') FROM projects p "
+        "WHERE p.id = $1 AND p.status = 'running' AND NOT EXISTS (SELECT 1 FROM subtasks s "
+        "WHERE s.project_id = p.id AND s.status IN ('pending', 'queued', 'running'))",
         (project.project_id,),
     )
-    if rows:
-        turn.tell(project, "project.waiting", reason=AT_REST)
-    return bool(rows)
+    if not rows or not any(rows[0]):
+        return False
+    if rows[0][1]:
+        ledger = (yield from read_ledgers(turn, [project.project_id]))[project.project_id]
+        yield from tell_limits(turn, ledger)
+        if (yield from wake_affordable(turn, ledger)):
+            return False
+    yield Query(
+        " ".join(("UPDATE projects SET status = 'waiting',", CLOCK, "WHERE id = $1")),
+        (project.project_id,),
+    )
+    turn.tell(project, "project.waiting", reason=AT_REST if rows[0][0] else NO_BUDGET)
+    return True
+
+
+def wake_affordable(turn: Turn, ledger: Ledger) -> Transaction[int]:
+    """Queue as many of a project's subtasks that wait for its budget as it has room for.
+
+    Returns:
+        how many there were; they are announced at the end of the turn.
+    """
+    if not ledger.waiting or ledger.full():
+        return 0
+    woken = 0
+    for subtask_id, number, need in (yield from waiting_needs(ledger.project.project_id)):
+        if ledger.full():
+            break
+        yield from promise(ledger, (subtask_id, number), need)
+        woken += yield from wake_subtask(turn, subtask_id)
+    ledger.waiting -= woken
+    if woken:
+        turn.waiting.add(ledger.project.project_id)
+    return woken
 
 
 def resume_project(turn: Turn, project: Subject) -> Transaction[None]:
     """Move a waiting project to running; one that is paused or planning stays so."""
     rows = yield Query(
-        "UPDATE projects SET status = 'running' WHERE id = $1 AND status = 'waiting' RETURNING id",
+        " ".join(
+            (
+                "UPDATE projects SET status = 'running',",
+                CLOCK,
+                "WHERE id = $1 AND status = 'waiting' RETURNING id",
+            )
+        ),
         (project.project_id,),
     )
     if rows:

@@ -1,0 +1,83 @@
+"""What a review says of an output: a finding for every acceptance criterion, with evidence.
+
+Pure; written by the qa agent, read by the engine, shown to who revises the output.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4_000)]
+MAX_TOLD: Final = 5
+
+
+class Finding(BaseModel):
+    """Whether one criterion is met, what in the output shows it, and what would mend it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    criterion: Words
+    met: Annotated[bool, Field(strict=True)]
+    evidence: Words
+    fix: Words = ""
+
+
+class Verdict(BaseModel):
+    """A review's whole answer; an output is accepted if every criterion is met, and only then."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    accepted: Annotated[bool, Field(strict=True)]
+    findings: tuple[Finding, ...] = Field(min_length=1, max_length=50)
+
+    @property
+    def unmet(self) -> tuple[Finding, ...]:
+        return tuple(one for one in self.findings if not one.met)
+
+
+def criteria_of(acceptance: Sequence[str], title: str) -> tuple[str, ...]:
+    """Name what an output is judged by: the task's criteria, else that it does what was asked."""
+    given = tuple(one.strip() for one in acceptance if one.strip())
+    return given or (f"The output does what the task \u201c{title}\u201d asks for.",)
+
+
+def problems_of(verdict: Verdict, criteria: Sequence[str]) -> list[str]:
+    """List why a verdict cannot be used, one sentence each."""
+    wrong: list[str] = []
+    judged = [one.criterion for one in verdict.findings]
+    for number, criterion in enumerate(criteria, 1):
+        times = judged.count(criterion)
+        if times != 1:
+            wrong.append(f"criterion {number} has {times} findings; give exactly one")
+    if set(judged) - set(criteria):
+        wrong.append("a finding is about no criterion of the task")
+    if any(not one.evidence for one in verdict.findings):
+        wrong.append("a finding has no evidence: quote the words, or say what is not there")
+    if any(not one.fix for one in verdict.unmet):
+        wrong.append("a criterion that is not met has no fix: say what would put it right")
+    if verdict.accepted == bool(verdict.unmet):
+        wrong.append("accepted must be true if every criterion is met, and only then")
+    return wrong
+
+
+def told(verdict: Verdict) -> str:
+    """Say in one line what was not met."""
+    unmet = verdict.unmet
+    parts = [f"{one.criterion.rstrip('.')}: {one.fix or one.evidence}" for one in unmet[:MAX_TOLD]]
+    more = f"; and {len(unmet) - MAX_TOLD} more" if len(unmet) > MAX_TOLD else ""
+    return "; ".join(parts) + more
+
+
+def with_findings(output: str, verdict: Verdict) -> str:
+    """Write an output that was not accepted as it is handed over: with what was found."""
+    lines = [
+        f"- **Not met:** {_line(one.criterion)} Found: {_line(one.evidence)} To mend: {_line(one.fix)}"
+        for one in verdict.unmet
+    ]
+    head = "## Findings of the review\n\nThis output was not accepted; it is handed over as it is."
+    return "\n\n".join((output.rstrip(), head, "\n".join(lines)))
+
+
+def _line(text: str) -> str:
+    return f"{' '.join(text.split()).rstrip('.')}."

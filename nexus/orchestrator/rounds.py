@@ -1,0 +1,50 @@
+"""What a review judges and what a revision answers, read for the agent that is to do it."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import aliased
+
+from nexus.domain.verdict import Verdict
+from nexus.domain.work import Revision
+from nexus.errors import Fenced
+from nexus.models.database import Database
+from nexus.models.work import Offshoot, Subtask
+
+
+async def read_submission(database: Database, subtask_id: str) -> str:
+    """Read the output that a review is to judge.
+
+    Raises:
+        Fenced: it is gone.
+    """
+    async with database.read() as session:
+        output = await session.scalar(
+            select(Subtask.output)
+            .join(Offshoot, Offshoot.parent_id == Subtask.id)
+            .where(Offshoot.subtask_id == subtask_id)
+        )
+    if output is None:
+        raise Fenced(f"what {subtask_id} is to review is gone")
+    return output
+
+
+async def read_revision(database: Database, subtask_id: str) -> Revision:
+    """Read the output that a revision starts from, and what the review did not find met.
+
+    Raises:
+        Fenced: they are gone.
+    """
+    review, judged = aliased(Offshoot), aliased(Subtask)
+    async with database.read() as session:
+        rows = await session.execute(
+            select(Subtask.output, judged.output, Offshoot.round)
+            .select_from(Offshoot)
+            .join(Subtask, Subtask.id == Offshoot.parent_id)
+            .join(review, review.subtask_id == Offshoot.parent_id)
+            .join(judged, judged.id == review.parent_id)
+            .where(Offshoot.subtask_id == subtask_id)
+        )
+        found = rows.one_or_none()
+    if found is None:
+        raise Fenced(f"what {subtask_id} is to revise is gone")
+    verdict, former, number = found
+    return Revision(former or "", Verdict.model_validate_json(verdict or "").unmet, number)

@@ -1,0 +1,55 @@
+"""The agents a workspace has declared, as plans are checked and workers look for them.
+
+The agents of the installation go before them; only what those do not answer is asked here.
+"""
+
+from typing import Final
+
+from sqlalchemy import select
+
+from nexus.agents.declared import spec_of
+from nexus.agents.spec import AgentSpec
+from nexus.domain.declared import MAX_DECLARED, AgentDeclaration
+from nexus.domain.graph import Graph, compile_plan
+from nexus.domain.plan import Plan
+from nexus.models.database import Database
+from nexus.models.work import DeclaredAgent
+from nexus.models.writing import Query, Transaction
+
+KNOWN: Final = "SELECT name FROM agents WHERE workspace = $1 AND name IN EACH($2)"
+
+
+def compile_for(workspace: str, plan: Plan, agents: frozenset[str]) -> Transaction[Graph]:
+    """Compile a plan for a workspace; `agents` are those of the installation.
+
+    Raises:
+        InvalidInput: it cannot run; with the place of every problem.
+    """
+    others = sorted({task.agent for _, _, task in plan.tasks()} - agents)
+    if others:
+        rows = yield Query(KNOWN, (workspace, others))
+        agents = agents | {row[0] for row in rows}
+    return compile_plan(plan, agents)
+
+
+async def find_member(database: Database, workspace: str, name: str) -> AgentSpec | None:
+    """Find an agent that the workspace has declared."""
+    async with database.read() as session:
+        document = await session.scalar(
+            select(DeclaredAgent.document).where(
+                DeclaredAgent.workspace == workspace, DeclaredAgent.name == name
+            )
+        )
+    return None if document is None else spec_of(AgentDeclaration.model_validate(document))
+
+
+async def read_team(database: Database, workspace: str) -> tuple[AgentSpec, ...]:
+    """Read every agent that the workspace has declared, by name."""
+    async with database.read() as session:
+        rows = await session.scalars(
+            select(DeclaredAgent.document)
+            .where(DeclaredAgent.workspace == workspace)
+            .order_by(DeclaredAgent.name)
+            .limit(MAX_DECLARED)
+        )
+        return tuple(spec_of(AgentDeclaration.model_validate(document)) for document in rows)
