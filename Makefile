@@ -62,7 +62,7 @@ bench-peers: $(VENV)/.developing ## Measure W1 to W5 beside every peer there is 
 PIN = $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 COMPILE = $(PIN) pyproject.toml \
-	--no-emit-package colorama --no-emit-package httpx2-jsfetch --extra embedded --group build
+	--no-emit-package colorama --no-emit-package httpx2-jsfetch --extra embedded --extra data --group build
 PEERS = benchmarks/peers/requirements
 
 requirements: ## Pin the newest versions that fit together (needs uv)

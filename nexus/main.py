@@ -18,6 +18,7 @@ from nexus.logs import configure_logs, get_log
 from nexus.routers import (
     agents,
     approvals,
+    artifacts,
     documents,
     events,
     health,
@@ -50,6 +51,7 @@ ROUTERS: Final = (
     plans,
     runs,
     results,
+    artifacts,
     events,
     approvals,
     documents,

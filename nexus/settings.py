@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     ollama_base_url: str | None = Field(None, validation_alias="OLLAMA_BASE_URL")
     tavily_api_key: str | None = Field(None, validation_alias="TAVILY_API_KEY")
     brave_api_key: str | None = Field(None, validation_alias="BRAVE_API_KEY")
+    searxng_url: str | None = Field(
+        None, validation_alias="SEARXNG_URL", pattern=r"^https?://[^\s/]+"
+    )
 
     @field_validator("plugins", mode="before")
     @classmethod

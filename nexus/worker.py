@@ -112,6 +112,7 @@ async def work(
         finally:
             await _leave(parts, hand, lock)
             await models.close()
+            await equipment.close()
     log.info("worker.stopped", worker=worker_id)
 
 

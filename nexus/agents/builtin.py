@@ -17,7 +17,15 @@ WORKERS: Final = (
     (
         "research",
         "Finds facts in the documents at hand, in memory and on the web, and reports them with their sources.",
-        ("search_memory", "fetch_url", "search_web", "read_file", "list_files", "ask_person"),
+        (
+            "search_memory",
+            "save_memory",
+            "fetch_url",
+            "search_web",
+            "read_file",
+            "list_files",
+            "ask_person",
+        ),
     ),
     (
         "code",
@@ -31,8 +39,17 @@ WORKERS: Final = (
     ),
     (
         "data",
-        "Analyses tables and figures by computing them in a sandbox; never estimates what it can compute.",
-        ("run_python", "read_file", "write_file", "list_files", "ask_person"),
+        "Analyses tables and figures by computing them in a sandbox, and draws charts; never estimates what it can compute.",
+        (
+            "profile_table",
+            "query_table",
+            "draw_chart",
+            "run_python",
+            "read_file",
+            "write_file",
+            "list_files",
+            "ask_person",
+        ),
     ),
     (
         "qa",

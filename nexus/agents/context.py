@@ -89,10 +89,12 @@ class Context:
 
         spec = tools().get(tool)
         if spec is None:
+            spec = (await self.scope.equipment.lent_to(self.scope.agent)).get(tool)
+        if spec is None:
             raise PermanentFailure(
                 f"there is no tool named {tool!r}",
                 code="unknown_tool",
-                hint="load the plugin that registers it",
+                hint="load the plugin that registers it, or let mcp.toml lend it to this agent",
             )
         return await call_tool(spec, arguments, spec.name, self.seam, self.scope)
 

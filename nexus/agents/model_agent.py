@@ -36,9 +36,10 @@ class ModelAgent:
         """
         from nexus.tools.registry import plugin_tools, tools
 
-        granted = self.tools + (plugin_tools() if self.takes_plugin_tools else ())
+        lent = await context.scope.equipment.lent_to(self.name)
+        granted = self.tools + (plugin_tools() if self.takes_plugin_tools else ()) + tuple(lent)
         quotes = await retrieve(brief, context)
-        toolsets = [GrantedTools(granted, tools())] if granted else []
+        toolsets = [GrantedTools(granted, {**lent, **tools()})] if granted else []
         agent = Agent(
             deps_type=Context,
             output_type=str,

@@ -30,13 +30,15 @@ async def call_tool(
         given = None  # NaN and the like: refused below, in the journal
 
     async def carry_out(key: str) -> Recorded:
+        here = replace(scope, made=[])
         try:
             if not isinstance(given, dict):
                 raise ToolRefused(f"{spec.name} takes a JSON object of arguments")
-            value = await spec.call(scope, given, key)
+            value = await spec.call(here, given, key)
         except (ToolRefused, ServiceMissing) as refusal:
-            return Recorded({"error": refusal.message}, outcome="refused")
-        return Recorded(as_json(value, f"the result of the tool {spec.name!r}"))
+            return Recorded({"error": refusal.message}, outcome="refused", files=tuple(here.made))
+        value = as_json(value, f"the result of the tool {spec.name!r}")
+        return Recorded(value, files=tuple(here.made))
 
     call = Call(
         CallKind.TOOL,

@@ -53,7 +53,7 @@ class GrantedTools(AbstractToolset[Context]):
                 toolset=self,
                 tool_def=ToolDefinition(
                     name=name,
-                    description=spec.description,
+                    description=_described(spec, ctx.deps),
                     parameters_json_schema=dict(spec.schema),
                 ),
                 max_retries=MAX_BAD_CALLS,
@@ -74,3 +74,10 @@ class GrantedTools(AbstractToolset[Context]):
             raise ToolRefused(f"the tool {name!r} is not granted to this agent")
         place = (ctx.deps.seam, ctx.deps.scope)
         return readable(await call_tool(self._specs[name], tool_args, ctx.tool_call_id, *place))
+
+
+def _described(spec: "ToolSpec", context: Context) -> str:
+    """Describe a tool; to the one that runs code belongs what the sandbox here can run."""
+    if spec.name != "run_python":
+        return spec.description
+    return f"{spec.description}\n\n{context.scope.equipment.sandbox.description}"

@@ -16,8 +16,10 @@ def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     from dataclasses import asdict
 
     from nexus.cli.examination import examine
+    from nexus.cli.lending import examine_servers
 
-    findings = examine(settle(data_dir=data_dir))
+    settings = settle(data_dir=data_dir)
+    findings = [*examine(settings), *examine_servers(settings)]
     broken = any(each.state == "broken" for each in findings)
     if as_json:
         emit({"healthy": not broken, "findings": [asdict(each) for each in findings]})

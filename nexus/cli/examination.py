@@ -45,6 +45,8 @@ def examine(settings: Settings) -> list[Finding]:
         asyncio.run(_asked("redis", "missing", settings, check_redis)),
         asyncio.run(_asked("chroma", "missing", settings, check_chroma)),
         check_sandbox(settings),
+        check_tables(),
+        check_search(settings),
         check_model(settings),
         check_stack(settings),
     ]
@@ -164,6 +166,31 @@ def check_sandbox(settings: Settings) -> Finding:
     except NexusError as wrong:
         return _from_error("sandbox", "missing", wrong)
     return Finding("sandbox", "ok", sandbox.name)
+
+
+def check_tables() -> Finding:
+    """Can agents query tables and draw charts?"""
+    from nexus.tools.tables.running import are_installed
+
+    if are_installed(("duckdb", "matplotlib")):
+        return Finding("tables", "ok", "DuckDB and matplotlib")
+    return Finding(
+        "tables", "missing", "no DuckDB or no matplotlib", "pip install 'nexus-ai[data]'"
+    )
+
+
+def check_search(settings: Settings) -> Finding:
+    """Which service searches the web?"""
+    services = {
+        "Tavily": settings.tavily_api_key,
+        "Brave": settings.brave_api_key,
+        "SearXNG": settings.searxng_url,
+    }
+    chosen = next((name for name, is_set in services.items() if is_set), None)
+    if chosen:
+        return Finding("search", "ok", chosen)
+    advice = "set TAVILY_API_KEY, BRAVE_API_KEY or SEARXNG_URL"
+    return Finding("search", "missing", "agents cannot search the web", advice)
 
 
 def check_model(settings: Settings) -> Finding:

@@ -31,6 +31,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "task.skipped": ("key", "because_of"),
     "task.waiting": ("key", "reason"),
     "task.reset": ("key",),
+    "task.reviewed": ("key", "accepted", "round", "findings"),
     "subtask.queued": ("kind",),
     "subtask.started": ("kind", "worker"),
     "subtask.waiting": ("reason",),

@@ -119,6 +119,10 @@ def _task_problems(
         yield FieldProblem(
             place_of(at, position, "agent"), f"unknown agent {task.agent!r}; known: {known}"
         )
+    if task.on_rejection is OnRejection.DELIVER and not task.review:
+        yield FieldProblem(
+            place_of(at, position, "on_rejection"), "only a task with `review` can be rejected"
+        )
     for number, key in enumerate(task.depends_on):
         if key not in keys:
             yield FieldProblem(

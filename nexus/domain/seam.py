@@ -71,12 +71,22 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeFile:
+    """A file that a call wrote: its path in the project's folder, its size, its SHA-256 in hex."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
-    """What an effect came to: a JSON `value` that replay returns, and what it cost."""
+    """What an effect came to: a JSON `value` that replay returns, what it cost, what it wrote."""
 
     value: Json
     usage: Usage = field(default_factory=Usage)
     outcome: str = "ok"
+    files: tuple[MadeFile, ...] = ()
 
 
 class Seam(Protocol):

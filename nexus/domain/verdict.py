@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4_000)]
 MAX_TOLD: Final = 5
+LEAST_EVIDENCE: Final = 4
+"""Characters; "ok" and "yes" show nothing."""
 
 
 class Finding(BaseModel):
@@ -21,6 +23,19 @@ class Finding(BaseModel):
     met: Annotated[bool, Field(strict=True)]
     evidence: Words
     fix: Words = ""
+
+    def line(self) -> str:
+        """Say on one line what was found and what would mend it."""
+        mend = f" To mend: {self.fix}" if self.fix else ""
+        return " ".join(f"{self.criterion.rstrip('.')}: {self.evidence}{mend}".split())
+
+    @property
+    def is_shown(self) -> bool:
+        """Tell whether the evidence can be any: no mere word of praise, nor the criterion again."""
+        evidence, criterion = (
+            " ".join(one.split()).casefold().rstrip(".") for one in (self.evidence, self.criterion)
+        )
+        return len(evidence) >= LEAST_EVIDENCE and evidence != criterion
 
 
 class Verdict(BaseModel):
@@ -52,7 +67,7 @@ def problems_of(verdict: Verdict, criteria: Sequence[str]) -> list[str]:
             wrong.append(f"criterion {number} has {times} findings; give exactly one")
     if set(judged) - set(criteria):
         wrong.append("a finding is about no criterion of the task")
-    if any(not one.evidence for one in verdict.findings):
+    if any(not one.is_shown for one in verdict.findings):
         wrong.append("a finding has no evidence: quote the words, or say what is not there")
     if any(not one.fix for one in verdict.unmet):
         wrong.append("a criterion that is not met has no fix: say what would put it right")

@@ -7,6 +7,7 @@ compares them. Everything may be repeated: passages are named by their content.
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal
 
 from nexus.errors import PermanentFailure
@@ -85,6 +86,16 @@ class Memory:
     async def remove(self, workspace: str, document_id: str) -> None:
         """Forget a document; one that was never there is fine."""
         await self._forget(workspace, sorted(await self._kept_ids(workspace, document_id)))
+
+    async def drop(self, workspace: str) -> None:
+        """Forget everything of a workspace; one that has nothing is fine."""
+        from chromadb.errors import NotFoundError
+
+        async def ask(client: "AsyncClientAPI") -> None:
+            with suppress(NotFoundError):
+                await client.delete_collection(self._collection_name(workspace))
+
+        await self._link.run(ask)
 
     async def search(
         self,

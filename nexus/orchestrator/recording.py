@@ -10,6 +10,7 @@ from nexus.domain.seam import Call, CallKind, Json, Recorded, Usage
 from nexus.domain.text import clean
 from nexus.errors import Fenced
 from nexus.models.writing import Cell, Query, Row, Transaction
+from nexus.orchestrator.transitions.artifacts import MadeRow, keep_artifacts
 from nexus.orchestrator.transitions.calls import INSERT_ASKED, still_held, write_calls
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.turn import Subject, Tally, Turn, lock_projects_of
@@ -59,6 +60,7 @@ def write_down_calls(
     written = yield from write_calls(
         claims, [_result_row(one) for one in done], [intent_row(one) for one in begun]
     )
+    made: list[MadeRow] = []
     for one in done:
         took_us = written.lasted_us.get((one.held.subtask_id, one.intent.number))
         row = written.holds.get(one.held)
@@ -66,6 +68,9 @@ def write_down_calls(
             if one.intent.call.kind is CallKind.MODEL:
                 _add(turn.tally(row[2]), one.recorded.usage)
             _tell(turn, _subject(row), one.intent.call, one.recorded, took_us / 1_000_000)
+            made += [(_subject(row), file) for file in one.recorded.files]
+    if made:
+        yield from keep_artifacts(turn, made)
     return written.holds
 
 

@@ -11,13 +11,14 @@ from nexus.domain.amending import amend
 from nexus.domain.graph import compile_plan
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
-from nexus.domain.states import ProjectState, SubtaskKind
+from nexus.domain.states import ProjectState, SubtaskKind, TaskState
 from nexus.models.writing import Many, Query, Transaction
-from nexus.orchestrator.advancing import settle_project
+from nexus.orchestrator.advancing import advance_past_failure, settle_project
 from nexus.orchestrator.amending import LASTING, Amendment, read_plan, read_standings
 from nexus.orchestrator.newborn import MAX_PLAN_CALLS, NewSubtask
 from nexus.orchestrator.transitions.closing import INSERT_SUBTASK
 from nexus.orchestrator.transitions.projects import move_project
+from nexus.orchestrator.transitions.tasks import finish_tasks
 from nexus.orchestrator.turn import Subject, Turn
 
 MOST_BY_ITSELF: Final = 2
@@ -132,6 +133,14 @@ def consider_replan(turn: Turn, project: Subject, code: str) -> Transaction[None
     if code in HOPEFUL:
         because = "task_rejected" if code == "rejected" else "task_failed"
         yield from _ask(turn, project, because)
+
+
+def fail_task(turn: Turn, subject: Subject, error: dict[str, Json]) -> Transaction[None]:
+    """Fail a task and skip what hangs on it; ask for an amendment where that may help."""
+    project = Subject(subject.project_id, subject.workspace)
+    for _, _, node, key, _ in (yield from finish_tasks(turn, [subject], TaskState.FAILED, error)):
+        yield from advance_past_failure(turn, project, node, key)
+        yield from consider_replan(turn, project, str(error["code"]))
 
 
 def consider_stall(turn: Turn, project: Subject) -> Transaction[None]:

@@ -11,11 +11,10 @@ from typing import Final
 from nexus.domain.seam import Json
 from nexus.domain.states import SubtaskState, TaskState
 from nexus.domain.text import clean
-from nexus.domain.verdict import Verdict, told, with_findings
+from nexus.domain.verdict import MAX_TOLD, Verdict, told, with_findings
 from nexus.models.writing import Transaction
-from nexus.orchestrator.advancing import advance_past_failure
 from nexus.orchestrator.queueing import Queued, Share, queue_tasks
-from nexus.orchestrator.replanning import consider_replan
+from nexus.orchestrator.replanning import fail_task
 from nexus.orchestrator.transitions.ending import count_down
 from nexus.orchestrator.transitions.offshoots import (
     Stage,
@@ -30,6 +29,7 @@ from nexus.orchestrator.turn import Subject, Turn
 
 MOST_REVISIONS: Final = 2
 MAX_MESSAGE: Final = 1_500
+MAX_FINDING: Final = 500
 
 
 def submit(turn: Turn, held: Held, output: str) -> Transaction[bool]:
@@ -55,6 +55,7 @@ def settle_verdict(
     if not rows:
         return None
     review = subject_of(rows[0])
+    _tell(turn, review, stage, verdict)
     if is_handed_over:
         yield from point_to(review.task_id or "", held.subtask_id)
     if verdict.accepted or is_handed_over:
@@ -68,9 +69,21 @@ def settle_verdict(
     return Queued()
 
 
+def _tell(turn: Turn, review: Subject, stage: Stage, verdict: Verdict) -> None:
+    """Tell whoever watches what the review came to, with what was not met."""
+    findings: list[Json] = [clean(one.line())[:MAX_FINDING] for one in verdict.unmet[:MAX_TOLD]]
+    turn.tell(
+        review,
+        "task.reviewed",
+        key=stage.key,
+        accepted=verdict.accepted,
+        round=stage.round + 1,
+        findings=findings,
+    )
+
+
 def _refuse(turn: Turn, review: Subject, stage: Stage, verdict: Verdict) -> Transaction[None]:
     """Fail a task whose output was rejected for the last time."""
-    project = Subject(review.project_id, review.workspace)
     error: dict[str, Json] = {
         "code": "rejected",
         "message": clean(
@@ -80,6 +93,4 @@ def _refuse(turn: Turn, review: Subject, stage: Stage, verdict: Verdict) -> Tran
         "task_id": review.task_id,
         "hint": "make the task smaller or its criteria clearer, or let on_rejection be deliver",
     }
-    for _, _, node, key, _ in (yield from finish_tasks(turn, [review], TaskState.FAILED, error)):
-        yield from advance_past_failure(turn, project, node, key)
-        yield from consider_replan(turn, project, "rejected")
+    yield from fail_task(turn, review, error)

@@ -122,6 +122,7 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
             folder=briefing.folder,
             document_ids=claimed.material.document_ids if claimed.material else None,
             equipment=bench.equipment,
+            agent=claimed.agent,
             guard=_guard(bench, claimed, briefing.brief),
         ),
         models=bench.models,

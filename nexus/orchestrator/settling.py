@@ -10,7 +10,7 @@ from nexus.domain.states import ProjectState, SubtaskKind, SubtaskState, TaskSta
 from nexus.domain.text import clean, dumps
 from nexus.errors import CallerError, Fenced
 from nexus.models.writing import Query, Row, Transaction
-from nexus.orchestrator.advancing import advance_past_failure, close
+from nexus.orchestrator.advancing import close
 from nexus.orchestrator.amending import amend_plan
 from nexus.orchestrator.backoff import pause_seconds
 from nexus.orchestrator.claiming import Claimed, claim_taken
@@ -19,8 +19,8 @@ from nexus.orchestrator.outcomes import Outcome, Problem
 from nexus.orchestrator.planting import plant_plan
 from nexus.orchestrator.queueing import Queued, Share, queue_ready
 from nexus.orchestrator.replanning import (
-    consider_replan,
     consider_stall,
+    fail_task,
     fit_amendment,
     go_on,
 )
@@ -36,7 +36,7 @@ from nexus.orchestrator.transitions.subtasks import (
     subject_of,
     tell_finished_subtasks,
 )
-from nexus.orchestrator.transitions.tasks import finish_tasks, tell_finished_tasks
+from nexus.orchestrator.transitions.tasks import tell_finished_tasks
 from nexus.orchestrator.turn import Subject, Turn
 
 LIMIT_SECONDS: Final = 1.0
@@ -212,9 +212,7 @@ def fail_what_hangs_on(turn: Turn, row: Row, error: dict[str, Json]) -> Transact
     if not subject.task_id:
         yield from move_project(turn, project, ProjectState.FAILED, "project.failed", error=error)
         return
-    for _, _, node, key, _ in (yield from finish_tasks(turn, [subject], TaskState.FAILED, error)):
-        yield from advance_past_failure(turn, project, node, key)
-        yield from consider_replan(turn, project, str(error["code"]))
+    yield from fail_task(turn, subject, error)
 
 
 def _finish_document(

@@ -69,4 +69,5 @@ async def edit_project(
 @router.delete("/projects/{project_id}", status_code=204)
 async def delete_project(caller: Author, parts: Opened, project_id: str) -> None:
     """Delete a project and its history; 409 while it is at work."""
-    await projects.delete_project(parts.engine, parts.settings.data, caller, project_id)
+    data = parts.settings.data
+    await projects.delete_project(parts.engine, data, parts.memory, caller, project_id)

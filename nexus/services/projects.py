@@ -1,15 +1,17 @@
 """Projects: make, list, show, edit, delete. Rules of the run itself are the engine's."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import or_, select
 
 from nexus.domain.budget import Budget
 from nexus.domain.consent import Policy
 from nexus.domain.text import shorten
-from nexus.errors import FieldProblem, InvalidInput, NotFound
+from nexus.errors import FieldProblem, InvalidInput, NotFound, ServiceMissing, TransientFailure
+from nexus.memory.notes import Notes
 from nexus.models.database import Database
 from nexus.models.projects import Project as ProjectRow
 from nexus.models.writing import Transaction
@@ -26,6 +28,9 @@ from nexus.services.idempotency import Answer, Once
 from nexus.services.project_view import COLUMNS, read_project, show_project
 from nexus.services.reads import reading
 from nexus.services.workshop import Workshop
+
+if TYPE_CHECKING:
+    from nexus.memory.store import Memory
 
 NAME_LENGTH: Final = 80
 SENTENCE_END: Final = re.compile(r"(?<=\w{2}[.!?])\s+(?=\S)")
@@ -153,11 +158,17 @@ def _budget(wanted: BudgetWanted | None) -> Budget | None:
 
 
 async def delete_project(
-    engine: WorkflowEngine, data: Path, caller: Caller, project_id: str
+    engine: WorkflowEngine, data: Path, memory: "Memory", caller: Caller, project_id: str
 ) -> None:
-    """Delete a project that is not running, with its history and its files on this machine."""
+    """Delete a project that is not running, with its history, its notes and its files here.
+
+    Notes that are out of reach stay where they are: nothing finds them any more.
+    """
     await engine.run(lambda turn: engine.delete(turn, caller.workspace, project_id))
     await remove_folders(data, caller.workspace, project_id)
+    if await memory.ready():
+        with suppress(ServiceMissing, TransientFailure):
+            await Notes(memory, caller.workspace, project_id).forget()
 
 
 def no_project() -> NotFound:

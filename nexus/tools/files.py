@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from nexus.errors import ToolRefused
 
@@ -53,15 +53,28 @@ def read_file(folder: Path, path: str, *, most_bytes: int = READ_BYTES) -> FileC
     Raises:
         ToolRefused: the path leads outside, or there is no plain file at it.
     """
+    file, size = open_file(folder, path)
+    with file:
+        return FileContent(file.read(most_bytes), size)
+
+
+def open_file(folder: Path, path: str) -> tuple[BinaryIO, int]:
+    """Open a plain file and tell its size in bytes.
+
+    Raises:
+        ToolRefused: the path leads outside, or there is no plain file at it.
+    """
     names = split_path(path)
     if not names:
         raise ToolRefused(f"{path!r} is the folder itself; name a file in it")
     with _explained(path), _directory(folder, names[:-1]) as parent:
         descriptor = os.open(names[-1], _FILE, dir_fd=parent)
-        with os.fdopen(descriptor, "rb") as file:
-            found = os.fstat(descriptor)
-            _require_plain(path, found)
-            return FileContent(file.read(most_bytes), found.st_size)
+        file = os.fdopen(descriptor, "rb")
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            file.close()
+        _require_plain(path, found)
+        return file, found.st_size
 
 
 def write_file(folder: Path, path: str, data: bytes) -> None:

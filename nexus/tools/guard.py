@@ -59,8 +59,9 @@ class Guard:
 
     def learn(self, tool: ToolSpec, value: Json) -> None:
         """Take in what a call came to."""
-        if tool.caution is Caution.OUTSIDE:
+        if tool.caution in (Caution.OUTSIDE, Caution.STORED):
             self._is_tainted = True
+        if tool.caution is Caution.OUTSIDE:
             self._addresses.add_found(value)
 
     def _question(self, tool: ToolSpec, arguments: Mapping[str, Json]) -> Ask:

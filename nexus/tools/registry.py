@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from nexus.tools.builtin import code, files, people, recall, web
+from nexus.tools.builtin import code, files, people, recall, tables, web
 from nexus.tools.spec import Caution, ToolSpec, registered, tool
 
 __all__ = ["BUILTIN", "Caution", "ToolSpec", "plugin_tools", "tool", "tools"]
@@ -16,6 +16,10 @@ BUILTIN = (
     web.fetch_url,
     web.search_web,
     recall.search_memory,
+    recall.save_memory,
+    tables.profile_table,
+    tables.query_table,
+    tables.draw_chart,
     people.ask_person,
 )
 

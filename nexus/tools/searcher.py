@@ -1,4 +1,4 @@
-"""Searches the web through Tavily or Brave, whichever has a key."""
+"""Searches the web through Tavily, Brave or a SearXNG server, whichever is set up."""
 
 import asyncio
 from collections.abc import Mapping
@@ -29,29 +29,32 @@ class Found:
 
 
 class Searcher:
-    """Asks the first service that has a key. `base_url` replaces the service's own address."""
+    """Asks the first service that is set up. `base_url` replaces the address of Tavily or Brave."""
 
     def __init__(
         self,
         tavily_key: str | None = None,
         brave_key: str | None = None,
         *,
+        searxng_url: str | None = None,
         base_url: str | None = None,
     ) -> None:
         self._tavily_key = tavily_key
         self._brave_key = brave_key
+        self._searxng_url = searxng_url
         self._base_url = base_url
 
     @property
-    def is_ready(self) -> bool:
-        """Whether there is a key for a search service."""
-        return bool(self._tavily_key or self._brave_key)
+    def service(self) -> str | None:
+        """The service that is asked."""
+        named = {"Tavily": self._tavily_key, "Brave": self._brave_key, "SearXNG": self._searxng_url}
+        return next((name for name, is_set in named.items() if is_set), None)
 
     async def search(self, query: str) -> list[Found]:
         """Return the best results for `query`.
 
         Raises:
-            ToolRefused: no service has a key, or the service did not answer.
+            ToolRefused: no service is set up, or the service did not answer.
         """
         short = " ".join(query.split())[:_MOST_QUERY]
         if self._tavily_key:
@@ -61,9 +64,12 @@ class Searcher:
             answer = await self._ask(self._brave(short, self._brave_key))
             web = answer.get("web")
             return _results(web.get("results") if isinstance(web, dict) else None, "description")
+        if self._searxng_url:
+            answer = await self._ask(self._searxng(short, self._searxng_url))
+            return _results(answer.get("results"), "content")
         raise ToolRefused(
             "search_web: no search service is set up on this installation "
-            "(its operator can set TAVILY_API_KEY or BRAVE_API_KEY); go on without searching"
+            "(its operator can set TAVILY_API_KEY, BRAVE_API_KEY or SEARXNG_URL); go on without searching"
         )
 
     def _tavily(self, query: str, key: str) -> httpx2.Request:
@@ -82,6 +88,14 @@ class Searcher:
             headers={"X-Subscription-Token": key, "Accept": "application/json"},
         )
 
+    def _searxng(self, query: str, url: str) -> httpx2.Request:
+        return httpx2.Request(
+            "GET",
+            f"{url.rstrip('/')}/search",
+            params={"q": query, "format": "json", "safesearch": "1"},
+            headers={"Accept": "application/json"},
+        )
+
     async def _ask(self, request: httpx2.Request) -> Mapping[str, Any]:
         try:
             async with (
@@ -95,7 +109,9 @@ class Searcher:
                 "go on without it or try again later"
             ) from error
         if response.status_code != 200 or len(response.content) > _MOST_BYTES:
-            raise ToolRefused(f"search_web: the search service answered {response.status_code}")
+            raise ToolRefused(
+                f"search_web: {self.service} answered {response.status_code}; go on without it"
+            )
         try:
             answer = response.json()
         except ValueError:

@@ -34,6 +34,7 @@ class Caution(StrEnum):
 
     NONE = "none"
     OUTSIDE = "outside"  # what it returns strangers may have written; it opens its `url`
+    STORED = "stored"  # so may be what it returns, but no address in it is to be trusted
     MARKED = "marked"  # each call needs a person's approval
     ASKS = "asks"  # it is never called: a person's answer is its result
 
@@ -87,7 +88,8 @@ class ToolSpec:
             checked = self.arguments.model_validate_json(text)
         except ValidationError as error:
             raise ToolRefused(f"{self.name}: {_readable(error)}") from error
-        return {name: getattr(checked, name) for name in type(checked).model_fields}
+        named = {name: getattr(checked, name) for name in type(checked).model_fields}
+        return {**(checked.model_extra or {}), **named}
 
     def _as_json(self, result: Json) -> Json:
         try:

@@ -13,6 +13,7 @@ from nexus.domain.work import Brief, DocumentNote, TaskBrief
 from nexus.errors import ServiceMissing
 from nexus.llm.book import ModelBook
 from nexus.settings import Settings
+from nexus.tools.sandbox.monty import MontySandbox
 from nexus.tools.scope import Equipment, ToolScope
 
 
@@ -101,7 +102,7 @@ def context(
     """Make the context of a subtask."""
     parts: Any = memory or ListMemory()
     nothing: Any = None
-    equipment = Equipment(memory=parts, sandbox=nothing, fetcher=nothing, searcher=nothing)
+    equipment = Equipment(memory=parts, sandbox=MontySandbox(), fetcher=nothing, searcher=nothing)
     scope = ToolScope("default", "prj_1", Path("/nowhere"), None, equipment)
     return Context(
         workspace="default",

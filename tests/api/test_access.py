@@ -48,6 +48,8 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/projects/{project_id}/events"): Route("read"),
     ("GET", "/projects/{project_id}/diagnosis"): Route("read"),
     ("GET", "/projects/{project_id}/deliverable"): Route("read"),
+    ("GET", "/projects/{project_id}/artifacts"): Route("read"),
+    ("GET", "/projects/{project_id}/artifacts/{path:path}"): Route("read"),
     ("GET", "/approvals"): Route("read"),
     ("GET", "/approvals/{approval_id}"): Route("read"),
     ("POST", "/approvals/{approval_id}"): Route("approve", {"decision": "approve"}),
@@ -90,7 +92,9 @@ async def _call(
 ) -> httpx2.Response:
     method, path = route
     wanted = ROUTES[route]
-    return await http.request(method, path.format(**ids), json=wanted.body, files=wanted.files)
+    return await http.request(
+        method, path.replace(":path}", "}").format(**ids), json=wanted.body, files=wanted.files
+    )
 
 
 async def _declare(client: Client) -> str:
@@ -118,6 +122,7 @@ async def ids(app: FastAPI, client: Client) -> dict[str, str]:
         "document_id": document.json()["id"],
         "key_id": (await client.key())["id"],
         "name": await _declare(client),
+        "path": "notes/a.txt",
     }
 
 

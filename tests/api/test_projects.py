@@ -238,6 +238,8 @@ async def test_agents_are_listed_with_the_one_that_plans(client: Client) -> None
         ({"key": "no spaces"}, "plan.phases[0].tasks[0].key"),
         ({"max_attempts": True}, "plan.phases[0].tasks[0].max_attempts"),
         ({"colour": "red"}, "plan.phases[0].tasks[0].colour"),
+        ({"on_rejection": "deliver"}, "plan.phases[0].tasks[0].on_rejection"),
+        ({"on_rejection": "shrug", "review": True}, "plan.phases[0].tasks[0].on_rejection"),
     ],
 )
 async def test_a_wrong_plan_is_refused_with_the_place(

@@ -9,7 +9,7 @@ from rich.tree import Tree
 from nexus.cli.show.board import Board
 from nexus.cli.show.lines import line_for
 from nexus.cli.show.tree import plan_tree, run_tree
-from tests.cli.recorded import ENDING, PLAN, PROJECT_ID, RUNNING, progress
+from tests.cli.recorded import ENDING, PLAN, PROJECT_ID, RUNNING, event, progress
 
 NOW = datetime(2026, 1, 1, 12, 0, 8, tzinfo=UTC)
 
@@ -26,8 +26,8 @@ def board_after(*histories: list[dict[str, object]]) -> Board:
     board = Board(PROJECT_ID, "Penguin market")
     board.load(progress("planned", 2))
     for history in histories:
-        for event in history:
-            board.apply(event)
+        for one in history:
+            board.apply(one)
     return board
 
 
@@ -96,9 +96,9 @@ def test_a_plan_shows_who_does_what_after_what() -> None:
 def test_plain_lines_tell_the_run() -> None:
     board = board_after()
     told = []
-    for event in RUNNING + ENDING:
-        board.apply(event)
-        told.append(line_for(event, board))
+    for one in RUNNING + ENDING:
+        board.apply(one)
+        told.append(line_for(one, board))
     assert [line for line in told if line] == [
         "project started",
         "task market started (research)",
@@ -109,3 +109,16 @@ def test_plain_lines_tell_the_run() -> None:
         "task report skipped: because talks did not succeed",
         "project failed: 1 of 3 tasks failed; 2 model calls, $0.2510",
     ]
+
+
+def test_what_a_review_found_is_said_until_the_task_ends() -> None:
+    found = ["Sources: none are named."]
+    told = event(14, "task.reviewed", 8, "talks", accepted=False, round=1, findings=found)
+    board = board_after(RUNNING, [told])
+    words = "rejected in review 1: Sources: none are named."
+    assert line_for(told, board) == f"task talks: {words}"
+    assert any(words in line for line in drawn(run_tree(board, NOW, lines=40, width=160)))
+    accepted = event(15, "task.reviewed", 8, "talks", accepted=True, round=2, findings=[])
+    assert line_for(accepted, board) == "task talks: accepted in review 2"
+    board = board_after(RUNNING, [told, event(16, "task.succeeded", 9, "talks")])
+    assert not any(words in line for line in drawn(run_tree(board, NOW, lines=40, width=100)))

@@ -6,15 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, settings, stateful
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from nexus.domain.budget import Budget
 from nexus.domain.graph import compile_plan
@@ -290,7 +284,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connecti
 
 def test_no_order_of_calls_and_budgets_breaks_the_engine(empty: sqlite3.Connection) -> None:
     Budgeting.empty = empty
-    run_state_machine_as_test(
+    stateful.run_state_machine_as_test(
         Budgeting,
         settings=settings(
             max_examples=60,

@@ -95,6 +95,16 @@ async def test_a_rejected_output_is_revised_with_the_findings(
     assert "Not met: It gives a source." in team.drafts[1]
     assert "To mend: mend 2" in team.drafts[1]
     assert "Not met: It names the weight." not in team.drafts[1]
+    events = await reviewed.events(project)
+    assert [one.data for one in events if one.type == "task.reviewed"] == [
+        {
+            "key": "weight",
+            "accepted": False,
+            "round": 1,
+            "findings": ["It gives a source: “42 g” To mend: mend 2"],
+        },
+        {"key": "weight", "accepted": True, "round": 2, "findings": []},
+    ]
     outputs = await reviewed.outputs(project)
     assert outputs["weight"] == "draft 2 says 42 g"
     assert json.loads(outputs["next"] or "")["inputs"] == {"weight": "draft 2 says 42 g"}
@@ -132,9 +142,11 @@ async def test_a_third_rejection_is_handed_over_where_the_plan_says_so(
         verdict(True, False, accepted=True),
         verdict(True),
         verdict(True, True, evidence=" "),
+        verdict(True, True, evidence="Yes."),
+        verdict(True, True, evidence=CRITERIA[0]),
         ToolCalls((("submit_verdict", "{not json"),)),
     ],
-    ids=["essay", "contradiction", "half", "no evidence", "broken"],
+    ids=["essay", "contradiction", "half", "no evidence", "praise", "echo", "broken"],
 )
 async def test_an_unusable_verdict_is_no_acceptance(
     reply: Reply, reviewed: Rig, server: ScriptedModel

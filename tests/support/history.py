@@ -21,7 +21,7 @@ PROJECT_FOLDS: Final = {
     "started": "running",
     "resumed": "running",
 }
-TASK_FOLDS: Final = {"started": "running", "reset": "pending"}
+TASK_FOLDS: Final = {"started": "running", "reviewed": "running", "reset": "pending"}
 SUBTASK_FOLDS: Final = {"started": "running", "retrying": "queued", "released": "queued"}
 
 

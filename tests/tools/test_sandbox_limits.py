@@ -133,18 +133,6 @@ async def test_what_code_hides_can_be_measured_and_deleted(
     assert folder.name not in names_in(folder.parent)
 
 
-async def test_many_runs_leave_no_process_descriptor_or_file(
-    run: Run, folder: Path, children: Children
-) -> None:
-    before = descriptors()
-    for _ in range(5):
-        results = await asyncio.gather(*(run("print('ok')") for _ in range(4)))
-        assert [result.stdout for result in results] == ["ok\n"] * 4
-    assert children() == set()
-    assert descriptors() <= before
-    assert names_in(folder) == []
-
-
 async def test_cancelling_the_task_ends_the_sandbox(
     run: Run, folder: Path, until: Until, children: Children
 ) -> None:

@@ -51,6 +51,17 @@ async def test_brave_is_asked_otherwise() -> None:
     assert asked[0].startswith("GET /res/v1/web/search?q=x")
 
 
+async def test_searxng_is_asked_when_there_is_no_key() -> None:
+    async with service(200, json.dumps(TAVILY).encode()) as (address, asked):
+        found = await Searcher(searxng_url=f"{address}/").search("x y")
+        await Searcher(None, "brave-1", searxng_url="http://127.0.0.1:9", base_url=address).search(
+            "z"
+        )
+    assert found[0] == Found("T", "https://a.example/", "ab")
+    assert asked[0].startswith("GET /search?q=x+y&format=json")
+    assert asked[1].startswith("GET /res/v1/web/search")
+
+
 @pytest.mark.parametrize(
     ("status", "body"), [(500, b"{}"), (401, b"bad key tvly-1"), (200, b"<html>"), (302, b"")]
 )

@@ -163,6 +163,8 @@ def _apply_task(line: TaskLine, act: str, event: Document) -> None:
         line.note = words_of(data.get("error")) or _because(data.get("because_of"))
     elif act == "waiting":
         line.status, line.note = "waiting", words_of(data.get("reason"))
+    elif act == "reviewed":
+        line.note = words_of_review(data)
     elif act == "reset":
         line.status, line.note = "pending", ""
         line.started_at = line.finished_at = None
@@ -196,6 +198,13 @@ def _line(task: Document) -> TaskLine:
 
 def _because(key: object) -> str:
     return f"because {key} did not succeed" if key else ""
+
+
+def words_of_review(data: Document) -> str:
+    """Say what a review came to in words."""
+    if data.get("accepted"):
+        return f"accepted in review {data.get('round')}"
+    return f"rejected in review {data.get('round')}: {'; '.join(data.get('findings') or [])}"
 
 
 def words_of(error: object) -> str:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from nexus.cli.show.board import Board, Document, words_of
+from nexus.cli.show.board import Board, Document, words_of, words_of_review
 from nexus.cli.show.wording import counted, duration, money, one_line
 
 WIDTH: Final = 300
@@ -17,6 +17,8 @@ def line_for(event: Document, board: Board) -> str | None:
         return _project_line(act, event, board)
     if noun == "task" and act in TASK_ACTS:
         return _task_line(act, event, board)
+    if event["type"] == "task.reviewed":
+        return one_line(f"{_name(event, board)}: {words_of_review(event['data'])}", WIDTH)
     if event["type"] == "subtask.retrying":
         words = words_of(event["data"].get("error"))
         return one_line(f"{_name(event, board)} will be tried again: {words}", WIDTH)

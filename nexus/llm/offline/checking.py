@@ -22,7 +22,7 @@ def check(talk: Conversation, tools: frozenset[str]) -> Reply:
     """Look quotations up, in files first and then by search; then report."""
     sections = [read_section(key, output) for key, output in talk.prompt.inputs]
     quotes = list(dict.fromkeys(pair for section in sections for pair in section.quotations))
-    calls = _lookups(talk, tools, _unconfirmed(talk, quotes))
+    calls = lookups(talk, tools, unconfirmed(talk, quotes))
     if calls:
         return Reply(calls=calls)
     lines = [f"## {talk.prompt.title or 'Check'}", LABEL]
@@ -36,9 +36,10 @@ def check(talk: Conversation, tools: frozenset[str]) -> Reply:
     return Reply(text="\n\n".join(lines))
 
 
-def _lookups(
+def lookups(
     talk: Conversation, tools: frozenset[str], open_quotes: Sequence[tuple[str, str]]
 ) -> tuple[ToolCall, ...]:
+    """List the calls that look quotations up which stand in no text seen so far."""
     if not open_quotes or not talk.prompt.documents:
         return ()
     if "read_file" in tools and not talk.asked("read_file") and talk.prompt.texts:
@@ -53,7 +54,7 @@ def _lookups(
     return ()
 
 
-def _unconfirmed(talk: Conversation, quotes: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+def unconfirmed(talk: Conversation, quotes: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """List the quotations whose words stand in no text seen so far."""
     texts = [_level(excerpt.text) for excerpt in excerpts_of(talk)]
     return [pair for pair in quotes if not any(_level(pair[0]) in text for text in texts)]
@@ -73,7 +74,7 @@ def _on_quotes(talk: Conversation, quotes: Sequence[tuple[str, str]]) -> list[st
             f"{len(quotes)} quotations could not be looked up: no document could be read."
         )
     else:
-        unsure = _unconfirmed(talk, quotes)
+        unsure = unconfirmed(talk, quotes)
         confirmed = len(quotes) - len(unsure)
         findings.append(
             f"{confirmed} of {len(quotes)} different quotations were found again, word for word, in the documents."

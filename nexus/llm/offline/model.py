@@ -27,7 +27,7 @@ from nexus.llm.offline.plain import answer_plainly, refuse_code
 from nexus.llm.offline.planning import make_plan, smallest_plan
 from nexus.llm.offline.reply import Reply
 from nexus.llm.offline.researching import research
-from nexus.llm.offline.reviewing import review
+from nexus.llm.offline.reviewing import look_up, review
 from nexus.llm.offline.writing import write
 
 
@@ -65,10 +65,13 @@ class OfflineModel(Model):
 def _parts(talk: Conversation, parameters: ModelRequestParameters) -> list[ModelResponsePart]:
     if talk.prompt.agent == "manager":
         return [_plan(talk, parameters)]
-    if talk.prompt.criteria:
-        return [_hand_over(talk, review(talk.prompt), parameters)]
     tools = {tool.name: tool.description or "" for tool in parameters.function_tools}
-    reply = _reply(talk, tools)
+    if talk.prompt.criteria:
+        reply = look_up(talk, frozenset(tools))
+        if not reply.calls:
+            return [_hand_over(talk, review(talk), parameters)]
+    else:
+        reply = _reply(talk, tools)
     if reply.calls:
         return [
             ToolCallPart(

@@ -4,12 +4,12 @@ import asyncio
 
 from nexus.domain.seam import Effect, Json
 from nexus.errors import ToolRefused
-from nexus.tools import files
+from nexus.tools import files, made
 from nexus.tools.scope import ToolScope
-from nexus.tools.spec import tool
+from nexus.tools.spec import Caution, tool
 
 
-@tool(effect=Effect.READ)
+@tool(effect=Effect.READ, caution=Caution.STORED)
 async def read_file(scope: ToolScope, path: str) -> Json:
     """Return the text of a file in the project's folder, at most its first 256 KiB."""
     content = await asyncio.to_thread(files.read_file, scope.folder, path)
@@ -26,6 +26,7 @@ async def write_file(scope: ToolScope, path: str, content: str) -> Json:
     """Write a text file in the project's folder, replacing what was there."""
     data = content.encode("utf-8", "replace")
     await asyncio.to_thread(files.write_file, scope.folder, path, data)
+    scope.made.append(made.made_file(path, data))
     return {"path": path, "bytes": len(data)}
 
 

@@ -12,6 +12,7 @@ import platform
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -25,9 +26,10 @@ from nexus.tools.sandbox.tree import Extent, Walk, measure
 
 _DESCRIPTION: Final = (
     "CPython {version} in a sandbox with the whole standard library, the Python packages "
-    "installed beside Nexus, and no network. The working directory is /workspace, the project's "
+    "installed beside Nexus{packages}, and no network. The working directory is /workspace, the project's "
     "folder: files written there stay. A run may take {seconds:.0f} seconds."
 )
+_TELLING: Final = ("numpy", "pandas", "matplotlib", "duckdb")
 _WATCH_SECONDS: Final = 0.5
 
 
@@ -42,7 +44,7 @@ class BubblewrapSandbox:
         self._slots = asyncio.Semaphore(max(2, os.cpu_count() or 2))
         self._filter = filter_for(platform.machine())
         self.description = _DESCRIPTION.format(
-            version=platform.python_version(), seconds=self.caps.seconds
+            version=platform.python_version(), seconds=self.caps.seconds, packages=_packages()
         )
 
     async def run(self, code: str, folder: Path) -> SandboxResult:
@@ -167,6 +169,12 @@ class BubblewrapSandbox:
             if problem:
                 running.stop(f"it was ended: {problem}")
                 return
+
+
+def _packages() -> str:
+    """Name the packages a model would like to know of."""
+    found = [name for name in _TELLING if find_spec(name) is not None]
+    return f" (among them {', '.join(found)})" if found else ""
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

@@ -1,0 +1,1 @@
+"""Tables of a project: read, profiled, queried and drawn, in a process that can do nothing else."""
