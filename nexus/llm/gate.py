@@ -15,7 +15,9 @@ from nexus.llm.ledger import Board, Ledger
 
 FIRST_OPEN: Final = 1
 DOUBLES_SECONDS: Final = 0.2
-"""A burst begins with few requests, so that a refusal is heard before all are sent."""
+OF_ANSWERS: Final = 0.3
+"""A burst begins with few requests, so that a refusal is heard before all are sent: a share of
+those that were answered, and twice as many whenever nothing is heard for a while."""
 IDLE_SECONDS: Final = 60.0
 TICK_SECONDS: Final = 0.05
 UNTOLD_SECONDS: Final = 2.0
@@ -87,6 +89,7 @@ class Gate:
         self._remaining = MOST_OPEN
         self._freed = asyncio.Event()
         self._limit = FIRST_OPEN
+        self._answers = 0
         self._raised_at = 0.0
         self._used_at = -IDLE_SECONDS
         self._wanting: list[asyncio.Future[float]] = []
@@ -128,6 +131,8 @@ class Gate:
     async def heard(self, remaining: int | None, reset_seconds: float | None) -> None:
         """Note what an answer said of the limit: with nothing remaining the gate closes until then."""
         self._failures, self._broken_until = 0, 0.0
+        self._answers += 1
+        self._raised_at = time.monotonic()
         self._remaining = MOST_OPEN if remaining is None else max(1, remaining)
         if remaining == 0 and reset_seconds:
             await self._boards.refuse(self.name, reset_seconds)
@@ -149,7 +154,7 @@ class Gate:
         return False
 
     def _rise_anew(self) -> None:
-        self._limit, self._raised_at = FIRST_OPEN, time.monotonic()
+        self._limit, self._answers, self._raised_at = FIRST_OPEN, 0, time.monotonic()
 
     async def _room(self) -> None:
         now = time.monotonic()
@@ -163,10 +168,11 @@ class Gate:
                     await self._freed.wait()
 
     def _window(self) -> int:
-        """Double what may be open once a while, once only even if this process stood still longer."""
+        """Say how many may be open; a process that stood still doubles it once all the same."""
         now = time.monotonic()
         if now - self._raised_at >= DOUBLES_SECONDS:
             self._limit, self._raised_at = min(self._limit * 2, MOST_OPEN), now
+        self._limit = max(self._limit, int(self._answers * OF_ANSWERS))
         return min(self._limit, self._remaining)
 
     async def _ask(self) -> float:

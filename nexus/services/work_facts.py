@@ -131,6 +131,7 @@ def _tasks(project_id: str, at: Cursor | None, limit: int) -> Select[Any]:
             place,
             *OF_SUBTASK,
         )
+        .select_from(Task)
         .outerjoin(Subtask, Subtask.id == case((Task.review, AT_WORK), else_=Task.subtask_id))
         .outerjoin(Worker, Worker.id == Subtask.owner)
         .where(Task.project_id == project_id, Task.status.in_(UNFINISHED))
