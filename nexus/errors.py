@@ -9,6 +9,7 @@ NexusError
 │   └── OutputInvalid   the reply is not what was asked for
 ├── EngineError         the engine decides what becomes of the subtask
 │   ├── TransientFailure (tried again) · PermanentFailure (given up)
+│   │   └── NotNow      a rate limit: later, and no attempt is used up
 │   ├── LimitReached    a cap on calls, time or money
 │   ├── OverBudget      the project's budget has no room for a call now: it has not begun
 │   ├── Fenced          the claim is no longer ours: abandon silently
@@ -130,6 +131,12 @@ class TransientFailure(EngineError):
     ) -> None:
         super().__init__(message, hint=hint, code=code)
         self.retry_after_seconds = retry_after_seconds
+
+
+class NotNow(TransientFailure):
+    """A rate limit lets nothing through at the moment: the work waits, and nothing is wrong with it."""
+
+    code = "model_rate_limited"
 
 
 class PermanentFailure(EngineError):

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from nexus.errors import Misconfigured
 
+PROVIDER_NAMES: Final = ("groq", "openai", "anthropic", "google", "mistral", "ollama")
 LOCAL_REDIS: Final = "redis://127.0.0.1:6379/0"
 
 
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     lease_seconds: Annotated[float, Field(ge=0.2, le=3_600)] = 15.0
     drain_seconds: Annotated[float, Field(ge=0, le=3_600)] = 10.0
     model_timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 120.0
+    provider_concurrency: Annotated[dict[str, int], NoDecode] = Field(default_factory=dict)
     secret_key: str | None = None
     plugins: Annotated[tuple[str, ...], NoDecode] = ()
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
@@ -65,6 +67,24 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
+
+    @field_validator("provider_concurrency", mode="before")
+    @classmethod
+    def _split_caps(cls, value: object) -> object:
+        """Read `ollama=2,groq=8`."""
+        if not isinstance(value, str):
+            return value
+        caps: dict[str, int] = {}
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            provider, _, most = (side.strip() for side in part.partition("="))
+            if (
+                provider not in PROVIDER_NAMES
+                or not most.isdecimal()
+                or not 0 < int(most) <= 10_000
+            ):
+                raise ValueError(f"write provider=number with one of {', '.join(PROVIDER_NAMES)}")
+            caps[provider] = int(most)
+        return caps
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -16,6 +16,7 @@ import uvloop
 from nexus import locations
 from nexus.agents.builtin import Toolkit
 from nexus.errors import OperatorError, ServiceMissing
+from nexus.events.rate_board import RateBoard
 from nexus.llm.book import ModelBook
 from nexus.locks import FileLock
 from nexus.logs import configure_logs
@@ -63,7 +64,8 @@ async def work(
     settings: Settings, parts: Parts, stop: asyncio.Event, departure: Departure | None = None
 ) -> None:
     """Join, work until `stop` is set, drain and leave."""
-    models = ModelBook(settings)
+    board = RateBoard(parts.redis, parts.database.installation_id)
+    models = ModelBook(settings, board)
     toolkit = Toolkit()
     if not await parts.engine.persist(lambda turn: is_work_open()):
         # Nobody waits: what agents need is loaded before work comes, not beside it.

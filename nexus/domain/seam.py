@@ -55,7 +55,8 @@ class Call:
     the tool-call id for tools, the step's name for steps. `fingerprint` is the hex SHA-256
     of its canonical arguments. `request` is what a person may read of it in the journal.
     `need` estimates what it will use; asked only where a budget has to know.
-    With `ask`, a person has to allow it first.
+    With `ask`, a person has to allow it first. `enter` is awaited before a call that is to be
+    made begins; what it raises ends the run, and nothing is recorded.
     """
 
     kind: CallKind
@@ -66,6 +67,7 @@ class Call:
     request: Json = None
     need: Callable[[], Need] | None = field(default=None, compare=False, repr=False)
     ask: Ask | None = None
+    enter: Callable[[], Awaitable[None]] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

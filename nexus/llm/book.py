@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from nexus.errors import InvalidInput, Misconfigured
+from nexus.llm.gate import Boards, Gate
 from nexus.llm.modes import Modes
 from nexus.llm.naming import OFFLINE, PROVIDERS, ModelName, parse_chain
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from httpx2 import AsyncClient
     from pydantic_ai.models import Model
 
+    from nexus.llm.ledger import Board
     from nexus.settings import Settings
 
 PROBE_SECONDS: Final = 0.4
@@ -28,10 +30,13 @@ NO_KEY: Final = "no-key"
 
 
 class ModelBook:
-    """Resolves model names and owns their clients."""
+    """Resolves model names and owns their clients; `board` shares rate limits with other workers."""
 
-    def __init__(self, settings: "Settings") -> None:
+    def __init__(self, settings: "Settings", board: "Board | None" = None) -> None:
         self._settings = settings
+        self._boards = Boards(board)
+        self._gates: dict[str, Gate] = {}
+        self._caps: dict[str, asyncio.Semaphore] = {}
         self._models: dict[str, Model] = {}
         self._client: AsyncClient | None = None
         self._found_ollama: str | None = None
@@ -166,11 +171,21 @@ class ModelBook:
 
         from nexus.errors import OutputInvalid, PermanentFailure, TransientFailure
 
-        first, *rest = (self._build_one(link) for link in links)
+        first, *rest = (self._build_one(link, link is not links[-1]) for link in links)
         failures = (TransientFailure, PermanentFailure, OutputInvalid)
         return FallbackModel(first, *rest, fallback_on=failures)
 
-    def _build_one(self, link: ModelName) -> "Model":
+    def _gate(self, link: ModelName) -> Gate:
+        """Return the one gate of a model, whatever chains it is part of."""
+        most = self._settings.provider_concurrency.get(link.provider)
+        if most and link.provider not in self._caps:
+            self._caps[link.provider] = asyncio.Semaphore(most)
+        name = str(link)
+        if name not in self._gates:
+            self._gates[name] = Gate(name, self._boards, self._caps.get(link.provider))
+        return self._gates[name]
+
+    def _build_one(self, link: ModelName, has_next: bool = False) -> "Model":
         if link.provider == OFFLINE:
             from nexus.llm.offline import OfflineModel
 
@@ -192,5 +207,9 @@ class ModelBook:
         else:
             model = clients.chat_model(link, self._base_url(link.provider), key, self._client)
         return ServedModel(
-            model, name=str(link), timeout_seconds=self._settings.model_timeout_seconds
+            model,
+            name=str(link),
+            timeout_seconds=self._settings.model_timeout_seconds,
+            gate=self._gate(link),
+            has_next=has_next,
         )

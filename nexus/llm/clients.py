@@ -13,6 +13,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from nexus.llm.direct import DirectOpenAI
+from nexus.llm.headers import hear
 from nexus.llm.lenient import LenientChatModel
 from nexus.llm.naming import PROVIDERS, ModelName
 
@@ -37,6 +38,7 @@ def open_pool(
     return httpx2.AsyncClient(
         timeout=httpx2.Timeout(timeout_seconds, connect=min(connect_seconds, timeout_seconds)),
         limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=kept),
+        event_hooks={"response": [hear]},
     )
 
 

@@ -23,7 +23,7 @@ from pydantic_ai.exceptions import (
     UserError,
 )
 
-from nexus.errors import ModelError, NexusError, PermanentFailure, TransientFailure
+from nexus.errors import ModelError, NexusError, NotNow, PermanentFailure, TransientFailure
 
 GARBAGE = (
     UnexpectedModelBehavior,
@@ -121,13 +121,16 @@ def _explain_status(error: ModelHTTPError, where: str) -> NexusError:
             hint="check that the model takes chats with tools",
             code="model_request",
         )
-    busy = status == 429
+    if status == 429:
+        return NotNow(
+            f"{where} is limiting requests (HTTP {status})",
+            hint="wait for the limit to pass, then retry",
+            retry_after_seconds=_wait(error.retry_after),
+        )
     return TransientFailure(
-        f"{where} {'is limiting requests' if busy else 'failed'} (HTTP {status})",
-        hint="wait for the limit to pass, then retry"
-        if busy
-        else "see what the model's server says, then retry",
-        code="model_rate_limited" if busy else "model_unavailable",
+        f"{where} failed (HTTP {status})",
+        hint="see what the model's server says, then retry",
+        code="model_unavailable",
         retry_after_seconds=_wait(error.retry_after),
     )
 
@@ -145,7 +148,8 @@ def explain_chain(group: FallbackExceptionGroup, model: str) -> NexusError:
         )
     waits = [cause.retry_after_seconds for cause in passing]
     known = [wait for wait in waits if wait is not None]
-    return TransientFailure(
+    limited = all(isinstance(cause, NotNow) for cause in passing)
+    return (NotNow if limited else TransientFailure)(
         f"every model of the chain failed: {message}",
         hint=passing[0].hint,
         code="model_chain_failed",

@@ -17,6 +17,7 @@ from pydantic_ai.messages import (
     ToolCallPart,
 )
 from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
@@ -25,8 +26,10 @@ from nexus.errors import PermanentFailure
 from nexus.llm.cleaning import clean
 from nexus.llm.failures import explain
 from nexus.llm.fingerprint import canonical_messages, fingerprint
+from nexus.llm.gate import PERMIT
 from nexus.llm.needs import need_of
 from nexus.llm.pricing import usage_of
+from nexus.llm.served import enter_any
 from nexus.llm.spoken_calls import heard
 
 CALL_ID_LENGTH = 9
@@ -71,6 +74,9 @@ class JournalledModel(WrapperModel):
             response = with_own_call_ids(response, f"{key}/{len(messages)}")
             return Recorded(dump(response), usage_of(response))
 
+        async def enter() -> None:
+            PERMIT.set(await enter_any(links_of(self.wrapped)))
+
         mark = fingerprint(self._name, messages, model_settings, model_request_parameters)
         call = Call(
             CallKind.MODEL,
@@ -79,8 +85,20 @@ class JournalledModel(WrapperModel):
             mark,
             request=legible(messages),
             need=partial(need_of, self._name, messages, model_settings, model_request_parameters),
+            enter=enter,
         )
-        return load(await self._seam.call(call, ask))
+        try:
+            return load(await self._seam.call(call, ask))
+        finally:
+            permit = PERMIT.get()
+            PERMIT.set(None)
+            if permit is not None:
+                await permit.give_back()
+
+
+def links_of(model: Model) -> tuple[Model, ...]:
+    """List the models of a chain in their order; one that is no chain is its only link."""
+    return tuple(model.models) if isinstance(model, FallbackModel) else (model,)
 
 
 def with_own_call_ids(response: ModelResponse, seed: str) -> ModelResponse:

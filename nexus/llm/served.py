@@ -1,4 +1,4 @@
-"""A model on a server: one deadline over the whole request, every failure in our words.
+"""A model on a server: its gate, one deadline over the whole request, every failure in our words.
 
 Made by the model book around each network model, so that a chain can go on to the next one.
 """
@@ -11,7 +11,10 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
+from nexus.errors import NexusError, NotNow, TransientFailure
 from nexus.llm.failures import GARBAGE, explain
+from nexus.llm.gate import PERMIT, Gate, Permit
+from nexus.llm.headers import HEARD, read_limit
 
 
 class ServedModel(WrapperModel):
@@ -20,12 +23,38 @@ class ServedModel(WrapperModel):
     Args:
         timeout_seconds: for the whole request; a server that sends a byte now and then
             satisfies every timeout of a socket and none of ours.
+        has_next: another model of a chain follows, so this one may be passed over.
     """
 
-    def __init__(self, wrapped: Model, *, name: str, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        wrapped: Model,
+        *,
+        name: str,
+        timeout_seconds: float,
+        gate: Gate,
+        has_next: bool = False,
+    ) -> None:
         super().__init__(wrapped)
         self._name = name
         self._timeout_seconds = timeout_seconds
+        self._gate = gate
+        self._has_next = has_next
+
+    async def enter(self) -> Permit:
+        """Obtain the right to one request.
+
+        Raises:
+            NotNow: the model's rate limit lets none through.
+            TransientFailure: it failed again and again, and the chain has another.
+        """
+        if self._has_next and self._gate.is_broken():
+            raise TransientFailure(
+                f"the model {self._name} failed several times in a row and is left alone for a while",
+                hint="see what the model's server says, then retry",
+                code="model_unavailable",
+            )
+        return await self._gate.enter()
 
     async def request(
         self,
@@ -36,13 +65,54 @@ class ServedModel(WrapperModel):
         """Ask the model once.
 
         Raises:
-            TransientFailure: out of reach, too slow, limited, failing, or answering nonsense.
+            NotNow: its rate limit is reached.
+            TransientFailure: out of reach, too slow, failing, or answering nonsense.
             PermanentFailure: the key, the model's name or the request is refused.
         """
+        permit = PERMIT.get()
+        if permit is None or permit.gate is not self._gate:
+            permit = await self.enter()
+        PERMIT.set(None)
+        heard = HEARD.set([])
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                return await self.wrapped.request(
+                response = await self.wrapped.request(
                     messages, model_settings, model_request_parameters
                 )
+            await self._gate.heard(*read_limit(HEARD.get()))
+            return response
         except (AgentRunError, UserError, TimeoutError, OSError, *GARBAGE) as error:
-            raise explain(error, self._name, self.wrapped.base_url) from error
+            raise await self._note(explain(error, self._name, self.wrapped.base_url)) from error
+        finally:
+            HEARD.reset(heard)
+            await permit.give_back()
+
+    async def _note(self, wrong: NexusError) -> NexusError:
+        """Tell the gate of a failure; a refusal without a time gets one."""
+        if isinstance(wrong, NotNow):
+            seconds = wrong.retry_after_seconds
+            if seconds is None:
+                _, seconds = read_limit(HEARD.get())
+            wrong.retry_after_seconds = await self._gate.refused(seconds)
+        elif isinstance(wrong, TransientFailure):
+            self._gate.failed()
+        return wrong
+
+
+async def enter_any(models: tuple[Model, ...]) -> Permit | None:
+    """Obtain the right to ask the first of a chain that may be asked; None: nothing to obtain.
+
+    Raises:
+        NotNow: every model that could be asked is at its limit.
+    """
+    limits: list[NotNow] = []
+    for model in models:
+        if not isinstance(model, ServedModel):
+            return None
+        try:
+            return await model.enter()
+        except NotNow as limit:
+            limits.append(limit)
+        except TransientFailure:
+            continue
+    raise min(limits, key=lambda limit: limit.retry_after_seconds or 0.0)

@@ -58,7 +58,9 @@ class JournalSeam:
             is_known, value = await self._replay(call, found)
             if is_known:
                 return value
-        elif call.kind is CallKind.MODEL:
+        if call.enter is not None:
+            await call.enter()
+        if not found and call.kind is CallKind.MODEL:
             self._count_model_call()
         number = found.number if found else self._next_number()
         request = await self._files.keep(call.request, f"the request to {call.name}")

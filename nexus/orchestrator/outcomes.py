@@ -15,7 +15,7 @@ class Problem:
 
     `again`: another attempt may help; `own_making`: the model's own making, so its replies
     are asked for afresh; `is_chance`: nobody's making unless it repeats, so the first time
-    needs no pause.
+    needs no pause; `is_limit`: a rate limit, which uses up no attempt.
     """
 
     code: str
@@ -25,6 +25,7 @@ class Problem:
     own_making: bool = False
     retry_after_seconds: float | None = None
     is_chance: bool = False
+    is_limit: bool = False
 
     def error(self, task_id: str | None) -> dict[str, Json]:
         """Write it as the API shows errors."""

@@ -17,7 +17,7 @@ from nexus.domain.planned import read_planned
 from nexus.domain.states import SubtaskKind
 from nexus.domain.verdict import Verdict
 from nexus.domain.work import Brief
-from nexus.errors import Fenced, OutputInvalid, PermanentFailure, ServiceMissing
+from nexus.errors import Fenced, NotNow, OutputInvalid, PermanentFailure, ServiceMissing
 from nexus.llm.book import ModelBook
 from nexus.memory.passages import SourceDocument
 from nexus.models.database import Database
@@ -77,7 +77,7 @@ async def attempt(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
     except (Exception, SystemExit) as wrong:
         if limit.expired():
             return Outcome(problem=time_over(claimed.timeout_seconds))
-        log.warning(
+        (log.debug if isinstance(wrong, NotNow) else log.warning)(
             "subtask.attempt_failed",
             subtask_id=claimed.held.subtask_id,
             agent=claimed.agent,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
@@ -29,6 +30,7 @@ from nexus.orchestrator.transitions.ending import end_work
 from nexus.orchestrator.transitions.projects import move_project
 from nexus.orchestrator.transitions.subtasks import (
     Held,
+    defer_subtask,
     finish_subtasks,
     requeue_subtask,
     subject_of,
@@ -36,6 +38,9 @@ from nexus.orchestrator.transitions.subtasks import (
 )
 from nexus.orchestrator.transitions.tasks import tell_finished_tasks
 from nexus.orchestrator.turn import Subject, Turn
+
+LIMIT_SECONDS: Final = 1.0
+"""How long a rate limit that names no time is waited for."""
 
 
 @dataclass(slots=True)
@@ -157,8 +162,10 @@ def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None
     if not rows:
         raise Fenced(f"the claim on {held.subtask_id} is not held any more")
     task_id, attempt, max_attempts, left_us, most_calls, *_ = rows[0]
-    pause = pause_seconds(attempt, problem.retry_after_seconds, is_chance=problem.is_chance)
-    delay_us = int(pause * 1_000_000)
+    delay_us = int(_pause_seconds(attempt, problem) * 1_000_000)
+    if problem.is_limit and delay_us < left_us:
+        yield from defer_subtask(turn, held, delay_us=delay_us, error=problem.error(task_id))
+        return
     again = problem.again and attempt < max_attempts and delay_us < left_us
     if again and not (yield from _is_out_of_calls(held, problem, most_calls)):
         yield from requeue_subtask(
@@ -174,6 +181,12 @@ def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None
     error = problem.error(task_id)
     for row in (yield from finish_subtasks(turn, [(held, None)], SubtaskState.FAILED, error)):
         yield from fail_what_hangs_on(turn, row, error)
+
+
+def _pause_seconds(attempt: int, problem: Problem) -> float:
+    if problem.is_limit:
+        return problem.retry_after_seconds or LIMIT_SECONDS
+    return pause_seconds(attempt, problem.retry_after_seconds, is_chance=problem.is_chance)
 
 
 def _is_out_of_calls(held: Held, problem: Problem, most: int) -> Transaction[bool]:

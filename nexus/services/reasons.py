@@ -80,6 +80,7 @@ class SubtaskFacts:
     attempt: int
     max_attempts: int
     run_at: int
+    is_attempt_open: bool = False  # a rate limit put it off: nothing has ended
     started_at: int | None = None
     deadline_at: int | None = None
     owner: str | None = None
@@ -181,6 +182,8 @@ def _queued(subtask: SubtaskFacts, scene: Scene) -> list[Reason]:
     if subtask.run_at > scene.now_us:
         after = f", after: {subtask.last_error}" if subtask.last_error else ""
         tried = f"attempt {subtask.attempt} of {subtask.max_attempts} has ended{after}"
+        if subtask.is_attempt_open:
+            tried = subtask.last_error or "it was put off"
         text = f"not before {rfc3339(subtask.run_at)}: {tried}"
         found.append(Reason(Why.NOT_BEFORE, text, at=subtask.run_at))
     if not scene.live_workers:

@@ -42,6 +42,7 @@ OF_SUBTASK: Final = (
     Subtask.id.label("subtask_id"),
     Subtask.status.label("subtask_status"),
     Subtask.attempt,
+    Subtask.attempt_open,
     Subtask.max_attempts,
     Subtask.run_at,
     Subtask.claim,
@@ -130,6 +131,7 @@ def _tasks(project_id: str, at: Cursor | None, limit: int) -> Select[Any]:
             place,
             *OF_SUBTASK,
         )
+        .select_from(Task)
         .outerjoin(Subtask, Subtask.id == case((Task.review, AT_WORK), else_=Task.subtask_id))
         .outerjoin(Worker, Worker.id == Subtask.owner)
         .where(Task.project_id == project_id, Task.status.in_(UNFINISHED))
@@ -149,6 +151,7 @@ def _subtask(row: Row[Any], details: Details) -> SubtaskFacts:
         attempt=row.attempt,
         max_attempts=row.max_attempts,
         run_at=row.run_at,
+        is_attempt_open=bool(row.attempt_open),
         deadline_at=row.deadline_at,
         owner=row.owner,
         last_error=row.error["message"] if row.error else None,

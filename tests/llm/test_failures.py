@@ -18,7 +18,7 @@ QUOTA = json.dumps({"error": {"message": "no credit", "code": "insufficient_quot
     ("reply", "code", "wait"),
     [
         (error(429, retry_after="7"), "model_rate_limited", 7.0),
-        (error(429), "model_rate_limited", None),
+        (error(429), "model_rate_limited", 2.0),
         (error(500), "model_unavailable", None),
         (error(503, retry_after="2"), "model_unavailable", 2.0),
         (error(408), "model_unavailable", None),

@@ -135,6 +135,22 @@ def release_subtask(turn: Turn, held: Held, reason: str) -> Transaction[bool]:
     return bool(rows)
 
 
+def defer_subtask(
+    turn: Turn, held: Held, *, delay_us: int, error: dict[str, Json]
+) -> Transaction[None]:
+    """Put a running subtask back until a rate limit has passed, its attempt still open."""
+    rows = yield Query(
+        "UPDATE subtasks SET status = 'queued', owner = NULL, claim = claim + 1, "
+        "announced_at = NULL, run_at = NOW_US() + $4, error = $5 "
+        "WHERE id = $1 AND claim = $2 AND owner = $3 AND status = 'running' "
+        "RETURNING project_id, workspace, task_id, attempt",
+        (held.subtask_id, held.claim, held.owner, delay_us, dumps(error)),
+    )
+    if rows and rows[0][0]:
+        subject = Subject(rows[0][0], rows[0][1], rows[0][2], held.subtask_id, rows[0][3])
+        turn.tell(subject, "subtask.released", reason=error["message"])
+
+
 def fail_queued_subtask(turn: Turn, subtask_id: str, error: Json) -> Transaction[Row | None]:
     """Fail a subtask whose time is over while it waited in the queue; rows as `finish_subtasks`."""
     rows = yield Query(
