@@ -1,6 +1,6 @@
 """Rate limits of models as all workers of an installation have met them, in Redis.
 
-Reached by the model book through the protocol of `llm/ledger.py`, whose account this keeps in
+Reached by the model book through the protocol of `llm/quota.py`, whose account this keeps in
 a script, by Redis' own clock. What is written here goes away by itself.
 """
 

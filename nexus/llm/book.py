@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from nexus.errors import InvalidInput, Misconfigured
-from nexus.llm.gate import Boards, Gate
+from nexus.llm.limiter import Boards, Limiter
 from nexus.llm.modes import Modes
 from nexus.llm.naming import OFFLINE, PROVIDERS, ModelName, parse_chain
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from httpx2 import AsyncClient
     from pydantic_ai.models import Model
 
-    from nexus.llm.ledger import Board
+    from nexus.llm.quota import Board
     from nexus.settings import Settings
 
 PROBE_SECONDS: Final = 0.4
@@ -35,7 +35,7 @@ class ModelBook:
     def __init__(self, settings: "Settings", board: "Board | None" = None) -> None:
         self._settings = settings
         self._boards = Boards(board)
-        self._gates: dict[str, Gate] = {}
+        self._limiters: dict[str, Limiter] = {}
         self._caps: dict[str, asyncio.Semaphore] = {}
         self._models: dict[str, Model] = {}
         self._client: AsyncClient | None = None
@@ -175,15 +175,15 @@ class ModelBook:
         failures = (TransientFailure, PermanentFailure, OutputInvalid)
         return FallbackModel(first, *rest, fallback_on=failures)
 
-    def _gate(self, link: ModelName) -> Gate:
-        """Return the one gate of a model, whatever chains it is part of."""
+    def _limiter(self, link: ModelName) -> Limiter:
+        """Return the one limiter of a model, whatever chains it is part of."""
         most = self._settings.provider_concurrency.get(link.provider)
         if most and link.provider not in self._caps:
             self._caps[link.provider] = asyncio.Semaphore(most)
         name = str(link)
-        if name not in self._gates:
-            self._gates[name] = Gate(name, self._boards, self._caps.get(link.provider))
-        return self._gates[name]
+        if name not in self._limiters:
+            self._limiters[name] = Limiter(name, self._boards, self._caps.get(link.provider))
+        return self._limiters[name]
 
     def _build_one(self, link: ModelName, has_next: bool = False) -> "Model":
         if link.provider == OFFLINE:
@@ -210,6 +210,6 @@ class ModelBook:
             model,
             name=str(link),
             timeout_seconds=self._settings.model_timeout_seconds,
-            gate=self._gate(link),
+            limiter=self._limiter(link),
             has_next=has_next,
         )

@@ -26,7 +26,7 @@ from nexus.errors import PermanentFailure
 from nexus.llm.cleaning import clean
 from nexus.llm.failures import explain
 from nexus.llm.fingerprint import canonical_messages, fingerprint
-from nexus.llm.gate import PERMIT
+from nexus.llm.limiter import PERMIT
 from nexus.llm.needs import need_of
 from nexus.llm.pricing import usage_of
 from nexus.llm.served import enter_any

@@ -1,4 +1,4 @@
-"""A model on a server: its gate, one deadline over the whole request, every failure in our words.
+"""A model on a server: its limiter, one deadline over the whole request, every failure in our words.
 
 Made by the model book around each network model, so that a chain can go on to the next one.
 """
@@ -13,8 +13,8 @@ from pydantic_ai.settings import ModelSettings
 
 from nexus.errors import NexusError, NotNow, TransientFailure
 from nexus.llm.failures import GARBAGE, explain
-from nexus.llm.gate import PERMIT, Gate, Permit
 from nexus.llm.headers import HEARD, read_limit
+from nexus.llm.limiter import PERMIT, Limiter, Permit
 
 
 class ServedModel(WrapperModel):
@@ -32,13 +32,13 @@ class ServedModel(WrapperModel):
         *,
         name: str,
         timeout_seconds: float,
-        gate: Gate,
+        limiter: Limiter,
         has_next: bool = False,
     ) -> None:
         super().__init__(wrapped)
         self._name = name
         self._timeout_seconds = timeout_seconds
-        self._gate = gate
+        self._limiter = limiter
         self._has_next = has_next
 
     async def enter(self) -> Permit:
@@ -48,13 +48,13 @@ class ServedModel(WrapperModel):
             NotNow: the model's rate limit lets none through.
             TransientFailure: it failed again and again, and the chain has another.
         """
-        if self._has_next and self._gate.is_broken():
+        if self._has_next and self._limiter.is_broken():
             raise TransientFailure(
                 f"the model {self._name} failed several times in a row and is left alone for a while",
                 hint="see what the model's server says, then retry",
                 code="model_unavailable",
             )
-        return await self._gate.enter()
+        return await self._limiter.enter()
 
     async def request(
         self,
@@ -70,7 +70,7 @@ class ServedModel(WrapperModel):
             PermanentFailure: the key, the model's name or the request is refused.
         """
         permit = PERMIT.get()
-        if permit is None or permit.gate is not self._gate:
+        if permit is None or permit.limiter is not self._limiter:
             permit = await self.enter()
         PERMIT.set(None)
         heard = HEARD.set([])
@@ -79,7 +79,7 @@ class ServedModel(WrapperModel):
                 response = await self.wrapped.request(
                     messages, model_settings, model_request_parameters
                 )
-            await self._gate.heard(*read_limit(HEARD.get()))
+            await self._limiter.heard(*read_limit(HEARD.get()))
             return response
         except (AgentRunError, UserError, TimeoutError, OSError, *GARBAGE) as error:
             raise await self._note(explain(error, self._name, self.wrapped.base_url)) from error
@@ -88,14 +88,14 @@ class ServedModel(WrapperModel):
             await permit.give_back()
 
     async def _note(self, wrong: NexusError) -> NexusError:
-        """Tell the gate of a failure; a refusal without a time gets one."""
+        """Tell the limiter of a failure; a refusal without a time gets one."""
         if isinstance(wrong, NotNow):
             seconds = wrong.retry_after_seconds
             if seconds is None:
                 _, seconds = read_limit(HEARD.get())
-            wrong.retry_after_seconds = await self._gate.refused(seconds)
+            wrong.retry_after_seconds = await self._limiter.refused(seconds)
         elif isinstance(wrong, TransientFailure):
-            self._gate.failed()
+            self._limiter.failed()
         return wrong
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from nexus.errors import NotNow, TransientFailure
 from nexus.llm.book import ModelBook
-from nexus.llm.gate import FAILURES
-from nexus.llm.ledger import Ledger
+from nexus.llm.limiter import FAILURES
+from nexus.llm.quota import Quota
 from tests.agents.fakes import settings
 from tests.llm.asking import ask
 from tests.scripted_model import Raw, Reply, Script, ScriptedModel, error
@@ -44,7 +44,7 @@ async def test_a_limited_model_is_not_asked_again_before_its_time(
         },
     ],
 )
-async def test_headers_close_the_gate_before_a_refusal(
+async def test_headers_close_the_limiter_before_a_refusal(
     headers: dict[str, str], server: ScriptedModel, book: ModelBook
 ) -> None:
     server.script = lambda request: Raw(body=OK.body, headers=headers)
@@ -98,13 +98,13 @@ async def test_a_cap_bounds_what_is_open_to_a_provider(server: ScriptedModel) ->
     await book.close()
 
 
-def test_a_ledger_learns_what_passes_and_gives_the_others_their_turn() -> None:
-    ledger = Ledger()
-    assert ledger.admit(100.0, 12) == (0.0,) * 12
+def test_a_quota_learns_what_passes_and_gives_the_others_their_turn() -> None:
+    quota = Quota()
+    assert quota.admit(100.0, 12) == (0.0,) * 12
     for _ in range(2):
-        ledger.refuse(100.1, 1.0)
-    assert ledger.admit(100.5, 2) == pytest.approx((0.6, 0.6))
-    waits = ledger.admit(101.2, 25)
+        quota.refuse(100.1, 1.0)
+    assert quota.admit(100.5, 2) == pytest.approx((0.6, 0.6))
+    waits = quota.admit(101.2, 25)
     assert waits.count(0.0) == 11  # ten passed; one more is tried
     assert waits[11:] == pytest.approx((1.0,) * 11 + (2.0,) * 3)
-    assert ledger.admit(200.0, 50) == (0.0,) * 50  # forgotten
+    assert quota.admit(200.0, 50) == (0.0,) * 50  # forgotten

@@ -1,4 +1,4 @@
-"""The gate before one model: how many requests may be open, and whether any may be sent now.
+"""The limiter before one model: how many requests may be open, and whether any may be sent now.
 
 One a model and process, made by the model book. A request that may not be sent raises
 `NotNow` at once; the subtask goes back to the queue and does not sleep on its slot.
@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Final
 
 from nexus.errors import NotNow, ServiceMissing
-from nexus.llm.ledger import Board, Ledger
+from nexus.llm.quota import Board, Quota
 
 FIRST_OPEN: Final = 1
 DOUBLES_SECONDS: Final = 0.2
@@ -31,13 +31,13 @@ class LocalBoard:
     """Limits as one process alone has met them."""
 
     def __init__(self) -> None:
-        self._ledgers: dict[str, Ledger] = {}
+        self._quotas: dict[str, Quota] = {}
 
     async def admit(self, model: str, count: int) -> tuple[float, ...]:
-        return self._ledgers.setdefault(model, Ledger()).admit(time.monotonic(), count)
+        return self._quotas.setdefault(model, Quota()).admit(time.monotonic(), count)
 
     async def refuse(self, model: str, seconds: float) -> None:
-        self._ledgers.setdefault(model, Ledger()).refuse(time.monotonic(), seconds)
+        self._quotas.setdefault(model, Quota()).refuse(time.monotonic(), seconds)
 
 
 class Boards:
@@ -65,8 +65,8 @@ class Boards:
 class Permit:
     """The right to one request; given back once."""
 
-    def __init__(self, gate: "Gate", places: AsyncExitStack) -> None:
-        self.gate = gate
+    def __init__(self, limiter: "Limiter", places: AsyncExitStack) -> None:
+        self.limiter = limiter
         self._places = places
 
     async def give_back(self) -> None:
@@ -78,7 +78,7 @@ PERMIT: Final[ContextVar[Permit | None]] = ContextVar("model_permit", default=No
 """What the journal's gate obtained for the request that follows."""
 
 
-class Gate:
+class Limiter:
     """Guards one model; `cap` bounds the open requests to its provider."""
 
     def __init__(self, name: str, boards: Boards, cap: asyncio.Semaphore | None = None) -> None:
@@ -129,7 +129,7 @@ class Gate:
         return wait
 
     async def heard(self, remaining: int | None, reset_seconds: float | None) -> None:
-        """Note what an answer said of the limit: with nothing remaining the gate closes until then."""
+        """Note what an answer said of the limit: with nothing remaining it closes until then."""
         self._failures, self._broken_until = 0, 0.0
         self._answers += 1
         self._raised_at = time.monotonic()

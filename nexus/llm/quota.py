@@ -33,13 +33,13 @@ class Board(Protocol):
 
 
 @dataclass(slots=True)
-class Ledger:
-    """One model's account; times are seconds of any steady clock. `quota` 0: no limit is known."""
+class Quota:
+    """One model's account; times are seconds of any steady clock. `most` 0: no limit is known."""
 
     until: float = 0.0
     start: float = 0.0
     used: int = 0
-    quota: int = 0
+    most: int = 0
     window: float = 0.0
     denied: int = 0
     touched: float = 0.0
@@ -47,27 +47,27 @@ class Ledger:
     def admit(self, now: float, count: int) -> tuple[float, ...]:
         """Let through what may be sent now; see `Board.admit`."""
         if now - max(self.touched, self.until) > FREE_SECONDS + self.window:
-            self.quota, self.start = 0, now
+            self.most, self.start = 0, now
             self.used = 0
         self.touched = now
         granted, wait = 0, self.until - now
         if wait <= 0:
             granted, wait = self._take(now, count)
-        waits = spread(wait, self.denied, count - granted, self.quota, self.window)
+        waits = spread(wait, self.denied, count - granted, self.most, self.window)
         self.denied += count - granted
         return (0.0,) * granted + waits
 
     def _take(self, now: float, count: int) -> tuple[int, float]:
-        if not self.quota:
+        if not self.most:
             if now - self.start > FREE_SECONDS:
                 self.start, self.used = now, 0
             self.used += count
             return count, 0.0
         if now >= self.start + self.window:
-            if self.used >= self.quota or not self.start:
-                self.quota += 1 + self.quota // PROBES
+            if self.used >= self.most or not self.start:
+                self.most += 1 + self.most // PROBES
             self.start, self.used, self.denied = now, 0, 0
-        granted = max(0, min(count, self.quota - self.used))
+        granted = max(0, min(count, self.most - self.used))
         self.used += granted
         return granted, self.start + self.window - now
 
@@ -75,13 +75,13 @@ class Ledger:
         """Close for so long, and learn how many requests had passed."""
         self.touched = now
         if now < self.until:
-            self.quota = max(1, self.quota - 1)
+            self.most = max(1, self.most - 1)
             self.until = max(self.until, now + seconds)
             return
         passed = float(self.used - 1)
         self.window = max(seconds, SHORTEST_WINDOW_SECONDS)
-        if not self.quota and now - self.start > self.window:
+        if not self.most and now - self.start > self.window:
             passed *= self.window / (now - self.start)
-        self.quota = max(1, int(passed))
+        self.most = max(1, int(passed))
         self.until = now + seconds
         self.start, self.used, self.denied = 0.0, 0, 0
