@@ -14,9 +14,18 @@ from pydantic_ai.exceptions import (
     UsageLimitExceeded,
     UserError,
 )
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    TextPart,
+    UserPromptPart,
+)
 
 from nexus.agents.context import Context
+from nexus.domain.chat import Exchange
 from nexus.errors import InvalidInput, LimitReached, OutputInvalid, PermanentFailure
+from nexus.llm.cleaning import clean_text
 from nexus.llm.journalled import JournalledModel
 
 MAX_REQUESTS: Final = 50
@@ -32,8 +41,9 @@ async def converse(
     *,
     instructions: str,
     most_requests: int = MAX_REQUESTS,
+    history: tuple[Exchange, ...] = (),
 ) -> T:
-    """Run `agent` on `prompt` and return its output.
+    """Run `agent` on `prompt`, after what was said before, and return its output.
 
     Raises:
         OutputInvalid: the model gave nothing that can be used.
@@ -47,6 +57,7 @@ async def converse(
             model=await journalled_model(context),
             deps=context,
             instructions=instructions,
+            message_history=_messages(history),
             usage_limits=UsageLimits(request_limit=most_requests),
         )
     except UsageLimitExceeded as wrong:
@@ -70,6 +81,15 @@ async def journalled_model(context: Context) -> JournalledModel:
         raise PermanentFailure(wrong.message, hint=wrong.hint, code="model_unusable") from wrong
     hears_calls = context.models.is_own(name)
     return JournalledModel(model, context.seam, name=name, hears_calls=hears_calls)
+
+
+def _messages(history: tuple[Exchange, ...]) -> list[ModelMessage] | None:
+    """Write earlier exchanges as the turns they were; their time is left open, for the fingerprint."""
+    turns: list[ModelMessage] = []
+    for one in history:
+        turns.append(ModelRequest(parts=[UserPromptPart(clean_text(one.message))]))
+        turns.append(ModelResponse(parts=[TextPart(clean_text(one.answer))]))
+    return turns or None
 
 
 def _unusable(wrong: UnexpectedModelBehavior) -> str:

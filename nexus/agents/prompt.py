@@ -30,6 +30,7 @@ TAGS: Final = (
     "plan",
     "comment",
     "correction",
+    "message",
 )
 MOST_INPUT: Final = 300_000
 """Characters of one input; the output it is of may have sixteen million."""
@@ -61,6 +62,19 @@ def work_prompt(brief: Brief, quotes: Sequence[Quote]) -> str:
     )
 
 
+def chat_prompt(brief: Brief, quotes: Sequence[Quote], agents: Mapping[str, str]) -> str:
+    """Write the prompt of a message; `agents` are those that whoever plans may speak of."""
+    left_out = brief.chat.left_out if brief.chat else 0
+    note = f"The {left_out} oldest messages of this conversation are left out here."
+    return _join(
+        _section("note", note if left_out else ""),
+        _section("message", content(brief.instructions)),
+        _section("documents", _documents(brief.documents)),
+        _section("passages", _passages(quotes)),
+        _section("agents", _agents(agents)),
+    )
+
+
 def review_prompt(brief: Brief, criteria: Sequence[str], quotes: Sequence[Quote]) -> str:
     """Write the prompt of a review: the task, its criteria by number, and the output to judge."""
     key, title = attribute(brief.task.key), attribute(brief.task.title)
@@ -83,12 +97,11 @@ def plan_prompt(
 
     `further` are sections of safe content by their tags, which come last.
     """
-    lines = "\n".join(f"- {name}: {one_line(about)}" for name, about in agents.items())
     return _join(
         _section("goal", content(brief.goal)),
         _section("documents", _documents(brief.documents)),
         _section("passages", _passages(quotes)),
-        _section("agents", lines),
+        _section("agents", _agents(agents)),
         *(_section(tag, inside) for tag, inside in further.items()),
     )
 
@@ -145,6 +158,10 @@ def _bounded(output: str) -> str:
     if len(output) <= MOST_INPUT:
         return output
     return f"{output[:MOST_INPUT]}\n[cut: the first {MOST_INPUT:,} of {len(output):,} characters]"
+
+
+def _agents(agents: Mapping[str, str]) -> str:
+    return "\n".join(f"- {name}: {one_line(about)}" for name, about in agents.items())
 
 
 def _documents(documents: Iterable[DocumentNote]) -> str:

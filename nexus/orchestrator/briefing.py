@@ -86,9 +86,9 @@ async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) 
         Fenced: the project is gone.
         TransientFailure: its documents cannot be put there.
     """
-    if claimed.material is None or claimed.project_id is None:
+    if claimed.material is None or not claimed.place:
         raise Fenced(f"the project of {claimed.held.subtask_id} is gone")
-    folder = await folders.of(claimed.workspace, claimed.project_id)
+    folder = await folders.of(claimed.workspace, claimed.place)
     brief = claimed.material.brief
     if claimed.kind in ADDED:
         brief = await _add(database, claimed, brief)

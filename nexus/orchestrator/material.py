@@ -46,6 +46,7 @@ class Material:
     documents: tuple[DocumentAtHand, ...]
     policy: Policy = Policy.OUTWARD
     is_reviewed: bool = False  # the output of the task is to be reviewed
+    conversation_id: str | None = None  # of a message to an agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,16 +177,16 @@ def _documents_of(
     for project_id, chosen in sorted(projects.items()):
         asked_at, documents = recall.documents.get(project_id, (-math.inf, ()))
         if now - asked_at > DOCUMENTS_SECONDS:
-            documents = yield from _documents(chosen.workspace, chosen.document_ids)
+            documents = yield from list_documents(chosen.workspace, chosen.document_ids)
             recall.documents[project_id] = (now, documents)
         found[project_id] = documents
     return found
 
 
-def _documents(
+def list_documents(
     workspace: str, chosen: tuple[str, ...] | None
 ) -> Transaction[tuple[DocumentAtHand, ...]]:
-    """List the documents a project named, else the newest ready ones of its workspace."""
+    """List the documents that were named, else the newest ready ones of its workspace."""
     if chosen == ():
         return ()
     if chosen is None:
