@@ -1,59 +1,18 @@
 """Speaking to agents over HTTP, with real workers, on both databases."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import select
 
-from nexus.models.work import JournalRecord, Subtask
-from nexus.models.writing import Query, Transaction
-from nexus.orchestrator.chatting import KEPT_US, forget_conversations
+from tests.api.chat.talking import events_of, say
 from tests.api.client import client_for
-from tests.api.talking import events_of, say, serving, speaking
 from tests.scripted_model import Reply, ScriptedModel, ToolCalls
-from tests.support.rig import Rig, open_rig
-from tests.support.waiting import until
+from tests.support.rig import Rig
 
 STREAM = {"Accept": "text/event-stream"}
-
-
-@pytest.fixture
-async def model() -> AsyncIterator[ScriptedModel]:
-    async with ScriptedModel(lambda request: "Hello.") as server:
-        yield server
-
-
-@pytest.fixture
-async def rig(
-    tmp_path: Path, database_url: str, redis_url: str, model: ScriptedModel
-) -> AsyncIterator[Rig]:
-    async with open_rig(
-        tmp_path,
-        database_url=database_url,
-        redis_url=redis_url,
-        chroma_url="http://127.0.0.1:1",
-        model="openai:any",
-        openai_base_url=model.base_url,
-    ) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def app(rig: Rig) -> AsyncIterator[FastAPI]:
-    async with serving(rig) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def client(rig: Rig, app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
-    async with speaking(rig, app) as opened:
-        yield opened
 
 
 async def test_a_conversation_goes_on_where_it_was(
@@ -191,64 +150,6 @@ async def test_nobody_elses_conversation_is_there(
     assert (await client.get(place)).json()["messages"] == [mine]
 
 
-async def test_one_message_at_a_time_which_can_be_stopped(
-    rig: Rig, client: httpx2.AsyncClient, model: ScriptedModel
-) -> None:
-    never = asyncio.Event()
-
-    async def script(request: dict[str, Any]) -> Reply:
-        if model.calls == 1:
-            await never.wait()
-        return "Now."
-
-    model.script = script
-    async with rig.worker():
-        speaking = asyncio.create_task(say(client, "content", "Think long"))
-        await model.wait_for_calls(1)
-        async with rig.parts.database.read() as session:
-            chat = (await session.execute(select(Subtask))).scalar_one()
-        assert (chat.kind, chat.priority, chat.project_id) == ("chat", 0, None)
-        rows = await rig.parts.database.ask(Query("SELECT conversation_id FROM messages"))
-        conversation = rows[0][0][0]
-        place = f"/agents/content/chat/{conversation}"
-        again = {"message": "Well?", "conversation_id": conversation}
-        refused = await client.post("/agents/content/chat", json=again)
-        assert (refused.status_code, refused.json()["code"]) == (409, "message_under_way")
-        stopped = await client.post(f"{place}/cancel")
-        assert (stopped.status_code, stopped.json()["status"]) == (202, "cancelled")
-        async with asyncio.timeout(5):
-            await model.wait_for_none_open()
-            assert (await speaking)["status"] == "cancelled"
-        assert (await client.post(f"{place}/cancel")).json()["code"] == "nothing_under_way"
-        after = await say(client, "content", "And now?", conversation_id=conversation)
-    assert (after["answer"], after["number"]) == ("Now.", 2)
-    assert "Think long" not in model.prompt()
-
-
-async def test_a_conversation_that_goes_while_it_is_answered_ends_its_stream(
-    rig: Rig, client: httpx2.AsyncClient, model: ScriptedModel
-) -> None:
-    never = asyncio.Event()
-
-    async def script(request: dict[str, Any]) -> Reply:
-        await never.wait()
-        return "never"
-
-    model.script = script
-    async with rig.worker():
-        speaking = asyncio.create_task(
-            client.post("/agents/content/chat", json={"message": "Think"}, headers=STREAM)
-        )
-        await model.wait_for_calls(1)
-        rows = await rig.parts.database.ask(Query("SELECT conversation_id FROM messages"))
-        gone = await client.delete(f"/agents/content/chat/{rows[0][0][0]}")
-        assert gone.status_code == 204
-        async with asyncio.timeout(5):
-            names = [name for name, _ in events_of((await speaking).text)]
-            await model.wait_for_none_open()
-    assert names == ["message.started", "message.cancelled"]
-
-
 async def test_a_repeated_post_gets_the_same_answer(
     rig: Rig, client: httpx2.AsyncClient, model: ScriptedModel
 ) -> None:
@@ -300,57 +201,3 @@ async def test_what_a_person_would_have_to_allow_is_refused(
     assert (await client.get("/approvals")).json()["items"] == []
     journal = (await client.get(f"/subtasks/{told['subtask_id']}/journal")).json()["items"]
     assert [one["outcome"] for one in journal] == ["ok", "refused", "ok"]
-
-
-async def test_an_answer_survives_its_worker(
-    rig: Rig, client: httpx2.AsyncClient, model: ScriptedModel, tmp_path: Path
-) -> None:
-    gate = asyncio.Event()
-
-    async def script(request: dict[str, Any]) -> Reply:
-        if model.calls == 1:
-            return ToolCalls((("tally", {"file": str(tmp_path / "count")}),))
-        if model.calls == 2:
-            await gate.wait()
-        return "After all."
-
-    model.script = script
-    worker = rig.worker_process()
-    speaking = asyncio.create_task(say(client, "content", "Count"))
-    await model.wait_for_calls(2)
-
-    async def recorded() -> bool:
-        async with rig.parts.database.read() as session:
-            rows = await session.execute(select(JournalRecord.status))
-            return sorted(rows.scalars()) == ["begun", "recorded", "recorded"]
-
-    await until(recorded)
-    worker.kill()
-    worker.wait(10)
-    rig.worker_process()
-    told = await speaking
-    assert (told["status"], told["answer"], told["attempt"]) == ("succeeded", "After all.", 2)
-    assert model.calls == 3
-    assert (tmp_path / "count").read_text() == "1"
-
-
-async def test_old_conversations_go(rig: Rig, client: httpx2.AsyncClient) -> None:
-    async with rig.worker():
-        old = await say(client, "echo", "Old")
-        new = await say(client, "echo", "New")
-
-    def grow_old() -> Transaction[None]:
-        yield Query(
-            "UPDATE conversations SET updated_at = updated_at - $2 WHERE id = $1",
-            (old["conversation_id"], KEPT_US),
-        )
-
-    await rig.parts.database.run(grow_old)
-    assert await rig.parts.engine.run(forget_conversations) == 1
-    assert await rig.parts.engine.run(forget_conversations) == 0
-    gone = await client.get(f"/agents/echo/chat/{old['conversation_id']}")
-    kept = await client.get(f"/agents/echo/chat/{new['conversation_id']}")
-    assert (gone.status_code, kept.status_code) == (404, 200)
-    tables = ("messages", "subtasks", "conversations")
-    counted = [Query(f"SELECT count(*) FROM {table}") for table in tables]
-    assert [rows[0][0] for rows in await rig.parts.database.ask(*counted)] == [1, 1, 1]
