@@ -13,6 +13,8 @@ MOST_SHOWN: Final = 100
 """Earlier exchanges that are looked at for it."""
 MOST_ANSWER_SHOWN: Final = 16_000
 """Characters of one earlier answer; a longer one is cut, and said to be."""
+MOST_ANSWER: Final = 1_000_000
+"""Characters of an answer: what a conversation holds is shown many at a time."""
 WITHHELD: Final = frozenset({"ask_person", "save_memory"})
 """Tools that no agent has in a conversation: the person is there already, and notes are of projects."""
 

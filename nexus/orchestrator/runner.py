@@ -11,6 +11,7 @@ from nexus.agents.builtin import Toolkit
 from nexus.agents.context import Context
 from nexus.agents.roster import plannable, roster
 from nexus.agents.spec import PLANNER, AgentSpec
+from nexus.domain.chat import MOST_ANSWER
 from nexus.domain.consent import Policy
 from nexus.domain.graph import compile_plan
 from nexus.domain.planned import read_planned
@@ -141,8 +142,9 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
         )
     if plans:
         return _planned(output, colleagues, amends=claimed.kind is SubtaskKind.REPLAN)
-    output = _checked(output, claimed.agent)
-    if claimed.kind is SubtaskKind.CHAT:
+    is_chat = claimed.kind is SubtaskKind.CHAT
+    output = _checked(output, claimed.agent, MOST_ANSWER if is_chat else MAX_OUTPUT)
+    if is_chat:
         return Outcome(output, is_chat=True)
     if claimed.kind is SubtaskKind.REVIEW:
         return Outcome(verdict=Verdict.model_validate_json(output))
@@ -196,12 +198,12 @@ def _guard(bench: Bench, claimed: Claimed, brief: Brief) -> Guard:
     )
 
 
-def _checked(output: str, agent: str) -> str:
+def _checked(output: str, agent: str, most: int) -> str:
     if not output.strip():
         raise OutputInvalid(f"the agent {agent} gave an empty answer", code="empty_output")
-    if len(output) > MAX_OUTPUT:
+    if len(output) > most:
         raise PermanentFailure(
-            f"the agent {agent} gave {len(output):,} characters, more than the {MAX_OUTPUT:,} "
+            f"the agent {agent} gave {len(output):,} characters, more than the {most:,} "
             "an output may have",
             code="output_too_large",
             hint="write large results to a file with write_file and return a summary",

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from nexus.models.address import Dialect
 from nexus.models.writing import Query
+from nexus.orchestrator.chatting import NewMessage
 from nexus.services import events, keyring, progress, task_texts
 from nexus.wiring import Parts
 from tests.api.client import Client, plan_of
@@ -71,13 +72,30 @@ async def plan_of_question(parts: Parts, question: Query) -> str:
 
 def walks(plan: str) -> list[str]:
     """Name the steps of a plan that read a whole table."""
-    tables = ("tasks", "subtasks", "events", "projects", "journal", "plan_versions", "api_keys")
+    tables = [
+        "tasks",
+        "subtasks",
+        "events",
+        "projects",
+        "journal",
+        "plan_versions",
+        "api_keys",
+        "messages",
+        "conversations",
+    ]
     lines = [line.strip() for line in plan.splitlines()]
     return [
         line
         for line in lines
         if "Seq Scan" in line or any(line == f"SCAN {name}" for name in (*tables, "t", "s", "p"))
     ]
+
+
+async def _speak(parts: Parts) -> str:
+    """Begin a conversation; return its id."""
+    message = NewMessage("default", "content", "Hello")
+    queued = await parts.engine.run(lambda turn: parts.engine.converse(turn, message))
+    return queued.conversation_id
 
 
 async def test_lists_and_pages_are_read_by_index(
@@ -97,6 +115,7 @@ async def test_lists_and_pages_are_read_by_index(
         task,
         f"/subtasks/{subtask['id']}/journal",
         "/documents",
+        f"/agents/content/chat/{await _speak(app.state.parts)}?before=9",
     ):
         assert (await client.http.get(path)).status_code == 200, path
 

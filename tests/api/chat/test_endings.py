@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from sqlalchemy import select
 
 from nexus.models.work import JournalRecord, Subtask
 from nexus.models.writing import Query, Transaction
 from nexus.orchestrator.chatting import KEPT_US, forget_conversations
+from nexus.routers import chats
 from tests.api.chat.talking import events_of, say
 from tests.scripted_model import Reply, ScriptedModel, ToolCalls
 from tests.support.rig import Rig
@@ -54,8 +56,9 @@ async def test_one_message_at_a_time_which_can_be_stopped(
 
 
 async def test_a_conversation_that_goes_while_it_is_answered_ends_its_stream(
-    rig: Rig, client: httpx2.AsyncClient, model: ScriptedModel
+    rig: Rig, client: httpx2.AsyncClient, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(chats, "HEARTBEAT_SECONDS", 0.0)
     never = asyncio.Event()
 
     async def script(request: dict[str, Any]) -> Reply:
@@ -72,9 +75,10 @@ async def test_a_conversation_that_goes_while_it_is_answered_ends_its_stream(
         gone = await client.delete(f"/agents/content/chat/{rows[0][0][0]}")
         assert gone.status_code == 204
         async with asyncio.timeout(5):
-            names = [name for name, _ in events_of((await speaking).text)]
+            text = (await speaking).text
             await model.wait_for_none_open()
-    assert names == ["message.started", "message.cancelled"]
+    assert [name for name, _ in events_of(text)] == ["message.started", "message.cancelled"]
+    assert ": still here\n\n" in text
 
 
 async def test_an_answer_survives_its_worker(
