@@ -110,6 +110,8 @@ def _reply(talk: Conversation, tools: dict[str, str]) -> Reply:
     agent = talk.prompt.agent
     if agent == "manager":
         return speak_of_plans(talk)
+    if agent == "qa" and talk.prompt.is_chat:
+        return research(talk, names)
     if agent == "data":
         return analyse(talk, tools)
     if agent == "code":

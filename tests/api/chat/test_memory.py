@@ -59,10 +59,11 @@ async def test_the_documents_are_at_hand(
         document = await upload(client, PENGUINS)
         await say(client, "content", question)
         quoted = await say(client, "research", question, model="offline")
+        checked = await say(client, "qa", question, model="offline")
         await say(client, "content", question, document_ids=[])
     assert "weighs 3.7 kg" in model.prompt(0)
     assert f"id: {document}" in model.prompt(0)
-    assert "3.7 kg" in quoted["answer"]
+    assert all("3.7 kg" in one["answer"] for one in (quoted, checked))
     assert "3.7 kg" not in model.prompt(1)
 
 
