@@ -20,7 +20,7 @@ from tests.support.waiting import until
 
 STOP_SECONDS = 5.0
 GARBAGE = "Let me think about the sea."
-MENDING = "<correction>"
+MENDING = "<correction>\n"
 CHAIN = plan(task("one"), task("two", "one"), task("three", "two"))
 
 
