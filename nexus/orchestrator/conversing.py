@@ -8,13 +8,14 @@ import json
 from typing import Final
 
 from nexus.domain.chat import Chat, Exchange, as_shown
+from nexus.domain.consent import Policy
 from nexus.domain.seam import Effect
 from nexus.domain.text import dumps
 from nexus.domain.work import Brief, TaskBrief
 from nexus.errors import Fenced
 from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.claiming import Claimed
-from nexus.orchestrator.material import Material, list_documents
+from nexus.orchestrator.material import Chosen, Material, find_documents
 from nexus.orchestrator.transitions.calls import still_held
 
 TASK_KEY: Final = "message"
@@ -31,23 +32,24 @@ def read_chat(claimed: Claimed) -> Transaction[Material]:
         Fenced: its conversation is gone.
     """
     rows = yield Query(
-        "SELECT c.id, c.model, c.document_ids, m.number, m.text, m.shown_from, m.left_out "
+        "SELECT c.id, c.model, c.document_ids, m.number, m.text, m.shown_from, m.left_out, m.created_at "
         "FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE m.subtask_id = $1",
         (claimed.held.subtask_id,),
     )
     if not rows:
         raise Fenced(f"the conversation of {claimed.held.subtask_id} is gone")
-    conversation_id, model, chosen, number, text, shown_from, left_out = rows[0]
+    conversation_id, model, listed, number, text, shown_from, left_out, said_at = rows[0]
     history = yield from _history(conversation_id, shown_from, number)
-    document_ids = None if chosen is None else tuple(json.loads(chosen))
-    documents = yield from list_documents(claimed.workspace, document_ids)
+    document_ids = None if listed is None else tuple(json.loads(listed))
+    chosen = Chosen(claimed.workspace, text, model, document_ids, Policy.OUTWARD, said_at)
+    at_hand = yield from find_documents(chosen)
     brief = Brief(
         goal=text,
         task=TaskBrief(TASK_KEY, "", claimed.agent),
         instructions=text,
         chat=Chat(history, left_out),
     )
-    return Material(brief, model, document_ids, documents, conversation_id=conversation_id)
+    return Material(brief, model, document_ids, at_hand, conversation_id=conversation_id)
 
 
 def _history(
