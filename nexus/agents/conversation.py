@@ -16,8 +16,10 @@ from pydantic_ai.exceptions import (
 )
 
 from nexus.agents.context import Context
+from nexus.domain.deltas import Speaker
 from nexus.errors import InvalidInput, LimitReached, OutputInvalid, PermanentFailure
 from nexus.llm.journalled import JournalledModel
+from nexus.llm.listening import Voice
 
 MAX_REQUESTS: Final = 50
 """Turns of one conversation; a model that loops is stopped."""
@@ -69,7 +71,16 @@ async def journalled_model(context: Context) -> JournalledModel:
     except InvalidInput as wrong:
         raise PermanentFailure(wrong.message, hint=wrong.hint, code="model_unusable") from wrong
     hears_calls = context.models.is_own(name)
-    return JournalledModel(model, context.seam, name=name, hears_calls=hears_calls)
+    return JournalledModel(
+        model, context.seam, name=name, hears_calls=hears_calls, voice=_voice_of(context)
+    )
+
+
+def _voice_of(context: Context) -> Voice | None:
+    if context.models.line is None:
+        return None
+    speaker = Speaker(context.project_id, context.task_id, context.subtask_id, context.attempt)
+    return Voice(context.models.line, speaker)
 
 
 def _unusable(wrong: UnexpectedModelBehavior) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from httpx2 import AsyncClient
     from pydantic_ai.models import Model
 
+    from nexus.llm.listening import Line
     from nexus.llm.quota import Board
     from nexus.settings import Settings
 
@@ -30,10 +31,16 @@ NO_KEY: Final = "no-key"
 
 
 class ModelBook:
-    """Resolves model names and owns their clients; `board` shares rate limits with other workers."""
+    """Resolves model names and owns their clients.
 
-    def __init__(self, settings: "Settings", board: "Board | None" = None) -> None:
+    `board` shares rate limits with other workers; on `line` replies are heard as they are written.
+    """
+
+    def __init__(
+        self, settings: "Settings", board: "Board | None" = None, line: "Line | None" = None
+    ) -> None:
         self._settings = settings
+        self.line = line
         self._boards = Boards(board)
         self._limiters: dict[str, Limiter] = {}
         self._caps: dict[str, asyncio.Semaphore] = {}
@@ -205,7 +212,10 @@ class ModelBook:
         if link.provider == "anthropic":
             model = clients.anthropic_model(link, key, self._client)
         else:
-            model = clients.chat_model(link, self._base_url(link.provider), key, self._client)
+            first = self._settings.model_first_token_seconds
+            model = clients.chat_model(
+                link, self._base_url(link.provider), key, self._client, first
+            )
         return ServedModel(
             model,
             name=str(link),
