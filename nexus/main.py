@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 
 from nexus import __version__
 from nexus.errors import OperatorError
+from nexus.events.hearing import Hearing
 from nexus.logs import configure_logs, get_log
 from nexus.routers import (
     agents,
@@ -45,7 +46,7 @@ from nexus.services.tails import Tails
 from nexus.services.task_texts import TaskTexts
 from nexus.services.workshop import open_workshop
 from nexus.settings import Settings, read_settings
-from nexus.wiring import listening, open_engine
+from nexus.wiring import open_engine, running
 
 GRACE_SECONDS: Final = 10
 ROUTERS: Final = (
@@ -107,13 +108,16 @@ def _lifespan(
                 app.state.refused = refused
                 raise
             opened.push_async_callback(workshop.close)
-            await opened.enter_async_context(listening(parts.bell))
+            hearing = Hearing(parts.redis, parts.database.installation_id, parts.bell.stir)
+            await opened.enter_async_context(running(parts.bell.listen()))
+            await opened.enter_async_context(running(hearing.listen()))
             app.state.parts = parts
             app.state.workshop = workshop
             app.state.keyring = Keyring(parts.database, read_secret(chosen))
             app.state.board = ProgressBoard(parts.database, TaskTexts())
             app.state.streams = Streams(server_state())
             app.state.replies = Replies(parts.database, parts.bell)
+            app.state.hearing = hearing
             app.state.tails = Tails(parts.database, parts.bell)
             log.info("api.started", version=__version__)
             yield

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     lease_seconds: Annotated[float, Field(ge=0.2, le=3_600)] = 15.0
     drain_seconds: Annotated[float, Field(ge=0, le=3_600)] = 10.0
     model_timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 120.0
+    model_first_token_seconds: Annotated[float, Field(gt=0, le=3_600)] | None = None
     provider_concurrency: Annotated[dict[str, int], NoDecode] = Field(default_factory=dict)
     secret_key: str | None = None
     plugins: Annotated[tuple[str, ...], NoDecode] = ()

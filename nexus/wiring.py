@@ -4,7 +4,7 @@ The API and the worker call it; nothing else constructs services.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -72,9 +72,9 @@ async def open_engine(
 
 
 @asynccontextmanager
-async def listening(bell: Bell) -> AsyncIterator[None]:
-    """Carry rings of other processes to this one while the context lasts."""
-    task = asyncio.create_task(bell.listen())
+async def running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Do something that never ends by itself, such as listening, while the context lasts."""
+    task = asyncio.create_task(work)
     try:
         yield
     finally:

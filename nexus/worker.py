@@ -17,6 +17,7 @@ from nexus import locations
 from nexus.agents.builtin import Toolkit
 from nexus.errors import OperatorError, ServiceMissing
 from nexus.events.rate_board import RateBoard
+from nexus.events.speaking import Loudspeaker
 from nexus.llm.book import ModelBook
 from nexus.locks import FileLock
 from nexus.logs import configure_logs
@@ -30,7 +31,7 @@ from nexus.orchestrator.pulse import Pulse, PulseSettings
 from nexus.orchestrator.runner import Bench
 from nexus.settings import Settings, read_settings
 from nexus.tools.equipment import build_equipment
-from nexus.wiring import Parts, open_engine
+from nexus.wiring import Parts, open_engine, running
 
 LEAVE_SECONDS: Final = 7.0
 """What ending takes at most, beyond the drain; whoever supervises waits a little longer."""
@@ -65,7 +66,8 @@ async def work(
 ) -> None:
     """Join, work until `stop` is set, drain and leave."""
     board = RateBoard(parts.redis, parts.database.installation_id)
-    models = ModelBook(settings, board)
+    loudspeaker = Loudspeaker(parts.redis, parts.database.installation_id)
+    models = ModelBook(settings, board, loudspeaker)
     toolkit = Toolkit()
     if not await parts.engine.persist(lambda turn: is_work_open()):
         # Nobody waits: what agents need is loaded before work comes, not beside it.
@@ -105,7 +107,8 @@ async def work(
     beating = pulse.start()
     log.info("worker.started", worker=worker_id, model=models.default_name)
     try:
-        await _work_while_beating(consumer, stop, beating)
+        async with running(loudspeaker.speak()):
+            await _work_while_beating(consumer, stop, beating)
     finally:
         try:
             await pulse.stop()

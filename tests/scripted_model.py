@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from tests.scripted_stream import Streamed, asks_for_stream, stream
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -50,7 +52,7 @@ class HangUp:
     """No answer: the connection is closed."""
 
 
-Reply = Text | ToolCalls | Raw | HangUp | str
+Reply = Text | ToolCalls | Raw | Streamed | HangUp | str
 Script = Callable[[dict[str, Any]], Reply | Awaitable[Reply]]
 
 
@@ -61,10 +63,14 @@ def error(status: int, message: str = "no", **headers: str) -> Raw:
 
 
 class ScriptedModel:
-    """Serves a script; keeps every request, counts calls and how many were open at once."""
+    """Serves a script; keeps every request, counts calls and how many were open at once.
+
+    Who asks for a stream gets one, unless the reply is `Raw` or `streams` is False.
+    """
 
     def __init__(self, script: Script = lambda request: "ok", *, port: int = 0) -> None:
         self.script = script
+        self.streams = True
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.arrived_us: list[int] = []
@@ -153,6 +159,9 @@ class ScriptedModel:
         raw = self._render(reply, model, number)
         if raw is None:
             return False
+        if self.streams and not isinstance(reply, Raw) and asks_for_stream(body):
+            given = reply if isinstance(reply, Streamed) else Streamed(())
+            return await stream(writer, given, json.loads(raw.body), json.loads(body))
         return await _send(writer, raw)
 
     async def _note(self, request: dict[str, Any], headers: dict[str, str]) -> int:
@@ -199,7 +208,7 @@ class ScriptedModel:
             message: dict[str, Any] = {"role": "assistant", "content": reply.content}
             message["tool_calls"] = [self._tool_call(reply, at) for at in range(len(reply.calls))]
             return self._completion(message, "tool_calls", model, number)
-        content = reply if isinstance(reply, str) else reply.content
+        content = _text_of(reply)
         return self._completion({"role": "assistant", "content": content}, "stop", model, number)
 
     def _tool_call(self, reply: ToolCalls, at: int) -> dict[str, Any]:
@@ -218,6 +227,12 @@ class ScriptedModel:
             "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
         }
         return Raw(body=json.dumps(body))
+
+
+def _text_of(reply: Text | Streamed | str) -> str:
+    if isinstance(reply, Streamed):
+        return "".join(reply.pieces)
+    return reply if isinstance(reply, str) else reply.content
 
 
 async def _send(writer: asyncio.StreamWriter, raw: Raw) -> bool:

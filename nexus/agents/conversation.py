@@ -24,9 +24,11 @@ from pydantic_ai.messages import (
 
 from nexus.agents.context import Context
 from nexus.domain.chat import Exchange
+from nexus.domain.deltas import Speaker
 from nexus.errors import InvalidInput, LimitReached, OutputInvalid, PermanentFailure
 from nexus.llm.cleaning import clean_text
 from nexus.llm.journalled import JournalledModel
+from nexus.llm.listening import Voice
 
 MAX_REQUESTS: Final = 50
 """Turns of one conversation; a model that loops is stopped."""
@@ -80,7 +82,16 @@ async def journalled_model(context: Context) -> JournalledModel:
     except InvalidInput as wrong:
         raise PermanentFailure(wrong.message, hint=wrong.hint, code="model_unusable") from wrong
     hears_calls = context.models.is_own(name)
-    return JournalledModel(model, context.seam, name=name, hears_calls=hears_calls)
+    return JournalledModel(
+        model, context.seam, name=name, hears_calls=hears_calls, voice=_voice_of(context)
+    )
+
+
+def _voice_of(context: Context) -> Voice | None:
+    if context.models.line is None:
+        return None
+    speaker = Speaker(context.project_id, context.task_id, context.subtask_id, context.attempt)
+    return Voice(context.models.line, speaker)
 
 
 def _messages(history: tuple[Exchange, ...]) -> list[ModelMessage] | None:

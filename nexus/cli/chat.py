@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import quote
 
@@ -69,20 +70,59 @@ def _lines() -> Iterator[str]:
 def _say(client: "ApiClient", agent: str, body: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
     """Send a message, show what comes, and return the exchange."""
     ending: dict[str, Any] = {}
+    words = _Words()
     for event, data in client.converse(f"/agents/{quote(agent, safe='')}/chat", body):
         ending = data
-        if event == "tool.called" and not as_json:
+        if as_json:
+            continue
+        if event == "model.delta":
+            words.hear(data)
+        elif event == "tool.called":
             say(f"{agent} called {data['name']}: {data['outcome']}")
-        elif event == "message.started" and data["left_out"] and not as_json:
+        elif event == "message.started" and data["left_out"]:
             say(f"{data['left_out']} older messages are not shown to {agent} any more")
     if as_json:
         emit(ending)
     elif ending.get("answer") is not None:
-        sys.stdout.write(ending["answer"].rstrip("\n") + "\n")
-        sys.stdout.flush()
+        words.finish(ending["answer"])
     else:
         _show_failure(ending)
     return ending
+
+
+@dataclass(slots=True)
+class _Words:
+    """What is written of an answer while it comes; what was missed on the way comes at the end."""
+
+    call: tuple[str, int] | None = None
+    written: str = ""
+
+    def hear(self, delta: dict[str, Any]) -> None:
+        """Write the next words of the call that is heard now; after a gap no more of it."""
+        call = (delta["data"]["call"], delta["attempt"])
+        text, offset = delta["data"]["text"], delta["data"]["offset"]
+        if call != self.call or offset == 0:
+            self._end_line()
+            self.call, self.written = call, ""
+        if offset == len(self.written):
+            self._write(text)
+
+    def finish(self, answer: str) -> None:
+        """Write what is missing of the answer; all of it, if what was heard was something else."""
+        if not answer.startswith(self.written):
+            self._end_line()
+            self.written = ""
+        self._write(answer[len(self.written) :])
+        self._end_line()
+
+    def _write(self, text: str) -> None:
+        self.written += text
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    def _end_line(self) -> None:
+        if self.written and not self.written.endswith("\n"):
+            sys.stdout.write("\n")
 
 
 def _show_failure(ending: dict[str, Any]) -> None:

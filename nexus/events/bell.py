@@ -16,22 +16,31 @@ LISTEN_SECONDS: Final = 1.0
 
 
 class Watch:
-    """What is heard of one project, by any number of readers: `rings` counts."""
+    """What is heard of one project, by any number of readers: `rings` counts.
+
+    `moves` counts what wakes readers: rings, and words for which no database need be asked.
+    """
 
     def __init__(self) -> None:
         self.rings = 0
+        self.moves = 0
         self.readers = 0
         self._news = asyncio.Event()
 
     def ring(self) -> None:
-        """Wake everyone who waits."""
+        """Wake everyone who waits: there are new events."""
         self.rings += 1
+        self.stir()
+
+    def stir(self) -> None:
+        """Wake everyone who waits, for something that is no event."""
+        self.moves += 1
         self._news.set()
         self._news = asyncio.Event()
 
-    async def wait(self, heard: int, timeout_seconds: float) -> None:
-        """Return when it has rung since `rings` was `heard`, or when the time is over."""
-        if self.rings != heard:
+    async def wait(self, moved: int, timeout_seconds: float) -> None:
+        """Return when `moves` is not `moved` any more, or when the time is over."""
+        if self.moves != moved:
             return
         news = self._news
         with suppress(TimeoutError):
@@ -56,6 +65,12 @@ class Bell:
         with suppress(ServiceMissing):
             async with self._redis.using() as client:
                 await client.publish(self._channel, " ".join(project_ids))
+
+    def stir(self, project_id: str) -> None:
+        """Wake whoever watches a project in this process, without news of its history."""
+        watch = self._watches.get(project_id)
+        if watch is not None:
+            watch.stir()
 
     @asynccontextmanager
     async def watch(self, project_id: str) -> AsyncIterator[Watch]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
     from nexus.domain.rates import Board
+    from nexus.llm.listening import Line
     from nexus.settings import Settings
 
 PROBE_SECONDS: Final = 0.4
@@ -31,10 +32,16 @@ NO_KEY: Final = "no-key"
 
 
 class ModelBook:
-    """Resolves model names and owns their clients; `board` shares rate limits with other workers."""
+    """Resolves model names and owns their clients.
 
-    def __init__(self, settings: "Settings", board: "Board | None" = None) -> None:
+    `board` shares rate limits with other workers; on `line` replies are heard as they are written.
+    """
+
+    def __init__(
+        self, settings: "Settings", board: "Board | None" = None, line: "Line | None" = None
+    ) -> None:
         self._settings = settings
+        self.line = line
         self._boards = Boards(board)
         self._limiters: dict[str, Limiter] = {}
         self._caps: dict[str, asyncio.Semaphore] = {}
@@ -206,7 +213,10 @@ class ModelBook:
         if link.provider == "anthropic":
             model = clients.anthropic_model(link, key, self._client)
         else:
-            model = clients.chat_model(link, self._base_url(link.provider), key, self._client)
+            first = self._settings.model_first_token_seconds
+            model = clients.chat_model(
+                link, self._base_url(link.provider), key, self._client, first
+            )
         return ServedModel(
             model,
             name=str(link),

@@ -12,7 +12,8 @@ from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
-from nexus.llm.direct import DirectOpenAI
+from nexus.llm.direct import DirectOpenAI, Streaming
+from nexus.llm.failures import host_of
 from nexus.llm.headers import hear
 from nexus.llm.lenient import LenientChatModel
 from nexus.llm.naming import PROVIDERS, ModelName
@@ -42,7 +43,13 @@ def open_pool(
     )
 
 
-def chat_model(link: ModelName, base_url: str, key: str, pool: httpx2.AsyncClient) -> Model:
+def chat_model(
+    link: ModelName,
+    base_url: str,
+    key: str,
+    pool: httpx2.AsyncClient,
+    first_token_seconds: float | None = None,
+) -> Model:
     """Make a Chat Completions model of OpenAI or a server compatible with it."""
     client = DirectOpenAI(
         base_url=base_url,
@@ -51,6 +58,7 @@ def chat_model(link: ModelName, base_url: str, key: str, pool: httpx2.AsyncClien
         max_retries=0,
         timeout=pool.timeout,
     )
+    client.streaming = Streaming(f"the model {link} at {host_of(base_url)}", first_token_seconds)
     if link.provider == "openai" and base_url == PROVIDERS["openai"].base_url:
         return OpenAIChatModel(
             link.model, provider=OpenAIProvider(openai_client=client), profile=PLAIN

@@ -27,6 +27,7 @@ from nexus.llm.cleaning import clean
 from nexus.llm.failures import explain
 from nexus.llm.fingerprint import canonical_messages, fingerprint
 from nexus.llm.limiter import PERMIT
+from nexus.llm.listening import LISTENER, Voice
 from nexus.llm.needs import need_of
 from nexus.llm.pricing import usage_of
 from nexus.llm.served import enter_any
@@ -41,10 +42,20 @@ class JournalledModel(WrapperModel):
 
     Args:
         hears_calls: tool calls that come as text are taken for calls; for own servers.
+        voice: lets replies be heard while they are written; what is recorded is the same.
     """
 
-    def __init__(self, wrapped: Model, seam: Seam, *, name: str, hears_calls: bool = False) -> None:
+    def __init__(
+        self,
+        wrapped: Model,
+        seam: Seam,
+        *,
+        name: str,
+        hears_calls: bool = False,
+        voice: Voice | None = None,
+    ) -> None:
         super().__init__(wrapped)
+        self._voice = voice
         self._hears_calls = hears_calls
         self._seam = seam
         self._name = name
@@ -63,12 +74,16 @@ class JournalledModel(WrapperModel):
         """
 
         async def ask(key: str) -> Recorded:
+            listener = None if self._voice is None else await self._voice.listener(key)
+            heard_by = LISTENER.set(listener)
             try:
                 response = await self.wrapped.request(
                     messages, model_settings, model_request_parameters
                 )
             except (AgentRunError, UserError, FallbackExceptionGroup) as error:
                 raise explain(error, self._name, self.wrapped.base_url) from error
+            finally:
+                LISTENER.reset(heard_by)
             if self._hears_calls:
                 response = heard(response, model_request_parameters)
             response = with_own_call_ids(response, f"{key}/{len(messages)}")

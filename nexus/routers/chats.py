@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from nexus.errors import NotFound, ServiceMissing, Unauthorized
+from nexus.events.hearing import Hearing
 from nexus.routers.access import Agents, Author, IdempotencyKey, Opened, Operator, Reader, once
 from nexus.routers.answers import prefers
 from nexus.routers.guards.keys import verify
@@ -59,6 +60,7 @@ async def chat(
 ) -> Response:
     """Send a message and wait for the answer; with `Accept: text/event-stream` follow its making.
 
+    `model.delta` messages are words of the model while it writes; the last event has the answer.
     Hanging up does not stop the agent: the conversation has the answer afterwards.
     """
     streams: Streams = request.app.state.streams
@@ -157,10 +159,17 @@ class _Follower:
 
     async def _write(self) -> AsyncGenerator[bytes]:
         told: set[int] = set()
+        heard = 0
         spoke = verified = time.monotonic()
-        async with aclosing(self.replies.follow(self.taken.subtask_id)) as standings:
+        hearing: Hearing = self.request.app.state.hearing
+        subtask_id = self.taken.subtask_id
+        async with (
+            hearing.listen_to(subtask_id) as ear,
+            aclosing(self.replies.follow(subtask_id)) as standings,
+        ):
             async for standing in standings:
-                news = self._news(standing, told)
+                news = b"".join(ear.since(heard)) + self._news(standing, told)
+                heard = ear.count
                 now = time.monotonic()
                 if news or now - spoke >= HEARTBEAT_SECONDS:
                     spoke = now
@@ -174,7 +183,7 @@ class _Follower:
                     await verify(self.request.app.state.keyring, self.request.headers)
 
     def _news(self, standing: Standing, told: set[int]) -> bytes:
-        """Tell of the calls that were made since. Streamed pieces of the reply would go here too."""
+        """Tell of the calls that were made since."""
         about = {"subtask_id": self.taken.subtask_id, "attempt": standing.attempt}
         new = [one for one in standing.calls if one.number not in told]
         told.update(one.number for one in new)

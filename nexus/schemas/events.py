@@ -16,6 +16,10 @@ class EventParams(Params):
         None, description="The last event already seen; the answer begins with the next one."
     )
     limit: Annotated[int, Field(ge=1, le=1_000)] = 200
+    deltas: bool = Field(
+        True,
+        description="In a stream: also send what models write, while they write it (`model.delta`).",
+    )
 
 
 class EventHeaders(BaseModel):

@@ -86,15 +86,15 @@ class Replies:
     _looked_at: float = 0.0
 
     async def follow(self, subtask_id: str) -> AsyncGenerator[Standing]:
-        """Yield how far an answer is, whenever it may have moved and at least every second, to its end."""
+        """Yield how far an answer is, whenever it may have moved, its model has written, and at least every second, to its end."""
         async with self._following(subtask_id) as one:
             while True:
-                rings = one.watch.rings
+                moves = one.watch.moves
                 standing = await self._look(one)
                 yield standing
                 if standing.is_over:
                     return
-                await one.watch.wait(rings, FALLBACK_SECONDS)
+                await one.watch.wait(moves, FALLBACK_SECONDS)
 
     async def _look(self, one: _Followed) -> Standing:
         found = one.known()

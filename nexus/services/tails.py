@@ -113,12 +113,12 @@ class Tails:
         async with self._tail(project_id) as tail:
             is_over = False
             while not is_over:
-                rings = tail.watch.rings
+                moves = tail.watch.moves
                 batch = await tail.read(after, max(2, PAGES_KEPT // len(self._open)))
                 yield batch
                 after, is_over = batch.reached, batch.is_over
                 if not batch.has_more and not is_over:
-                    await tail.watch.wait(rings, FALLBACK_SECONDS)
+                    await tail.watch.wait(moves, FALLBACK_SECONDS)
 
     @asynccontextmanager
     async def _tail(self, project_id: str) -> AsyncIterator[Tail]:

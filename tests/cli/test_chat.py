@@ -20,12 +20,18 @@ FAILED = {**ENDED, "status": "failed", "answer": None}
 FAILED["error"] = {"code": "x", "message": "the model is away", "hint": "start it"}
 
 
-def stream(ending: str, exchange: dict[str, Any]) -> Reply:
+def delta(call: str, offset: int, text: str) -> tuple[str, dict[str, Any]]:
+    """Words of the model while it writes."""
+    return "model.delta", {"attempt": 1, "data": {"call": call, "offset": offset, "text": text}}
+
+
+def stream(ending: str, exchange: dict[str, Any], *pieces: tuple[str, int, str]) -> Reply:
     """A stream that tells of a tool's call and ends with `exchange`."""
     about = {"conversation_id": "cnv_1", "left_out": 2}
     told = [
         ("message.started", about),
         ("tool.called", {"name": "read_file", "outcome": "ok"}),
+        *(delta(*one) for one in pieces),
         (ending, exchange),
     ]
     text = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in told)
@@ -77,3 +83,25 @@ def test_no_answer_is_said_and_ends_with_one(tmp_path: Path, arguments: list[str
     assert said.returncode == 1
     assert ("the model is away" in said.stderr) or json.loads(said.stdout)["error"]
     assert (unknown.returncode, unknown.stdout) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "written"),
+    [
+        ([("a", 0, "Hello, "), ("a", 7, "Ada.")], "Hello, Ada.\n"),
+        ([("a", 0, "Hello, ")], "Hello, Ada.\n"),
+        ([("a", 0, "He"), ("a", 7, "Ada.")], "Hello, Ada.\n"),
+        ([("a", 0, "I look."), ("b", 0, "Hello, ")], "I look.\nHello, Ada.\n"),
+        ([("a", 0, "Bye"), ("a", 0, "Hello, Ada.")], "Bye\nHello, Ada.\n"),
+        ([("a", 0, "Something else")], "Something else\nHello, Ada.\n"),
+    ],
+)
+def test_words_come_once_and_the_answer_whole(
+    tmp_path: Path, pieces: list[tuple[str, int, str]], written: str
+) -> None:
+    with serving({CHAT: [stream("message.answered", ENDED, *pieces)]}) as api:
+        said = nexus(api, tmp_path, "chat", "content", "Hi")
+        as_json = nexus(api, tmp_path, "chat", "content", "Hi", "--json")
+
+    assert said.stdout == written
+    assert json.loads(as_json.stdout) == ENDED

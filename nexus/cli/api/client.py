@@ -135,7 +135,7 @@ class ApiClient:
             with self._http.stream(
                 "GET",
                 f"/projects/{project_id}/events",
-                params={"after": after},
+                params={"after": after, "deltas": "false"},
                 headers={"Accept": "text/event-stream"},
                 timeout=timeout,
             ) as answer:
