@@ -160,7 +160,7 @@ class ScriptedModel:
         if raw is None:
             return False
         if self.streams and not isinstance(reply, Raw) and asks_for_stream(body):
-            given = reply if isinstance(reply, Streamed) else Streamed(())
+            given = reply if isinstance(reply, Streamed) else Streamed()
             return await stream(writer, given, json.loads(raw.body), json.loads(body))
         return await _send(writer, raw)
 
@@ -208,7 +208,7 @@ class ScriptedModel:
             message: dict[str, Any] = {"role": "assistant", "content": reply.content}
             message["tool_calls"] = [self._tool_call(reply, at) for at in range(len(reply.calls))]
             return self._completion(message, "tool_calls", model, number)
-        content = _text_of(reply)
+        content = reply if isinstance(reply, str) else reply.content
         return self._completion({"role": "assistant", "content": content}, "stop", model, number)
 
     def _tool_call(self, reply: ToolCalls, at: int) -> dict[str, Any]:
@@ -227,12 +227,6 @@ class ScriptedModel:
             "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
         }
         return Raw(body=json.dumps(body))
-
-
-def _text_of(reply: Text | Streamed | str) -> str:
-    if isinstance(reply, Streamed):
-        return "".join(reply.pieces)
-    return reply if isinstance(reply, str) else reply.content
 
 
 async def _send(writer: asyncio.StreamWriter, raw: Raw) -> bool:

@@ -17,12 +17,16 @@ class Streamed:
     `between` is awaited before each piece; without `is_finished` the stream just ends.
     """
 
-    pieces: tuple[str, ...]
+    pieces: tuple[str, ...] = ()
     between: Callable[[int], Awaitable[None]] | None = None
     cut: bool = False
     stall: bool = False
     is_finished: bool = True
     counts: bool = True
+
+    @property
+    def content(self) -> str:
+        return "".join(self.pieces)
 
 
 def asks_for_stream(body: bytes) -> bool:
