@@ -164,3 +164,24 @@ async def sender(brief: Brief, context: Context) -> str:
 
     call = Call(CallKind.TOOL, "send_letter", "call_1", "0" * 64, Effect.UNSAFE, {"to": "Ada"})
     return json.dumps(await context.seam.call(call, send))
+
+
+@agent("splitter", description="Delegates the parts it is told and says what they came to")
+async def splitter(brief: Brief, context: Context) -> str:
+    options = json.loads(brief.instructions)
+    if "count" in options:
+        await context.step("begin", _count, options["count"])
+    return json.dumps([await context.delegate(parts) for parts in options["calls"]])
+
+
+@agent("gated", description="Like gate, under the title of its part")
+async def gated(brief: Brief, context: Context) -> str:
+    folder = Path(json.loads(brief.instructions)["folder"])
+    (folder / f"{brief.task.title}.begun").write_text(context.subtask_id)
+    await until((folder / f"{brief.task.title}.open").exists, timeout=60)
+    return f"{brief.task.title} went through"
+
+
+@agent("asks", description="Asks a person and says what was answered")
+async def asks(brief: Brief, context: Context) -> str:
+    return str(await context.call_tool("ask_person", question=brief.instructions))
