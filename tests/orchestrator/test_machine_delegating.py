@@ -1,4 +1,4 @@
-"""The same machine, in which work is split into parts that end in any order, or in no good one."""
+"""The machine of questions, in which work is split into parts that end in any order, or in no good one."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -6,35 +6,28 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from nexus.domain.delegation import Part
-from nexus.domain.plan import Plan
 from nexus.domain.seam import Call, CallKind, Json
 from nexus.errors import Fenced
 from nexus.orchestrator import delegating
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.recording import Intent
 from nexus.orchestrator.value_files import Kept
-from tests.domain.plans import plan_documents
 from tests.orchestrator.bench import empty_database
-from tests.orchestrator.test_machine import WORKERS, Engine
+from tests.orchestrator.test_machine import WORKERS
+from tests.orchestrator.test_machine_asking import Asking
 
 pick = st.integers(0, 1_000_000)
 
 
-class Delegating(Engine):
+class Delegating(Asking):
     """`met` counts the calls that a subtask has delegated and got back."""
 
     def __init__(self) -> None:
         super().__init__()
         self.met: dict[str, int] = {}
-
-    @initialize(plan=plan_documents(most_tasks=6))
-    def open_at_work(self, plan: Plan) -> None:
-        """Begin with a project at work."""
-        self.create(plan, auto=True)
-        self.claim(WORKERS[0], 4)
 
     @precondition(lambda self: self.splitting())
     @rule(which=pick, parts=st.integers(1, 3))
@@ -115,7 +108,7 @@ def test_no_order_of_parts_breaks_the_engine(empty: sqlite3.Connection) -> None:
         Delegating,
         settings=settings(
             max_examples=60,
-            stateful_step_count=40,
+            stateful_step_count=50,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
