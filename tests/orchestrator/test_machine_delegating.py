@@ -13,9 +13,11 @@ from nexus.domain.seam import Call, CallKind, Json
 from nexus.errors import Fenced
 from nexus.orchestrator import delegating
 from nexus.orchestrator.claiming import Claimed
+from nexus.orchestrator.queueing import Share
 from nexus.orchestrator.recording import Intent
 from nexus.orchestrator.value_files import Kept
 from tests.orchestrator.bench import empty_database
+from tests.orchestrator.endings import good
 from tests.orchestrator.test_machine import WORKERS
 from tests.orchestrator.test_machine_asking import Asking
 
@@ -68,6 +70,41 @@ class Delegating(Asking):
         self.settle_all_at_once(worker, 3, tired=False)
         self.claim(worker, 100)
         self.settle_all_at_once(worker, 0, tired=False)
+
+    @precondition(lambda self: self.splitting())
+    @rule(which=pick, others_first=st.booleans())
+    def split_and_ask(self, which: int, others_first: bool) -> None:
+        """One part waits for a person while its siblings end, or after they have."""
+        able = self.splitting()
+        claimed = self.claims[able[which % len(able)]]
+        worker = claimed.held.owner
+        if not self.is_held(claimed.held) or self.delegate(claimed, 2) is not None:
+            return
+        self.beat(worker)
+        self.claim(worker, 100)
+        of = {row["id"] for row in self.children(claimed)}
+        parts = [one for one in self.claims if one.held.subtask_id in of and self.is_held(one.held)]
+        if len(parts) < 2:
+            return
+        for one in parts[:1] if others_first else []:
+            self.claims.remove(one)
+            self.settle(one, good(one), Share())
+            self.holds()
+        self.die_inside_what_is_unsafe(self.claims.index(parts[1]), 1)
+        self.holds()
+        for one in [] if others_first else parts[:1]:
+            self.claims = [at for at in self.claims if at.held.subtask_id != one.held.subtask_id]
+            self.claim(worker, 100)
+            again = [at for at in self.claims if at.held.subtask_id == one.held.subtask_id]
+            for at in again:
+                self.claims.remove(at)
+                self.settle(at, good(at), Share())
+        self.holds()
+        if others_first:
+            return
+        for row in self.approvals("status = 'pending'"):
+            self.answer(self.approvals("1 = 1").index(row), True, None)
+            self.holds()
 
     @rule()
     def find_nothing_to_mend(self) -> None:
