@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from nexus.agents.canonical import as_json, fingerprint
 from nexus.agents.delegating import never
-from nexus.domain.delegation import check_parts
+from nexus.domain.delegation import DELEGATE, check_parts
 from nexus.domain.seam import Call, CallKind, Json, Recorded, Seam
 from nexus.errors import InvalidInput, PermanentFailure, ServiceMissing, ToolRefused
-from nexus.tools.spec import Caution
 
 if TYPE_CHECKING:
     from nexus.tools.registry import ToolSpec
@@ -51,7 +50,7 @@ async def call_tool(
         spec.effect,
         request=given,
     )
-    if spec.caution is Caution.SPLITS:
+    if spec.name == DELEGATE:
         return await _split(spec, call, seam, scope)
     guard = scope.guard
     if guard is None or not isinstance(given, dict):

@@ -37,7 +37,6 @@ class Caution(StrEnum):
     STORED = "stored"  # so may be what it returns, but no address in it is to be trusted
     MARKED = "marked"  # each call needs a person's approval
     ASKS = "asks"  # it is never called: a person's answer is its result
-    SPLITS = "splits"  # it is never called: what delegated parts come to is its result
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from nexus.domain.delegation import MOST_INSTRUCTIONS, MOST_PARTS, MOST_TITLE
 from nexus.domain.seam import Effect, Json
 from nexus.errors import ToolRefused
 from nexus.tools.scope import ToolScope
-from nexus.tools.spec import Caution, tool
+from nexus.tools.spec import tool
 
 SHORT: Final = Field(min_length=1, max_length=MOST_TITLE)
 
@@ -32,7 +32,7 @@ class PartOrder(BaseModel):
     title: Annotated[str | None, SHORT] = None
 
 
-@tool(effect=Effect.READ, caution=Caution.SPLITS)
+@tool(effect=Effect.READ)
 async def delegate(
     scope: ToolScope,
     parts: Annotated[list[PartOrder], Field(min_length=1, max_length=MOST_PARTS)],
