@@ -83,8 +83,8 @@ def _described(spec: "ToolSpec", context: Context) -> str:
     """Describe a tool; to the one that runs code belongs what the sandbox here can run, to
     the one that delegates who is there."""
     if spec.name == DELEGATE:
-        team = "\n".join(f"- {one.name}: {one.description}" for one in context.colleagues)
-        return f"{spec.description}\n\nAgents:\n{team}"
+        team = ", ".join(one.name for one in context.colleagues)
+        return f"{spec.description}\n\nAgents: {team}."
     if spec.name != "run_python":
         return spec.description
     return f"{spec.description}\n\n{context.scope.equipment.sandbox.description}"

@@ -1,0 +1,140 @@
+"""A model splits its task: its parts ask at once while it holds no slot, and it reads their outputs."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.scripted_model import Reply, ScriptedModel, ToolCalls
+from tests.support.rig import Rig, open_rig, plan, task
+
+TITLES = ("north", "south", "west")
+
+
+def part(title: str, **fields: Any) -> dict[str, Any]:
+    return {"title": title, "instructions": f"Describe the {title}.", **fields}
+
+
+def offered(request: dict[str, Any]) -> dict[str, str]:
+    """The tools a request offers, with their descriptions."""
+    given = [tool["function"] for tool in request.get("tools", ())]
+    return {one["name"]: one["description"] for one in given}
+
+
+def told(request: dict[str, Any]) -> list[Any]:
+    """What tools have answered."""
+    return [json.loads(one["content"]) for one in request["messages"] if one["role"] == "tool"]
+
+
+class Splitting:
+    """Asks for `calls`, one a turn, then answers; parts answer when all of them have asked."""
+
+    def __init__(self, *calls: list[dict[str, Any]]) -> None:
+        self.calls = calls
+        self.together = asyncio.Barrier(len(calls[-1]))
+        self.parts: list[dict[str, Any]] = []
+        self.parents: list[dict[str, Any]] = []
+
+    async def __call__(self, request: dict[str, Any]) -> Reply:
+        title = re.search(r'<task key="whole" title="([^"]+)"', str(request["messages"]))
+        if title and title.group(1) != "whole":
+            self.parts.append(request)
+            await self.together.wait()
+            return f"The {title.group(1)} is steep."
+        self.parents.append(request)
+        at = len(told(request))
+        if at == len(self.calls):
+            return "All sides are steep."
+        return ToolCalls((("delegate", {"parts": self.calls[at]}),))
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedModel]:
+    async with ScriptedModel() as model:
+        yield model
+
+
+@pytest.fixture
+async def splitting(
+    tmp_path: Path, database_url: str, redis_url: str, server: ScriptedModel
+) -> AsyncIterator[Rig]:
+    """A rig whose model is the scripted one."""
+    async with open_rig(
+        tmp_path,
+        database_url=database_url,
+        redis_url=redis_url,
+        model="openai:scripted",
+        openai_base_url=server.base_url,
+    ) as rig:
+        yield rig
+
+
+async def run(rig: Rig, concurrency: int) -> str:
+    whole = task("whole", "content", instructions="Describe the island.", acceptance=["Steep?"])
+    project = await rig.start(plan(whole))
+    async with rig.worker(concurrency=concurrency):
+        assert await rig.end(project) == "succeeded"
+    return project
+
+
+async def test_three_parts_ask_at_once_on_three_slots(
+    splitting: Rig, server: ScriptedModel
+) -> None:
+    script = Splitting([part(one) for one in TITLES])
+    server.script = script
+    project = await run(splitting, concurrency=3)
+
+    assert server.max_open == 3
+    assert server.calls == 5
+    assert told(script.parents[1]) == [
+        [
+            {
+                "title": one,
+                "agent": "content",
+                "status": "succeeded",
+                "output": f"The {one} is steep.",
+            }
+            for one in TITLES
+        ]
+    ]
+    assert "Agents: research, code, content, data, qa, " in offered(script.parents[0])["delegate"]
+    for asked in script.parts:
+        assert "delegate" not in offered(asked)
+        assert "read_file" in offered(asked)
+        assert "Steep?" not in str(asked["messages"])
+        assert "Describe the island." not in str(asked["messages"])
+    assert (await splitting.outputs(project))["whole"] == "All sides are steep."
+    assert (await splitting.row(project)).requests == 5
+    names = [
+        one.data["name"] for one in await splitting.events(project) if one.type == "tool.called"
+    ]
+    assert names == ["delegate"]
+
+
+async def test_what_is_wrong_with_parts_the_model_is_told(
+    splitting: Rig, server: ScriptedModel
+) -> None:
+    script = Splitting(
+        [part("north", agent="nobody")],
+        [],
+        [part("north", instructions="")],
+        [part("north", deadline="soon")],
+        [part("north", agent="research"), part("south")],
+    )
+    server.script = script
+    project = await run(splitting, concurrency=2)
+
+    refused = told(script.parents[-1])[:4]
+    for reason, answer in zip(
+        ("no agent named 'nobody'", "parts: List", "parts.0.instructions", "parts.0.deadline"),
+        refused,
+        strict=True,
+    ):
+        assert reason in answer["error"]
+    assert [one["agent"] for one in told(script.parents[-1])[4]] == ["research", "content"]
+    kinds = sorted(one.kind for one in await splitting.subtasks(project))
+    assert kinds == ["delegated", "delegated", "work"]
