@@ -12,10 +12,12 @@ from tests.support.rig import Rig, opened, plan, task
 from tests.support.waiting import until
 
 WORKSPACE = "default"
+PENDING = "SELECT id, subtask_id FROM approvals WHERE status = 'pending'"
 
 
-def splitting(*calls: list[Any], **fields: Any) -> dict[str, Any]:
-    return task("split", "splitter", instructions=json.dumps({"calls": calls}), **fields)
+def splitting(*calls: list[Any], strict: bool = False, **fields: Any) -> dict[str, Any]:
+    options = {"calls": calls, "strict": strict}
+    return task("split", "splitter", instructions=json.dumps(options), **fields)
 
 
 def gated(folder: Path, *titles: str) -> list[dict[str, str]]:
@@ -151,6 +153,58 @@ async def test_cancel_ends_the_parts_and_retry_delegates_anew(rig: Rig) -> None:
     ]
 
 
+async def test_a_retry_keeps_what_ended_well_and_delegates_the_rest_anew(rig: Rig) -> None:
+    engine = rig.parts.engine
+    well = [{"agent": "quick", "instructions": "x"}]
+    ill = [{"agent": "broken", "instructions": "x"}]
+    project = await rig.start(plan(splitting(well, ill, strict=True)))
+    async with rig.worker():
+        assert await rig.end(project) == "failed"
+        assert [one.agent for one in await parts_of(rig, project)] == ["quick", "broken"]
+        await engine.run(lambda turn: engine.retry(turn, WORKSPACE, project))
+        assert await rig.end(project) == "failed"
+
+    assert [one.agent for one in await parts_of(rig, project)] == ["quick", "broken", "broken"]
+
+
+async def test_what_a_part_is_told_is_not_trusted(rig: Rig) -> None:
+    """An agent wrote it, who may have read what strangers wrote: so may what a part found be."""
+    engine = rig.parts.engine
+    unsafe = {"agent": "reckless", "instructions": "x"}
+    project = await rig.start(
+        plan(
+            splitting([unsafe]),
+            task("after", "splitter", instructions=json.dumps({"calls": [["x"]], "then": "post"})),
+            task("alone", "reckless"),
+        )
+    )
+    async with rig.worker():
+
+        async def is_asked() -> bool:
+            return len(await rig.parts.database.run(partial(_rows, PENDING))) == 2
+
+        await until(is_asked)
+        rows = await rig.parts.database.run(partial(_rows, PENDING))
+        kinds = {one.id: (one.kind, one.agent) for one in await rig.subtasks(project)}
+        asked = sorted(kinds[row[1]] for row in rows)
+        assert asked == [("delegated", "reckless"), ("work", "splitter")]
+        for row in rows:
+            decision = Decision(approve=True, decided_by="key")
+            await engine.run(
+                partial(engine.decide, workspace=WORKSPACE, approval_id=row[0], decision=decision)
+            )
+        assert await rig.end(project) == "succeeded"
+
+
+async def test_a_large_output_is_read_whole(rig: Rig) -> None:
+    project = await rig.start(plan(splitting([{"agent": "long", "instructions": "200000"}] * 2)))
+    async with rig.worker():
+        assert await rig.end(project) == "succeeded"
+
+    ((first, second),) = await results(rig, project)
+    assert [len(one["output"]) for one in (first, second)] == [200_000, 200_000]
+
+
 async def test_a_part_that_waits_for_a_person_keeps_its_parent_waiting(rig: Rig) -> None:
     engine = rig.parts.engine
     asks = {"agent": "asks", "instructions": "Which year?"}
@@ -175,10 +229,9 @@ async def test_a_part_that_waits_for_a_person_keeps_its_parent_waiting(rig: Rig)
 
 async def test_a_paused_project_begins_no_part_and_goes_on(rig: Rig) -> None:
     engine = rig.parts.engine
-    told_parts = gated(rig.folder, "a", "b")
-    project = await rig.start(plan(splitting(told_parts)))
+    project = await rig.start(plan(splitting(gated(rig.folder, "a", "b"))))
     async with rig.worker(concurrency=1):
-        await until((rig.folder / "a.begun").exists)
+        await until(lambda: list(rig.folder.glob("*.begun")))
         await engine.run(lambda turn: engine.pause(turn, WORKSPACE, project))
         opened(rig.folder, "ab")
 
@@ -186,7 +239,7 @@ async def test_a_paused_project_begins_no_part_and_goes_on(rig: Rig) -> None:
             return any(one.status == "succeeded" for one in await parts_of(rig, project))
 
         await until(is_first_over)
-        assert not (rig.folder / "b.begun").exists()
+        assert len(list(rig.folder.glob("*.begun"))) == 1
         await engine.run(lambda turn: engine.resume(turn, WORKSPACE, project))
         assert await rig.end(project) == "succeeded"
 

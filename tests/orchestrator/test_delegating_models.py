@@ -3,14 +3,17 @@
 import asyncio
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nexus.domain.budget import Budget, Limit
 from tests.scripted_model import Reply, ScriptedModel, ToolCalls
-from tests.support.rig import Rig, open_rig, plan, task
+from tests.support.rig import WORKSPACE, Rig, open_rig, plan, task
+from tests.support.waiting import until
 
 TITLES = ("north", "south", "west")
 
@@ -113,6 +116,35 @@ async def test_three_parts_ask_at_once_on_three_slots(
         one.data["name"] for one in await splitting.events(project) if one.type == "tool.called"
     ]
     assert names == ["delegate"]
+
+
+async def test_parts_wait_for_the_budget_and_their_parent_with_them(
+    splitting: Rig, server: ScriptedModel
+) -> None:
+    engine = splitting.parts.engine
+    script = Splitting([part(one) for one in TITLES])
+    script.together = asyncio.Barrier(1)
+    server.script = script
+    calls = Budget({Limit.CALLS: 3})
+    project = await splitting.create(
+        plan(task("whole", "content", instructions="Describe the island.")),
+        auto_execute=True,
+        budget=calls,
+    )
+    async with splitting.worker():
+
+        async def rests() -> bool:
+            return (await splitting.row(project)).status == "waiting"
+
+        await until(rests, timeout=30)
+        assert server.calls == 3
+        states = Counter((one.kind, one.status) for one in await splitting.subtasks(project))
+        assert states["work", "waiting"] == states["delegated", "waiting"] == 1
+        more = Budget({Limit.CALLS: 5})
+        await engine.run(lambda turn: engine.set_budget(turn, WORKSPACE, project, more))
+        await engine.run(lambda turn: engine.resume(turn, WORKSPACE, project))
+        assert await splitting.end(project) == "succeeded"
+    assert server.calls == 5
 
 
 async def test_what_is_wrong_with_parts_the_model_is_told(

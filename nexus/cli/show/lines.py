@@ -37,12 +37,11 @@ def line_for(event: Document, board: Board) -> str | None:
 def _part_line(act: str, event: Document, board: Board) -> str | None:
     """Say how a delegated part ended; of other subtasks their task says it."""
     task = board.task(event["task_id"])
-    part = task.parts.get(event["subtask_id"] or "") if task is not None else None
-    if part is None:
+    if task is None or event["subtask_id"] not in task.parts:
         return None
     words = words_of(event["data"].get("error"))
     tail = f": {words}" if words else ""
-    return one_line(f"{_name(event, board)}: part {part.title} {act}{tail}", WIDTH)
+    return one_line(f"{_name(event, board)} {act}{tail}", WIDTH)
 
 
 def _project_line(act: str, event: Document, board: Board) -> str:
@@ -73,5 +72,6 @@ def _name(event: Document, board: Board) -> str:
         return "planning"
     task = board.task(event["task_id"])
     if task is not None:
-        return f"task {task.key}"
+        part = task.parts.get(event["subtask_id"] or "")
+        return f"task {task.key}: part {part.title}" if part else f"task {task.key}"
     return f"task {event['data'].get('key', event['task_id'])}"
