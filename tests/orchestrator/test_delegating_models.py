@@ -4,15 +4,11 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from nexus.domain.budget import Budget, Limit
 from tests.scripted_model import Reply, ScriptedModel, ToolCalls
-from tests.support.rig import WORKSPACE, Rig, open_rig, plan, task
+from tests.support.rig import WORKSPACE, Rig, plan, task
 from tests.support.waiting import until
 
 TITLES = ("north", "south", "west")
@@ -55,27 +51,6 @@ class Splitting:
         return ToolCalls((("delegate", {"parts": self.calls[at]}),))
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedModel]:
-    async with ScriptedModel() as model:
-        yield model
-
-
-@pytest.fixture
-async def splitting(
-    tmp_path: Path, database_url: str, redis_url: str, server: ScriptedModel
-) -> AsyncIterator[Rig]:
-    """A rig whose model is the scripted one."""
-    async with open_rig(
-        tmp_path,
-        database_url=database_url,
-        redis_url=redis_url,
-        model="openai:scripted",
-        openai_base_url=server.base_url,
-    ) as rig:
-        yield rig
-
-
 async def run(rig: Rig, concurrency: int) -> str:
     whole = task("whole", "content", instructions="Describe the island.", acceptance=["Steep?"])
     project = await rig.start(plan(whole))
@@ -84,12 +59,10 @@ async def run(rig: Rig, concurrency: int) -> str:
     return project
 
 
-async def test_three_parts_ask_at_once_on_three_slots(
-    splitting: Rig, server: ScriptedModel
-) -> None:
+async def test_three_parts_ask_at_once_on_three_slots(scripted: Rig, server: ScriptedModel) -> None:
     script = Splitting([part(one) for one in TITLES])
     server.script = script
-    project = await run(splitting, concurrency=3)
+    project = await run(scripted, concurrency=3)
 
     assert server.max_open == 3
     assert server.calls == 5
@@ -110,45 +83,45 @@ async def test_three_parts_ask_at_once_on_three_slots(
         assert "read_file" in offered(asked)
         assert "Steep?" not in str(asked["messages"])
         assert "Describe the island." not in str(asked["messages"])
-    assert (await splitting.outputs(project))["whole"] == "All sides are steep."
-    assert (await splitting.row(project)).requests == 5
+    assert (await scripted.outputs(project))["whole"] == "All sides are steep."
+    assert (await scripted.row(project)).requests == 5
     names = [
-        one.data["name"] for one in await splitting.events(project) if one.type == "tool.called"
+        one.data["name"] for one in await scripted.events(project) if one.type == "tool.called"
     ]
     assert names == ["delegate"]
 
 
 async def test_parts_wait_for_the_budget_and_their_parent_with_them(
-    splitting: Rig, server: ScriptedModel
+    scripted: Rig, server: ScriptedModel
 ) -> None:
-    engine = splitting.parts.engine
+    engine = scripted.parts.engine
     script = Splitting([part(one) for one in TITLES])
     script.together = asyncio.Barrier(1)
     server.script = script
     calls = Budget({Limit.CALLS: 3})
-    project = await splitting.create(
+    project = await scripted.create(
         plan(task("whole", "content", instructions="Describe the island.")),
         auto_execute=True,
         budget=calls,
     )
-    async with splitting.worker():
+    async with scripted.worker():
 
         async def rests() -> bool:
-            return (await splitting.row(project)).status == "waiting"
+            return (await scripted.row(project)).status == "waiting"
 
         await until(rests, timeout=30)
         assert server.calls == 3
-        states = Counter((one.kind, one.status) for one in await splitting.subtasks(project))
+        states = Counter((one.kind, one.status) for one in await scripted.subtasks(project))
         assert states["work", "waiting"] == states["delegated", "waiting"] == 1
         more = Budget({Limit.CALLS: 5})
         await engine.run(lambda turn: engine.set_budget(turn, WORKSPACE, project, more))
         await engine.run(lambda turn: engine.resume(turn, WORKSPACE, project))
-        assert await splitting.end(project) == "succeeded"
+        assert await scripted.end(project) == "succeeded"
     assert server.calls == 5
 
 
 async def test_what_is_wrong_with_parts_the_model_is_told(
-    splitting: Rig, server: ScriptedModel
+    scripted: Rig, server: ScriptedModel
 ) -> None:
     script = Splitting(
         [part("north", agent="nobody")],
@@ -158,7 +131,7 @@ async def test_what_is_wrong_with_parts_the_model_is_told(
         [part("north", agent="research"), part("south")],
     )
     server.script = script
-    project = await run(splitting, concurrency=2)
+    project = await run(scripted, concurrency=2)
 
     refused = told(script.parents[-1])[:4]
     for reason, answer in zip(
@@ -168,5 +141,5 @@ async def test_what_is_wrong_with_parts_the_model_is_told(
     ):
         assert reason in answer["error"]
     assert [one["agent"] for one in told(script.parents[-1])[4]] == ["research", "content"]
-    kinds = sorted(one.kind for one in await splitting.subtasks(project))
+    kinds = sorted(one.kind for one in await scripted.subtasks(project))
     assert kinds == ["delegated", "delegated", "work"]

@@ -1,12 +1,9 @@
 """The machine of questions, in which work is split into parts that end in any order, or in no good one."""
 
 import sqlite3
-from collections.abc import Iterator
 
-import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import precondition, rule
 
 from nexus.domain.delegation import Part
 from nexus.domain.seam import Call, CallKind, Json
@@ -16,7 +13,7 @@ from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.queueing import Share
 from nexus.orchestrator.recording import Intent
 from nexus.orchestrator.value_files import Kept
-from tests.orchestrator.bench import empty_database
+from tests.orchestrator.bench import prove
 from tests.orchestrator.endings import good
 from tests.orchestrator.test_machine import WORKERS
 from tests.orchestrator.test_machine_asking import Asking
@@ -132,21 +129,5 @@ class Delegating(Asking):
         return [at for at, one in enumerate(self.claims) if one.kind in delegating.SPLITTING]
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
-    connection = empty_database(tmp_path_factory.mktemp("machine"))
-    yield connection
-    connection.close()
-
-
 def test_no_order_of_parts_breaks_the_engine(empty: sqlite3.Connection) -> None:
-    Delegating.empty = empty
-    run_state_machine_as_test(
-        Delegating,
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=50,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    prove(Delegating, empty)
