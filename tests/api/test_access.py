@@ -11,12 +11,10 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
 from nexus.main import create_app
-from nexus.orchestrator.chatting import NewMessage
 from nexus.routers.guards.keys import OPEN_PATHS
 from nexus.services.keyring import Keyring
 from nexus.settings import Settings
-from nexus.wiring import Parts
-from tests.api.client import Client, client_for, plan_of
+from tests.api.client import Client, client_for, plan_of, speak
 from tests.api.interrupted import interrupt
 
 ALL_SCOPES = ["read", "write", "execute", "approve", "admin"]
@@ -112,13 +110,6 @@ async def _declare(client: Client) -> str:
     return name
 
 
-async def _speak(parts: Parts) -> str:
-    """Begin a conversation with the declared agent; return its id."""
-    message = NewMessage("default", "poet", "Hello")
-    queued = await parts.engine.run(lambda turn: parts.engine.converse(turn, message))
-    return queued.conversation_id
-
-
 @pytest.fixture
 async def ids(app: FastAPI, client: Client) -> dict[str, str]:
     """Things of the workspace `default`, one for each id a path can hold."""
@@ -135,7 +126,7 @@ async def ids(app: FastAPI, client: Client) -> dict[str, str]:
         "document_id": document.json()["id"],
         "key_id": (await client.key())["id"],
         "name": await _declare(client),
-        "conversation_id": await _speak(app.state.parts),
+        "conversation_id": await speak(app, "poet"),
         "path": "notes/a.txt",
     }
 
