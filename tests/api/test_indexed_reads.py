@@ -108,7 +108,7 @@ async def test_lists_and_pages_are_read_by_index(
         task,
         f"/subtasks/{subtask['id']}/journal",
         "/documents",
-        f"/agents/content/chat/{await speak(app, 'content')}?before=9",
+        f"/agents/content/chat/{conversation}?before=9",
     ):
         assert (await client.http.get(path)).status_code == 200, path
 
