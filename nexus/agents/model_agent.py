@@ -17,6 +17,7 @@ from nexus.agents.retrieval import retrieve
 from nexus.agents.toolset import MAX_BAD_CALLS, GrantedTools
 from nexus.domain.chat import WITHHELD
 from nexus.domain.declared import AgentDeclaration
+from nexus.domain.delegation import DELEGATE
 from nexus.domain.work import Brief
 from nexus.errors import OutputInvalid
 
@@ -49,6 +50,8 @@ class ModelAgent:
         chat = brief.chat
         if chat is not None:
             granted = tuple(name for name in granted if name not in WITHHELD)
+        if not context.may_delegate:
+            granted = tuple(one for one in granted if one != DELEGATE)
         quotes = await retrieve(brief, context)
         toolsets = [GrantedTools(granted, {**lent, **tools()})] if granted else []
         agent = Agent(

@@ -25,6 +25,7 @@ from nexus.models.database import Database
 from nexus.orchestrator.briefing import Folders, brief_claimed, is_document, read_document
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.conversing import read_chat, read_said, refuse_interrupted
+from nexus.orchestrator.delegating import SPLITTING
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.journal import JournalSeam
@@ -105,10 +106,7 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
         claimed = await _with_chat(bench, claimed)
     briefing = await _patiently(lambda: brief_claimed(bench.database, bench.folders, claimed))
     agent = await _agent_of(bench, claimed)
-    plans = claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN)
-    colleagues: tuple[AgentSpec, ...] = ()
-    if claimed.agent == PLANNER:
-        colleagues = await _patiently(lambda: read_team(bench.database, claimed.workspace))
+    colleagues = await _colleagues(bench, claimed)
     journal = await _patiently(lambda: read_journal(bench.database, claimed))
     files = ValueFiles(bench.folders.values_of(claimed.workspace, claimed.place))
     seam = JournalSeam(bench.engine, desk, claimed, journal, files)
@@ -131,6 +129,7 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
         ),
         models=bench.models,
         colleagues=colleagues,
+        may_delegate=claimed.kind in SPLITTING,
     )
     output = await agent.run(briefing.brief, context)
     await seam.close()
@@ -140,15 +139,31 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
             code="agent_error",
             hint="return a string; json.dumps for structures",
         )
-    if plans:
-        return _planned(output, colleagues, amends=claimed.kind is SubtaskKind.REPLAN)
-    is_chat = claimed.kind is SubtaskKind.CHAT
+    return _outcome(claimed, output, colleagues)
+
+
+async def _colleagues(bench: Bench, claimed: Claimed) -> tuple[AgentSpec, ...]:
+    """List the agents that whoever plans or delegates is told of."""
+    if claimed.kind in SPLITTING:
+        return tuple(plannable().values())
+    if claimed.agent == PLANNER:
+        return await _patiently(lambda: read_team(bench.database, claimed.workspace))
+    return ()
+
+
+def _outcome(claimed: Claimed, output: str, colleagues: tuple[AgentSpec, ...]) -> Outcome:
+    """Read what an agent handed in, by what it was asked for."""
+    kind = claimed.kind
+    if kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
+        return _planned(output, colleagues, amends=kind is SubtaskKind.REPLAN)
+    is_chat = kind is SubtaskKind.CHAT
     output = _checked(output, claimed.agent, MOST_ANSWER if is_chat else MAX_OUTPUT)
-    if is_chat:
-        return Outcome(output, is_chat=True)
-    if claimed.kind is SubtaskKind.REVIEW:
+    if kind is SubtaskKind.REVIEW:
         return Outcome(verdict=Verdict.model_validate_json(output))
-    return Outcome(output, is_reviewed=bool(claimed.material and claimed.material.is_reviewed))
+    if kind is SubtaskKind.DELEGATED:
+        return Outcome(output, is_part=True)
+    is_reviewed = bool(claimed.material and claimed.material.is_reviewed)
+    return Outcome(output, is_chat=is_chat, is_reviewed=is_reviewed)
 
 
 async def _with_chat(bench: Bench, claimed: Claimed) -> Claimed:
@@ -192,7 +207,8 @@ def _guard(bench: Bench, claimed: Claimed, brief: Brief) -> Guard:
 
     return Guard(
         policy,
-        is_tainted=bool(given or earlier),
+        # Of a delegated part an agent wrote what it is to do.
+        is_tainted=claimed.kind is SubtaskKind.DELEGATED or bool(given or earlier),
         trust=lambda: _patiently(said),
         is_anyone_asked=brief.chat is None,
     )

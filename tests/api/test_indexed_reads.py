@@ -10,10 +10,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from nexus.models.address import Dialect
 from nexus.models.writing import Query
-from nexus.orchestrator.chatting import NewMessage
 from nexus.services import events, keyring, progress, task_texts
 from nexus.wiring import Parts
-from tests.api.client import Client, plan_of
+from tests.api.client import Client, plan_of, speak
 
 ASKED = (
     Query(progress.STANDING, ("prj_1", "default")),
@@ -91,13 +90,6 @@ def walks(plan: str) -> list[str]:
     ]
 
 
-async def _speak(parts: Parts) -> str:
-    """Begin a conversation; return its id."""
-    message = NewMessage("default", "content", "Hello")
-    queued = await parts.engine.run(lambda turn: parts.engine.converse(turn, message))
-    return queued.conversation_id
-
-
 async def test_lists_and_pages_are_read_by_index(
     app: FastAPI, client: Client, statements: list[tuple[str, Any]]
 ) -> None:
@@ -108,6 +100,7 @@ async def test_lists_and_pages_are_read_by_index(
     (subtask,) = (await client.http.get(f"{task}/subtasks")).json()["items"]
     listed = (await client.http.get("/projects", params={"limit": 1})).json()
     assert len(listed["items"]) == 1
+    conversation = await speak(app, "content")
     for path in (
         "/projects?status=running",
         project,
@@ -115,7 +108,7 @@ async def test_lists_and_pages_are_read_by_index(
         task,
         f"/subtasks/{subtask['id']}/journal",
         "/documents",
-        f"/agents/content/chat/{await _speak(app.state.parts)}?before=9",
+        f"/agents/content/chat/{conversation}?before=9",
     ):
         assert (await client.http.get(path)).status_code == 200, path
 
