@@ -9,7 +9,7 @@ NexusError
 │   └── OutputInvalid   the reply is not what was asked for
 ├── EngineError         the engine decides what becomes of the subtask
 │   ├── TransientFailure (tried again) · PermanentFailure (given up)
-│   │   └── NotNow      a rate limit: later, and no attempt is used up
+│   │   └── NotNow      later, and no attempt is used up: a rate limit, documents being read
 │   ├── LimitReached    a cap on calls, time or money
 │   ├── OverBudget      the project's budget has no room for a call now: it has not begun
 │   ├── Fenced          the claim is no longer ours: abandon silently
@@ -134,7 +134,7 @@ class TransientFailure(EngineError):
 
 
 class NotNow(TransientFailure):
-    """A rate limit lets nothing through at the moment: the work waits, and nothing is wrong with it."""
+    """The work waits, and nothing is wrong with it: a rate limit, or documents still being read."""
 
     code = "model_rate_limited"
 

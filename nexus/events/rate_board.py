@@ -1,64 +1,92 @@
 """Rate limits of models as all workers of an installation have met them, in Redis.
 
-Reached by the model book through the protocol of `llm/quota.py`, whose account this keeps in
-a script, by Redis' own clock. What is written here goes away by itself.
+Reached by the model book through the protocol `Board`; keeps the account of `llm/quota.py` in a
+script, by Redis' own clock. What is written here goes away by itself.
 """
 
 from typing import Any, Final
 
+from nexus.domain.rates import Admission
 from nexus.events.redis_link import RedisLink
 
+FURTHEST: Final = 8
 START: Final = """
 local at = redis.call('TIME')
 local now = at[1] * 1000 + math.floor(at[2] / 1000)
-local row = redis.call('HMGET', KEYS[1], 'until', 'start', 'used', 'quota', 'window', 'denied')
-for i = 1, 6 do row[i] = tonumber(row[i] or 0) end
-local closed, start, used, quota, window, denied = unpack(row)
+local names = {'until', 'start', 'used', 'most', 'window', 'denied', 'recent_from', 'recent',
+  'step', 'rest', 'patience'}
+local row = redis.call('HMGET', KEYS[1], unpack(names))
+local one = {}
+for i, name in ipairs(names) do one[name] = tonumber(row[i] or 0) end
 local function keep()
-  redis.call('HSET', KEYS[1], 'until', closed, 'start', start, 'used', used, 'quota', quota,
-    'window', window, 'denied', denied)
-  redis.call('PEXPIRE', KEYS[1], 60000 + window + math.max(0, closed - now))
+  local pairs_of = {}
+  for _, name in ipairs(names) do
+    pairs_of[#pairs_of + 1] = name
+    pairs_of[#pairs_of + 1] = one[name]
+  end
+  redis.call('HSET', KEYS[1], unpack(pairs_of))
+  redis.call('PEXPIRE', KEYS[1], 60000 + one.window + math.max(0, one['until'] - now))
 end
 """
 ADMIT: Final = (
     START
     + """
-local count = tonumber(ARGV[1])
-local granted, wait = 0, closed - now
-if wait <= 0 then
-  if quota == 0 then
-    if now - start > 60000 then start, used = now, 0 end
-    granted, wait = count, 0
-  else
-    if now >= start + window then
-      if used >= quota or start == 0 then quota = quota + 1 + math.floor(quota / 20) end
-      start, used, denied = now, 0, 0
+local sent, count = tonumber(ARGV[1]), tonumber(ARGV[2])
+local granted, wait = 0, one['until'] - now
+if wait > 0 then
+  one.most = one.most + sent
+elseif one.most == 0 then
+  if now - one.start > 60000 then one.start, one.used = now, 0 end
+  if now - one.recent_from > 1000 then one.recent_from, one.recent = now, 0 end
+  one.used, one.recent = one.used + sent + count, one.recent + sent + count
+  granted, wait = count, 0
+else
+  if now >= one.start + one.window then
+    if one.start > 0 and one.used >= one.most then
+      if one.rest > 0 then
+        one.rest = one.rest - 1
+      else
+        if one.step > 1 then one.patience = 1 end
+        one.most, one.step = one.most + one.step, one.step * 2
+      end
     end
-    granted = math.max(0, math.min(count, quota - used))
-    wait = start + window - now
+    one.start, one.used, one.denied = now, 0, 0
   end
-  used = used + granted
+  one.used = one.used + sent
+  granted = math.max(0, math.min(count, one.most - one.used))
+  one.used = one.used + granted
+  wait = one.start + one.window - now
 end
-local before = denied
-denied = denied + count - granted
+local before = one.denied
+one.denied = before + count - granted
 keep()
-return {granted, wait, before, quota, window}
+return {granted, wait, before, one.most, one.window}
 """
 )
 REFUSE: Final = (
     START
     + """
 local ms = tonumber(ARGV[1])
-if now < closed then
-  quota = math.max(1, quota - 1)
-  closed = math.max(closed, now + ms)
+if now < one['until'] then
+  one.most = math.max(1, one.most - 1)
+  one['until'] = math.max(one['until'], now + ms)
 else
-  local passed = used - 1
-  window = math.max(ms, 1000)
-  if quota == 0 and now - start > window then passed = passed * window / (now - start) end
-  quota = math.max(1, math.floor(passed))
-  closed = now + ms
-  start, used, denied = 0, 0, 0
+  local passed = one.used - 1
+  if one.most > 0 then
+    one.patience = math.min(one.patience * 2, 64)
+    one.window = math.max(one.window, ms)
+  else
+    one.patience = 1
+    one.window = math.max(ms, 1000)
+    local since = now - one.start
+    if since > one.window then
+      passed = math.max(passed * one.window / since, one.recent - 1)
+    end
+  end
+  one.most = math.max(1, math.floor(passed))
+  one.step, one.rest = 1, one.patience
+  one['until'] = now + ms
+  one.start, one.used, one.denied = 0, 0, 0
 end
 keep()
 return 0
@@ -73,19 +101,18 @@ class RateBoard:
         self._redis = redis
         self._prefix = f"{installation_id}:limit:"
 
-    async def admit(self, model: str, count: int) -> tuple[float, ...]:
-        """Say for each of `count` requests in how many seconds to ask again; 0: it may be sent."""
-        granted, wait, before, quota, window = await self._run(ADMIT, model, count)
-        places = range(before, before + count - granted)
-        later = (wait + place // max(1, quota) * window for place in places)
-        return (0.0,) * int(granted) + tuple(float(ms) / 1_000 for ms in later)
+    async def admit(self, model: str, sent: int, count: int) -> Admission:
+        """Count `sent` requests that are on their way, and say which of `count` may be sent."""
+        granted, wait, before, most, window = await self._run(ADMIT, model, sent, count)
+        places = ((before + at) // max(1, most) for at in range(count - granted))
+        later = (wait + min(place, FURTHEST) * window for place in places)
+        waits = (0.0,) * int(granted) + tuple(float(ms) / 1_000 for ms in later)
+        return Admission(waits, is_free=not most and granted == count)
 
     async def refuse(self, model: str, seconds: float) -> None:
         """Note that a server refused a request for so long."""
         await self._run(REFUSE, model, int(seconds * 1_000))
 
-    async def _run(self, script: str, model: str, argument: int) -> Any:
+    async def _run(self, script: str, model: str, *arguments: int) -> Any:
         async with self._redis.using() as client:
-            return await client.register_script(script)(
-                keys=[self._prefix + model], args=[argument]
-            )
+            return await client.register_script(script)(keys=[self._prefix + model], args=arguments)

@@ -10,7 +10,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from nexus.errors import InvalidInput, Misconfigured
-from nexus.llm.limiter import Boards, Limiter
+from nexus.llm.boards import Boards
+from nexus.llm.limiter import Limiter
 from nexus.llm.modes import Modes
 from nexus.llm.naming import OFFLINE, PROVIDERS, ModelName, parse_chain
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from httpx2 import AsyncClient
     from pydantic_ai.models import Model
 
+    from nexus.domain.rates import Board
     from nexus.llm.listening import Line
-    from nexus.llm.quota import Board
     from nexus.settings import Settings
 
 PROBE_SECONDS: Final = 0.4

@@ -6,60 +6,20 @@ One a model and process, made by the model book. A request that may not be sent 
 
 import asyncio
 import time
-from contextlib import AsyncExitStack, suppress
+from collections import deque
+from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from typing import Final
 
-from nexus.errors import NotNow, ServiceMissing
-from nexus.llm.quota import Board, Quota
+from nexus.errors import NotNow
+from nexus.llm.boards import Boards, Counter
+from nexus.llm.slow_start import SlowStart
 
-FIRST_OPEN: Final = 1
-DOUBLES_SECONDS: Final = 0.2
-OF_ANSWERS: Final = 0.3
-"""A burst begins with few requests, so that a refusal is heard before all are sent: a share of
-those that were answered, and twice as many whenever nothing is heard for a while."""
-IDLE_SECONDS: Final = 60.0
 TICK_SECONDS: Final = 0.05
 UNTOLD_SECONDS: Final = 2.0
 """How long a server that names no time is left alone."""
 FAILURES: Final = 5
 BROKEN_SECONDS: Final = 10.0
-MOST_OPEN: Final = 100_000
-
-
-class LocalBoard:
-    """Limits as one process alone has met them."""
-
-    def __init__(self) -> None:
-        self._quotas: dict[str, Quota] = {}
-
-    async def admit(self, model: str, count: int) -> tuple[float, ...]:
-        return self._quotas.setdefault(model, Quota()).admit(time.monotonic(), count)
-
-    async def refuse(self, model: str, seconds: float) -> None:
-        self._quotas.setdefault(model, Quota()).refuse(time.monotonic(), seconds)
-
-
-class Boards:
-    """The board of all workers, and this one's own while that is out of reach."""
-
-    def __init__(self, shared: Board | None = None) -> None:
-        self._shared = shared
-        self._local = LocalBoard()
-
-    async def admit(self, model: str, count: int) -> tuple[float, ...]:
-        """See `Board.admit`."""
-        if self._shared is not None:
-            with suppress(ServiceMissing):
-                return await self._shared.admit(model, count)
-        return await self._local.admit(model, count)
-
-    async def refuse(self, model: str, seconds: float) -> None:
-        """Note a refusal where all workers see it, and here."""
-        await self._local.refuse(model, seconds)
-        if self._shared is not None:
-            with suppress(ServiceMissing):
-                await self._shared.refuse(model, seconds)
 
 
 class Permit:
@@ -75,7 +35,7 @@ class Permit:
 
 
 PERMIT: Final[ContextVar[Permit | None]] = ContextVar("model_permit", default=None)
-"""What the journal's gate obtained for the request that follows."""
+"""What the journal obtained for the request that follows."""
 
 
 class Limiter:
@@ -83,17 +43,12 @@ class Limiter:
 
     def __init__(self, name: str, boards: Boards, cap: asyncio.Semaphore | None = None) -> None:
         self.name = name
-        self._boards = boards
+        self._counter = Counter(name, boards)
         self._cap = cap
         self._open = 0
-        self._remaining = MOST_OPEN
-        self._freed = asyncio.Event()
-        self._limit = FIRST_OPEN
-        self._answers = 0
-        self._raised_at = 0.0
-        self._used_at = -IDLE_SECONDS
-        self._wanting: list[asyncio.Future[float]] = []
-        self._asking: asyncio.Task[None] | None = None
+        self._start = SlowStart()
+        self._queue: deque[asyncio.Future[None]] = deque()
+        self._tick: asyncio.TimerHandle | None = None
         self._failures = 0
         self._broken_until = 0.0
 
@@ -109,33 +64,26 @@ class Limiter:
             if self._cap is not None:
                 undo.callback(self._cap.release)
             await self._room()
-            self._open += 1
             undo.callback(self._leave)
-            wait = await self._ask()
+            wait = await self._counter.ask()
             if wait > 0:
-                self._rise_anew()
+                self._start.begin_anew()
                 raise self._not_now(wait)
             return Permit(self, undo.pop_all())
 
-    def _leave(self) -> None:
-        self._open -= 1
-        self._freed.set()
-
     async def refused(self, seconds: float | None) -> float:
         """Note that the server refused; return how long it is left alone."""
-        self._rise_anew()
+        self._start.begin_anew()
         wait = UNTOLD_SECONDS if seconds is None else seconds
-        await self._boards.refuse(self.name, wait)
+        await self._counter.refuse(wait)
         return wait
 
     async def heard(self, remaining: int | None, reset_seconds: float | None) -> None:
         """Note what an answer said of the limit: with nothing remaining it closes until then."""
         self._failures, self._broken_until = 0, 0.0
-        self._answers += 1
-        self._raised_at = time.monotonic()
-        self._remaining = MOST_OPEN if remaining is None else max(1, remaining)
+        self._start.answered(remaining)
         if remaining == 0 and reset_seconds:
-            await self._boards.refuse(self.name, reset_seconds)
+            await self._counter.refuse(reset_seconds)
 
     def failed(self) -> None:
         """Count a failure of the server; so many in a row break the circuit for a while."""
@@ -153,50 +101,39 @@ class Limiter:
         self._broken_until = now + BROKEN_SECONDS
         return False
 
-    def _rise_anew(self) -> None:
-        self._limit, self._answers, self._raised_at = FIRST_OPEN, 0, time.monotonic()
-
     async def _room(self) -> None:
-        now = time.monotonic()
-        if now - self._used_at > IDLE_SECONDS:
-            self._rise_anew()
-        self._used_at = now
-        while self._open >= self._window():
-            self._freed.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(TICK_SECONDS):
-                    await self._freed.wait()
+        """Take a place, in the order of asking."""
+        self._start.used(time.monotonic())
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(place)
+        self._let_in()
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self._leave()
+            raise
 
-    def _window(self) -> int:
-        """Say how many may be open; a process that stood still doubles it once all the same."""
-        now = time.monotonic()
-        if now - self._raised_at >= DOUBLES_SECONDS:
-            self._limit, self._raised_at = min(self._limit * 2, MOST_OPEN), now
-        self._limit = max(self._limit, int(self._answers * OF_ANSWERS))
-        return min(self._limit, self._remaining)
+    def _leave(self) -> None:
+        self._open -= 1
+        self._let_in()
 
-    async def _ask(self) -> float:
-        """Ask the board; those who ask while an answer is under way ask together."""
-        answer: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._wanting.append(answer)
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask_for_all())
-        return await answer
+    def _let_in(self) -> None:
+        """Give out what room there is; look again in a while if somebody still waits."""
+        width = self._start.width()
+        while self._queue and self._open < width:
+            place = self._queue.popleft()
+            if not place.done():
+                self._open += 1
+                place.set_result(None)
+        if self._queue and self._tick is None:
+            self._tick = asyncio.get_running_loop().call_later(TICK_SECONDS, self._look_again)
 
-    async def _ask_for_all(self) -> None:
-        while self._wanting:
-            asking, self._wanting = self._wanting, []
-            admitting = asyncio.ensure_future(self._boards.admit(self.name, len(asking)))
-            await asyncio.wait({admitting})
-            wrong = admitting.exception()
-            if wrong:
-                for answer in asking:
-                    if not answer.done():
-                        answer.set_exception(wrong)
-                continue
-            for answer, wait in zip(asking, admitting.result(), strict=True):
-                if not answer.done():
-                    answer.set_result(wait)
+    def _look_again(self) -> None:
+        tick, self._tick = self._tick, None
+        late = asyncio.get_running_loop().time() - tick.when() if tick else 0.0
+        self._start.waited(in_time=late < TICK_SECONDS)
+        self._let_in()
 
     def _not_now(self, wait: float) -> NotNow:
         return NotNow(

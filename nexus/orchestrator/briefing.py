@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from nexus.domain.states import SubtaskKind
 from nexus.domain.work import Brief, DocumentNote
-from nexus.errors import Fenced, TransientFailure
+from nexus.errors import Fenced, NotNow, TransientFailure
 from nexus.models.database import Database
 from nexus.models.work import Document, DocumentContent
 from nexus.orchestrator.claiming import Claimed
@@ -25,6 +25,7 @@ from nexus.tools.sandbox import tree
 from nexus.tools.shelf import FOLDER, Shelf
 
 REMEMBERED: Final = 1_000
+AGAIN_SECONDS: Final = 1.0
 ADDED: Final = (SubtaskKind.PLAN, SubtaskKind.REPLAN, SubtaskKind.REVIEW, SubtaskKind.REVISE)
 
 log = structlog.get_logger()
@@ -84,15 +85,23 @@ async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) 
 
     Raises:
         Fenced: the project is gone.
+        NotNow: documents that came before it are still being read.
         TransientFailure: its documents cannot be put there.
     """
     if claimed.material is None or claimed.project_id is None:
         raise Fenced(f"the project of {claimed.held.subtask_id} is gone")
+    if claimed.material.at_hand.is_early:
+        raise NotNow(
+            "documents that were added before the project are still being read",
+            hint="wait; it goes on by itself",
+            code="documents_processing",
+            retry_after_seconds=AGAIN_SECONDS,
+        )
     folder = await folders.of(claimed.workspace, claimed.project_id)
     brief = claimed.material.brief
     if claimed.kind in ADDED:
         brief = await _add(database, claimed, brief)
-    documents = claimed.material.documents
+    documents = claimed.material.at_hand.documents
     notes = tuple(_note(one, documents) for one in documents)
     if notes:
         digests = [one.sha256 for one in documents]

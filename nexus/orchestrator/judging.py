@@ -30,7 +30,7 @@ def judge(wrong: BaseException) -> Problem:
             again=not hopeless,
             own_making=isinstance(wrong, ModelError),
             retry_after_seconds=_not_before(wrong),
-            is_limit=isinstance(wrong, NotNow),
+            is_postponed=isinstance(wrong, NotNow),
         )
     if isinstance(wrong, BaseExceptionGroup):
         return judge(wrong.exceptions[0])

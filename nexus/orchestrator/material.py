@@ -20,6 +20,8 @@ from nexus.orchestrator.transitions.ending import read_briefs
 MAX_DOCUMENTS: Final = 100
 RECALLED_PROJECTS: Final = 256
 DOCUMENTS_SECONDS: Final = 1.0
+READING_SECONDS: Final = 60.0
+"""How long a project waits for documents that came before it, unless reading them has failed."""
 RECALLED_CHARACTERS: Final = 16 * 1024**2
 
 PLANNING: Final = TaskBrief("plan", "Plan the project", "manager")
@@ -37,13 +39,21 @@ class DocumentAtHand:
 
 
 @dataclass(frozen=True, slots=True)
+class AtHand:
+    """A project's documents; with `is_early`, some that came before it are still being read."""
+
+    documents: tuple[DocumentAtHand, ...] = ()
+    is_early: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Material:
     """A subtask's brief (without its documents' files) and what its project chose."""
 
     brief: Brief
     model: str | None
     document_ids: tuple[str, ...] | None
-    documents: tuple[DocumentAtHand, ...]
+    at_hand: AtHand
     policy: Policy = Policy.OUTWARD
     is_reviewed: bool = False  # the output of the task is to be reviewed
 
@@ -57,6 +67,7 @@ class Chosen:
     model: str | None
     document_ids: tuple[str, ...] | None
     policy: Policy
+    created_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,7 @@ class Recall:
     """
 
     projects: "OrderedDict[str, Chosen]" = field(default_factory=OrderedDict)
-    documents: dict[str, tuple[float, tuple[DocumentAtHand, ...]]] = field(default_factory=dict)
+    documents: dict[str, tuple[float, AtHand]] = field(default_factory=dict)
     outputs: "OrderedDict[str, str]" = field(default_factory=OrderedDict)
     characters: int = 0
 
@@ -157,50 +168,53 @@ def _projects(project_ids: Set[str], recall: Recall) -> Transaction[dict[str, Ch
     missing = sorted(project_ids - found.keys())
     if missing:
         rows = yield Query(
-            "SELECT id, workspace, goal, model, document_ids, approvals FROM projects "
+            "SELECT id, workspace, goal, model, document_ids, approvals, created_at FROM projects "
             "WHERE id IN EACH($1)",
             (missing,),
         )
-        for project_id, workspace, goal, model, chosen, policy in rows:
+        for project_id, workspace, goal, model, chosen, policy, created_at in rows:
             ids = None if chosen is None else tuple(json.loads(chosen))
-            found[project_id] = Chosen(workspace, goal, model, ids, Policy(policy))
+            found[project_id] = Chosen(workspace, goal, model, ids, Policy(policy), created_at)
             recall.keep_project(project_id, found[project_id])
     return found
 
 
-def _documents_of(
-    projects: Mapping[str, Chosen], recall: Recall
-) -> Transaction[dict[str, tuple[DocumentAtHand, ...]]]:
+def _documents_of(projects: Mapping[str, Chosen], recall: Recall) -> Transaction[dict[str, AtHand]]:
     now = time.monotonic()
-    found: dict[str, tuple[DocumentAtHand, ...]] = {}
+    found: dict[str, AtHand] = {}
     for project_id, chosen in sorted(projects.items()):
-        asked_at, documents = recall.documents.get(project_id, (-math.inf, ()))
+        asked_at, at_hand = recall.documents.get(project_id, (-math.inf, AtHand()))
         if now - asked_at > DOCUMENTS_SECONDS:
-            documents = yield from _documents(chosen.workspace, chosen.document_ids)
-            recall.documents[project_id] = (now, documents)
-        found[project_id] = documents
+            at_hand = yield from _documents(chosen)
+            recall.documents[project_id] = (now, at_hand)
+        found[project_id] = at_hand
     return found
 
 
-def _documents(
-    workspace: str, chosen: tuple[str, ...] | None
-) -> Transaction[tuple[DocumentAtHand, ...]]:
+def _documents(chosen: Chosen) -> Transaction[AtHand]:
     """List the documents a project named, else the newest ready ones of its workspace."""
-    if chosen == ():
-        return ()
-    if chosen is None:
+    if chosen.document_ids == ():
+        return AtHand()
+    columns = (
+        "SELECT id, title, media_type, bytes, sha256, status, status = 'processing' "
+        "AND created_at BETWEEN NOW_US() - $3 AND $4 AND EXISTS (SELECT 1 FROM subtasks s "
+        "WHERE s.document_id = documents.id AND s.status IN ('queued', 'running') "
+        "AND s.error IS NULL) FROM documents "
+    )
+    patience = (int(READING_SECONDS * 1_000_000), chosen.created_at)
+    if chosen.document_ids is None:
         rows = yield Query(
-            "SELECT id, title, media_type, bytes, sha256 FROM documents "
-            "WHERE workspace = $1 AND status = 'ready' ORDER BY created_at DESC, id DESC LIMIT $2",
-            (workspace, MAX_DOCUMENTS),
+            f"{columns} WHERE workspace = $1 AND status <> 'failed' "
+            "ORDER BY created_at DESC, id DESC LIMIT $2",
+            (chosen.workspace, MAX_DOCUMENTS, *patience),
         )
     else:
         rows = yield Query(
-            "SELECT id, title, media_type, bytes, sha256 FROM documents "
-            "WHERE workspace = $1 AND id IN EACH($2) ORDER BY created_at DESC, id DESC",
-            (workspace, list(chosen)),
+            f"{columns} WHERE workspace = $1 AND id IN EACH($2) ORDER BY created_at DESC, id DESC",
+            (chosen.workspace, list(chosen.document_ids), *patience),
         )
-    return tuple(DocumentAtHand(*row) for row in reversed(rows))
+    usable = (row for row in reversed(rows) if chosen.document_ids or row[5] == "ready")
+    return AtHand(tuple(DocumentAtHand(*row[:5]) for row in usable), any(row[6] for row in rows))
 
 
 def _task(row: Row) -> TaskRow:

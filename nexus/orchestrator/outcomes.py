@@ -15,7 +15,7 @@ class Problem:
 
     `again`: another attempt may help; `own_making`: the model's own making, so its replies
     are asked for afresh; `is_chance`: nobody's making unless it repeats, so the first time
-    needs no pause; `is_limit`: a rate limit, which uses up no attempt.
+    needs no pause; `is_postponed`: to be done later, using up no attempt.
     """
 
     code: str
@@ -25,7 +25,7 @@ class Problem:
     own_making: bool = False
     retry_after_seconds: float | None = None
     is_chance: bool = False
-    is_limit: bool = False
+    is_postponed: bool = False
 
     def error(self, task_id: str | None) -> dict[str, Json]:
         """Write it as the API shows errors."""

@@ -163,7 +163,7 @@ def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None
         raise Fenced(f"the claim on {held.subtask_id} is not held any more")
     task_id, attempt, max_attempts, left_us, most_calls, *_ = rows[0]
     delay_us = int(_pause_seconds(attempt, problem) * 1_000_000)
-    if problem.is_limit and delay_us < left_us:
+    if problem.is_postponed and delay_us < left_us:
         yield from defer_subtask(turn, held, delay_us=delay_us, error=problem.error(task_id))
         return
     again = problem.again and attempt < max_attempts and delay_us < left_us
@@ -184,7 +184,7 @@ def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None
 
 
 def _pause_seconds(attempt: int, problem: Problem) -> float:
-    if problem.is_limit:
+    if problem.is_postponed:
         return problem.retry_after_seconds or LIMIT_SECONDS
     return pause_seconds(attempt, problem.retry_after_seconds, is_chance=problem.is_chance)
 

@@ -1,6 +1,8 @@
 """/projects/{id}/execute, pause, resume, cancel, retry: set a project in motion, stop it, take it up again."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from nexus.routers.access import IdempotencyKey, Opened, Operator, once
@@ -12,71 +14,46 @@ from nexus.services import runs
 router = APIRouter(tags=["runs"])
 
 
-@router.post("/projects/{project_id}/execute", status_code=202, response_model=Started)
-async def execute_project(
+def _steered(
     request: Request,
     caller: Operator,
     parts: Opened,
     project_id: str,
     _body: NoFields | None = None,
     idempotency_key: IdempotencyKey = None,
-) -> Response:
-    """Run a planned project: what it can begin with is queued at once. 409 unless `planned`."""
+) -> runs.Steered:
     promise = once(request, caller, idempotency_key, "")
-    return send_answer(await runs.execute_project(parts.engine, caller, project_id, promise))
+    return runs.Steered(parts.engine, caller, project_id, promise)
+
+
+OneProject = Annotated[runs.Steered, Depends(_steered)]
+
+
+@router.post("/projects/{project_id}/execute", status_code=202, response_model=Started)
+async def execute_project(of: OneProject) -> Response:
+    """Run a planned project: what it can begin with is queued at once. 409 unless `planned`."""
+    return send_answer(await runs.execute_project(of))
 
 
 @router.post("/projects/{project_id}/pause", status_code=202, response_model=Moved)
-async def pause_project(
-    request: Request,
-    caller: Operator,
-    parts: Opened,
-    project_id: str,
-    _body: NoFields | None = None,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
+async def pause_project(of: OneProject) -> Response:
     """Begin nothing new of a project; what runs may finish. 409 unless it runs or waits."""
-    promise = once(request, caller, idempotency_key, "")
-    return send_answer(await runs.pause_project(parts.engine, caller, project_id, promise))
+    return send_answer(await runs.pause_project(of))
 
 
 @router.post("/projects/{project_id}/resume", status_code=202, response_model=Moved)
-async def resume_project(
-    request: Request,
-    caller: Operator,
-    parts: Opened,
-    project_id: str,
-    _body: NoFields | None = None,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
+async def resume_project(of: OneProject) -> Response:
     """Let a project go on that is `paused`, or `waiting` for a budget that was raised. Else 409."""
-    promise = once(request, caller, idempotency_key, "")
-    return send_answer(await runs.resume_project(parts.engine, caller, project_id, promise))
+    return send_answer(await runs.resume_project(of))
 
 
 @router.post("/projects/{project_id}/cancel", status_code=202, response_model=Moved)
-async def cancel_project(
-    request: Request,
-    caller: Operator,
-    parts: Opened,
-    project_id: str,
-    _body: NoFields | None = None,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
+async def cancel_project(of: OneProject) -> Response:
     """End a project. Running agents are stopped within seconds; nothing new begins."""
-    promise = once(request, caller, idempotency_key, "")
-    return send_answer(await runs.cancel_project(parts.engine, caller, project_id, promise))
+    return send_answer(await runs.cancel_project(of))
 
 
 @router.post("/projects/{project_id}/retry", status_code=202, response_model=Moved)
-async def retry_project(
-    request: Request,
-    caller: Operator,
-    parts: Opened,
-    project_id: str,
-    _body: NoFields | None = None,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
+async def retry_project(of: OneProject) -> Response:
     """Take up a failed or cancelled project again; finished work is kept."""
-    promise = once(request, caller, idempotency_key, "")
-    return send_answer(await runs.retry_project(parts.engine, caller, project_id, promise))
+    return send_answer(await runs.retry_project(of))

@@ -33,14 +33,17 @@ async def running_under(world: World, worker_id: str) -> list[str]:
 
 async def most_loaded(world: World, workers: Sequence[Member]) -> Member:
     """Wait until one of these workers has something in hand; return the one with most."""
-
-    async def has_any() -> Member | None:
-        loads = [(len(await running_under(world, one.id)), one) for one in workers]
-        most, found = max(loads, key=lambda load: load[0])
-        return found if most else None
-
-    found: Member = await world.until(has_any, what="a worker to have something in hand")
+    found: Member = await world.until(
+        lambda: loaded(world, workers), what="a worker to have something in hand"
+    )
     return found
+
+
+async def loaded(world: World, workers: Sequence[Member]) -> Member | None:
+    """Return the worker with most in hand; None if all hands are empty."""
+    loads = [(len(await running_under(world, one.id)), one) for one in workers]
+    most, found = max(loads, key=lambda load: load[0])
+    return found if most else None
 
 
 async def calls_in_flight(world: World, subtask_ids: Sequence[str]) -> int:

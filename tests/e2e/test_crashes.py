@@ -20,6 +20,7 @@ from tests.support.waiting import until
 
 STOP_SECONDS = 5.0
 GARBAGE = "Let me think about the sea."
+MENDING = "<correction>\n"
 CHAIN = plan(task("one"), task("two", "one"), task("three", "two"))
 
 
@@ -35,7 +36,7 @@ class HeldAt:
 
     async def __call__(self, request: dict[str, Any]) -> Reply:
         about = task_of(request)
-        if about == "plan" and GARBAGE not in text_of(request):
+        if about == "plan" and MENDING not in text_of(request):
             return GARBAGE
         if about in ("plan", self.key):
             await self.let_go.wait()
@@ -98,7 +99,7 @@ async def test_kill_9_of_everything_in_mid_call_loses_and_repeats_nothing(
         [subtask] = (await api.get(f"/tasks/{tasks['two']['id']}/subtasks"))["items"]
     asked = Counter(task_of(one) for one in model.requests)
     assert asked == {"one": 1, "two": 3, "three": 1, "plan": 4, "write": 1}
-    assert [text_of(one).count(GARBAGE) for one in model.requests if task_of(one) == "plan"] == [
+    assert [text_of(one).count(MENDING) for one in model.requests if task_of(one) == "plan"] == [
         *(0, 1, 1, 1)
     ]
     assert model.headers[0]["authorization"] == "Bearer sk-of-a-test"

@@ -4,10 +4,13 @@ import asyncio
 
 import pytest
 
+from nexus.domain.rates import Admission
 from nexus.errors import NotNow, TransientFailure
+from nexus.llm.boards import Boards, Counter
 from nexus.llm.book import ModelBook
 from nexus.llm.limiter import FAILURES
 from nexus.llm.quota import Quota
+from nexus.llm.slow_start import SlowStart
 from tests.agents.fakes import settings
 from tests.llm.asking import ask
 from tests.scripted_model import Raw, Reply, Script, ScriptedModel, error
@@ -100,11 +103,99 @@ async def test_a_cap_bounds_what_is_open_to_a_provider(server: ScriptedModel) ->
 
 def test_a_quota_learns_what_passes_and_gives_the_others_their_turn() -> None:
     quota = Quota()
-    assert quota.admit(100.0, 12) == (0.0,) * 12
+    assert quota.admit(100.0, 0, 12) == Admission((0.0,) * 12, is_free=True)
     for _ in range(2):
         quota.refuse(100.1, 1.0)
-    assert quota.admit(100.5, 2) == pytest.approx((0.6, 0.6))
-    waits = quota.admit(101.2, 25)
-    assert waits.count(0.0) == 11  # ten passed; one more is tried
-    assert waits[11:] == pytest.approx((1.0,) * 11 + (2.0,) * 3)
-    assert quota.admit(200.0, 50) == (0.0,) * 50  # forgotten
+    assert quota.admit(100.5, 0, 2).waits == pytest.approx((0.6, 0.6))
+    waits = quota.admit(101.2, 0, 25).waits
+    assert waits == pytest.approx((0.0,) * 10 + (1.0,) * 10 + (2.0,) * 5)
+    assert quota.admit(200.0, 0, 50) == Admission((0.0,) * 50, is_free=True)  # forgotten
+
+
+@pytest.mark.parametrize("most", [5, 10, 20, 50])
+@pytest.mark.parametrize("known", [1, None])
+def test_hardly_more_is_sent_than_passes_once_a_limit_is_known(
+    most: int, known: int | None
+) -> None:
+    """A server with windows of a second, asked by everybody who may, over twenty of them."""
+    quota = Quota()
+    quota.admit(100.0, 0, known or most)
+    quota.refuse(100.0, 1.0)
+    passed = refused = 0
+    for window in range(101, 121):
+        asked = quota.admit(window + 0.01, 0, 500).waits.count(0.0)
+        passed += min(asked, most)
+        for _ in range(asked - most):
+            refused += 1
+            quota.refuse(window + 0.02, 1.0)
+    assert refused <= (0.2 if known is None else 0.4) * passed
+    assert passed >= 0.6 * 20 * most
+
+
+def test_what_was_sent_before_the_refusal_was_heard_counts_as_passed() -> None:
+    quota = Quota()
+    quota.admit(100.0, 0, 5)
+    quota.refuse(100.1, 1.0)
+    quota.admit(100.2, 16, 0)
+    assert quota.admit(101.2, 0, 50).waits.count(0.0) == 20
+
+
+def test_a_burst_grows_with_its_answers_or_with_time_and_begins_anew_after_a_limit() -> None:
+    start = SlowStart()
+    start.used(100.0)
+    widths = []
+    for _ in range(10):
+        widths.append(start.width())
+        start.waited(in_time=True)
+    assert widths == [2, 2, 2, 4, 4, 4, 8, 8, 8, 16]
+    for _ in range(10):
+        start.waited(in_time=False)
+    assert start.width() == 16  # this process stood still: nothing is known of the server
+    for _ in range(100):
+        start.answered(None)
+    assert start.width() == 30
+    start.answered(3)
+    assert start.width() == 3  # the server said what remains
+    start.answered(None)
+    start.used(150.0)
+    assert start.width() == 30
+    start.begin_anew()
+    assert start.width() == 2
+    start.answered(None)
+    start.limit = 50
+    start.used(300.0)
+    assert start.width() == 2
+
+
+async def test_while_no_limit_is_known_requests_are_counted_without_waiting() -> None:
+    board = HeldBoard()
+    counter = Counter("model", Boards(board))
+    board.let_go.set()
+    assert await counter.ask() == 0
+    board.let_go.clear()
+    assert [await counter.ask() for _ in range(3)] == [0, 0, 0]
+    board.let_go.set()
+    await counter.refuse(1.0)
+    assert board.counted == [1, 3]
+    assert board.refused == [1.0]
+    board.free = False
+    assert await counter.ask() == 7.0
+    assert board.counted == [1, 3, 1]
+
+
+class HeldBoard:
+    """A board that answers when it is let."""
+
+    def __init__(self) -> None:
+        self.let_go = asyncio.Event()
+        self.counted: list[int] = []
+        self.refused: list[float] = []
+        self.free = True
+
+    async def admit(self, model: str, sent: int, count: int) -> Admission:
+        await self.let_go.wait()
+        self.counted.append(sent + count)
+        return Admission((0.0 if self.free else 7.0,) * count, is_free=self.free)
+
+    async def refuse(self, model: str, seconds: float) -> None:
+        self.refused.append(seconds)

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+
 from nexus.models.database import open_database
 from nexus.models.sqlite import connect, drive
 from nexus.models.writing import Transaction
@@ -21,11 +24,31 @@ def empty_database(folder: Path) -> sqlite3.Connection:
     """Make a migrated database to copy from."""
 
     async def make() -> None:
-        settings = read_settings(data_dir=folder, database_url=f"sqlite:///{folder / 'empty.db'}")
-        await (await open_database(settings)).close()
+        chosen = read_settings(data_dir=folder, database_url=f"sqlite:///{folder / 'empty.db'}")
+        await (await open_database(chosen)).close()
 
     asyncio.run(make())
     return connect(folder / "empty.db")
+
+
+class Machine(RuleBasedStateMachine):
+    """A state machine over the engine's transactions; `empty` is the database it copies."""
+
+    empty: sqlite3.Connection
+
+
+def prove(machine: type[Machine], empty: sqlite3.Connection, examples: int = 60) -> None:
+    """Run a state machine over copies of an empty database."""
+    machine.empty = empty
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
 
 
 class Ledger:

@@ -1,7 +1,5 @@
 """What a person has to allow before it happens: calls, an agent's questions, plans."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +9,7 @@ from nexus.domain.consent import Policy
 from nexus.models.projects import Approval
 from nexus.orchestrator.deciding import Decision
 from tests.scripted_model import Reply, ScriptedModel, ToolCalls
-from tests.support.rig import WORKSPACE, Rig, open_rig, plan, task
+from tests.support.rig import WORKSPACE, Rig, plan, task
 from tests.support.waiting import until
 
 
@@ -25,23 +23,14 @@ def ask_then_tell(request: dict[str, Any]) -> Reply:
 
 
 @pytest.fixture
-async def model() -> AsyncIterator[ScriptedModel]:
-    async with ScriptedModel(ask_then_tell) as served:
-        yield served
+async def model(server: ScriptedModel) -> ScriptedModel:
+    server.script = ask_then_tell
+    return server
 
 
 @pytest.fixture
-async def rig(
-    tmp_path: Path, database_url: str, redis_url: str, model: ScriptedModel
-) -> AsyncIterator[Rig]:
-    async with open_rig(
-        tmp_path,
-        database_url=database_url,
-        redis_url=redis_url,
-        model="openai:scripted",
-        openai_base_url=model.base_url,
-    ) as opened:
-        yield opened
+async def rig(scripted: Rig, model: ScriptedModel) -> Rig:
+    return scripted
 
 
 async def test_an_agents_questions_are_answered_by_a_person(rig: Rig, model: ScriptedModel) -> None:

@@ -1,19 +1,14 @@
 """Any order of acts, claims, outcomes, deaths and zombies keeps the tables and the history true."""
 
 import sqlite3
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from nexus.domain.graph import compile_plan
@@ -39,7 +34,7 @@ from nexus.orchestrator.recording import Begin, Done, Intent
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.value_files import Kept
 from tests.domain.plans import AGENTS, plan_documents
-from tests.orchestrator.bench import Ledger, empty_database
+from tests.orchestrator.bench import Ledger, Machine, prove
 from tests.orchestrator.endings import good
 from tests.orchestrator.folding import check_project
 from tests.support.acts import ACTS, claim, settle
@@ -50,10 +45,8 @@ LEASE_SECONDS = 15.0
 pick = st.integers(0, 1_000_000)
 
 
-class Engine(RuleBasedStateMachine):
+class Engine(Machine):
     """`claims` are what workers believe they hold; zombies keep theirs."""
-
-    empty: sqlite3.Connection
 
     def __init__(self) -> None:
         super().__init__()
@@ -264,22 +257,5 @@ def _ending(at: int, claimed: Claimed) -> Outcome:
     return Outcome(problem=Problem("odd", "it failed")) if at % 3 == 2 else good(claimed)
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
-    folder: Path = tmp_path_factory.mktemp("machine")
-    connection = empty_database(folder)
-    yield connection
-    connection.close()
-
-
 def test_no_order_of_events_breaks_the_engine(empty: sqlite3.Connection) -> None:
-    Engine.empty = empty
-    run_state_machine_as_test(
-        Engine,
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    prove(Engine, empty)

@@ -1,13 +1,9 @@
 """Plans that are edited and amended at any moment keep every rule of the engine."""
 
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, precondition, rule
 
 from nexus.domain.graph import compile_plan
 from nexus.domain.plan import Plan
@@ -18,7 +14,7 @@ from nexus.orchestrator.amending import Amendment
 from nexus.orchestrator.outcomes import Outcome
 from nexus.orchestrator.queueing import Share
 from tests.domain.plans import AGENTS, plan_documents
-from tests.orchestrator.bench import empty_database
+from tests.orchestrator.bench import prove
 from tests.orchestrator.test_machine import WORKERS, Engine
 from tests.support.acts import settle
 
@@ -87,22 +83,5 @@ class Amending(Engine):
         return version
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
-    folder: Path = tmp_path_factory.mktemp("machine")
-    connection = empty_database(folder)
-    yield connection
-    connection.close()
-
-
 def test_no_order_of_amendments_breaks_the_engine(empty: sqlite3.Connection) -> None:
-    Amending.empty = empty
-    run_state_machine_as_test(
-        Amending,
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    prove(Amending, empty)

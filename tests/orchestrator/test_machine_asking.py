@@ -1,18 +1,14 @@
 """The same machine, in which calls are unsafe, interrupted, asked about, answered and made again."""
 
 import sqlite3
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     initialize,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from nexus.domain.plan import Plan
@@ -25,7 +21,7 @@ from nexus.orchestrator.recording import Begin, Done, Intent
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.value_files import Kept
 from tests.domain.plans import plan_documents
-from tests.orchestrator.bench import empty_database
+from tests.orchestrator.bench import prove
 from tests.orchestrator.test_machine import WORKERS, Engine
 from tests.support.acts import claim
 
@@ -167,21 +163,5 @@ def _decide(approval_id: str, decision: Decision) -> Any:
     return lambda turn: decide(turn, "default", approval_id, decision)
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
-    connection = empty_database(tmp_path_factory.mktemp("machine"))
-    yield connection
-    connection.close()
-
-
 def test_no_order_of_questions_and_answers_breaks_the_engine(empty: sqlite3.Connection) -> None:
-    Asking.empty = empty
-    run_state_machine_as_test(
-        Asking,
-        settings=settings(
-            max_examples=100,
-            stateful_step_count=50,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    prove(Asking, empty, examples=100)

@@ -1,12 +1,9 @@
 """The same machine with budgets: whatever happens, a call begins only while there is room."""
 
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-import pytest
-from hypothesis import HealthCheck, settings, stateful
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
@@ -25,7 +22,7 @@ from nexus.orchestrator.recording import Begin, Done, Intent
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.value_files import Kept
 from tests.domain.plans import AGENTS, plan_documents
-from tests.orchestrator.bench import empty_database
+from tests.orchestrator.bench import prove
 from tests.orchestrator.books import WIDE, Books, Place, budgets
 from tests.orchestrator.endings import good
 from tests.orchestrator.test_machine import WORKERS, Engine
@@ -275,21 +272,5 @@ class Budgeting(Engine):
         assert all(self.status(one) != "waiting" for one in self.projects)
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
-    connection = empty_database(tmp_path_factory.mktemp("machine"))
-    yield connection
-    connection.close()
-
-
 def test_no_order_of_calls_and_budgets_breaks_the_engine(empty: sqlite3.Connection) -> None:
-    Budgeting.empty = empty
-    stateful.run_state_machine_as_test(
-        Budgeting,
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    prove(Budgeting, empty)

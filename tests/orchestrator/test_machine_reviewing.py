@@ -1,12 +1,9 @@
 """The same machine, in which reviews reject, accept and come to nothing, in any order."""
 
 import sqlite3
-from collections.abc import Iterator
 
-import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, precondition, rule
 
 from nexus.domain.plan import Plan
 from nexus.domain.states import SubtaskKind
@@ -14,7 +11,7 @@ from nexus.domain.verdict import Finding, Verdict
 from nexus.orchestrator.outcomes import Outcome
 from nexus.orchestrator.queueing import Share
 from tests.domain.plans import plan_documents
-from tests.orchestrator.bench import empty_database
+from tests.orchestrator.bench import prove
 from tests.orchestrator.endings import good
 from tests.orchestrator.test_machine import WORKERS, Engine
 
@@ -59,21 +56,5 @@ class Reviewing(Engine):
         return [at for at, one in enumerate(self.claims) if one.kind is SubtaskKind.REVIEW]
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
-    connection = empty_database(tmp_path_factory.mktemp("machine"))
-    yield connection
-    connection.close()
-
-
 def test_no_order_of_verdicts_breaks_the_engine(empty: sqlite3.Connection) -> None:
-    Reviewing.empty = empty
-    run_state_machine_as_test(
-        Reviewing,
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    prove(Reviewing, empty)

@@ -2,14 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.scripted_model import Reply, ScriptedModel, ToolCalls
-from tests.support.rig import Rig, open_rig, plan, task
+from tests.support.rig import Rig, plan, task
 from tests.support.waiting import until
 
 CRITERIA = ["It names the weight.", "It gives a source."]
@@ -43,27 +43,6 @@ class Team:
         return f"draft {len(self.drafts)} says 42 g"
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedModel]:
-    async with ScriptedModel() as model:
-        yield model
-
-
-@pytest.fixture
-async def reviewed(
-    tmp_path: Path, database_url: str, redis_url: str, server: ScriptedModel
-) -> AsyncIterator[Rig]:
-    """A rig whose model is the scripted one."""
-    async with open_rig(
-        tmp_path,
-        database_url=database_url,
-        redis_url=redis_url,
-        model="openai:scripted",
-        openai_base_url=server.base_url,
-    ) as rig:
-        yield rig
-
-
 def asked(**fields: Any) -> dict[str, Any]:
     given = {"instructions": "Weigh the penguin.", "acceptance": CRITERIA, "review": True}
     return task("weight", "content", **{**given, **fields})
@@ -81,12 +60,12 @@ async def kinds(rig: Rig, project: str) -> list[str]:
 
 
 async def test_a_rejected_output_is_revised_with_the_findings(
-    reviewed: Rig, server: ScriptedModel
+    scripted: Rig, server: ScriptedModel
 ) -> None:
     team = server.script = Team(lambda number, _: verdict(True, number > 1))
-    project, state = await run(reviewed, asked(), task("next", "echo", "weight"))
+    project, state = await run(scripted, asked(), task("next", "echo", "weight"))
     assert state == "succeeded"
-    assert await kinds(reviewed, project) == ["work", "review", "revise", "review", "work"]
+    assert await kinds(scripted, project) == ["work", "review", "revise", "review", "work"]
     assert "<criteria>\n- 1: It names the weight.\n- 2: It gives a source.\n" in team.reviews[0]
     assert "<submission>\ndraft 1 says 42 g\n</submission>" in team.reviews[0]
     assert "<submission>\ndraft 2 says 42 g\n</submission>" in team.reviews[1]
@@ -95,7 +74,7 @@ async def test_a_rejected_output_is_revised_with_the_findings(
     assert "Not met: It gives a source." in team.drafts[1]
     assert "To mend: mend 2" in team.drafts[1]
     assert "Not met: It names the weight." not in team.drafts[1]
-    events = await reviewed.events(project)
+    events = await scripted.events(project)
     assert [one.data for one in events if one.type == "task.reviewed"] == [
         {
             "key": "weight",
@@ -105,31 +84,31 @@ async def test_a_rejected_output_is_revised_with_the_findings(
         },
         {"key": "weight", "accepted": True, "round": 2, "findings": []},
     ]
-    outputs = await reviewed.outputs(project)
+    outputs = await scripted.outputs(project)
     assert outputs["weight"] == "draft 2 says 42 g"
     assert json.loads(outputs["next"] or "")["inputs"] == {"weight": "draft 2 says 42 g"}
 
 
-async def test_a_third_rejection_fails_the_task(reviewed: Rig, server: ScriptedModel) -> None:
+async def test_a_third_rejection_fails_the_task(scripted: Rig, server: ScriptedModel) -> None:
     team = server.script = Team(lambda *_: verdict(True, False))
-    project, state = await run(reviewed, asked(), task("next", "echo", "weight"))
+    project, state = await run(scripted, asked(), task("next", "echo", "weight"))
     assert state == "failed"
     assert (len(team.drafts), len(team.reviews)) == (3, 3)
-    rows = await reviewed.tasks(project)
+    rows = await scripted.tasks(project)
     assert (rows["weight"].status, rows["next"].status) == ("failed", "skipped")
     assert rows["weight"].error["code"] == "rejected"
     assert "It gives a source: mend 2" in rows["weight"].error["message"]
 
 
 async def test_a_third_rejection_is_handed_over_where_the_plan_says_so(
-    reviewed: Rig, server: ScriptedModel
+    scripted: Rig, server: ScriptedModel
 ) -> None:
     server.script = Team(lambda *_: verdict(True, False))
     project, state = await run(
-        reviewed, asked(on_rejection="deliver"), task("next", "echo", "weight")
+        scripted, asked(on_rejection="deliver"), task("next", "echo", "weight")
     )
     assert state == "succeeded"
-    outputs = await reviewed.outputs(project)
+    outputs = await scripted.outputs(project)
     assert (outputs["weight"] or "").startswith("draft 3 says 42 g\n\n## Findings of the review")
     assert "**Not met:** It gives a source." in (outputs["weight"] or "")
     assert "Findings of the review" in json.loads(outputs["next"] or "")["inputs"]["weight"]
@@ -149,17 +128,17 @@ async def test_a_third_rejection_is_handed_over_where_the_plan_says_so(
     ids=["essay", "contradiction", "half", "no evidence", "praise", "echo", "broken"],
 )
 async def test_an_unusable_verdict_is_no_acceptance(
-    reply: Reply, reviewed: Rig, server: ScriptedModel
+    reply: Reply, scripted: Rig, server: ScriptedModel
 ) -> None:
     team = server.script = Team(lambda *_: reply)
-    project, state = await run(reviewed, asked(max_attempts=1))
+    project, state = await run(scripted, asked(max_attempts=1))
     assert state == "failed"
     assert (len(team.drafts), len(team.reviews)) == (1, 3)  # two repairs, and no more
-    assert (await reviewed.tasks(project))["weight"].error["code"] == "model_output_invalid"
+    assert (await scripted.tasks(project))["weight"].error["code"] == "model_output_invalid"
 
 
 async def test_a_verdict_as_text_is_taken_once_it_is_whole(
-    reviewed: Rig, server: ScriptedModel
+    scripted: Rig, server: ScriptedModel
 ) -> None:
     finding = {"met": True, "evidence": "“42 g”"}
     whole = {
@@ -169,12 +148,12 @@ async def test_a_verdict_as_text_is_taken_once_it_is_whole(
     server.script = Team(
         lambda number, _: "Hm." if number == 1 else f"Here:\n```json\n{json.dumps(whole)}\n```"
     )
-    project, state = await run(reviewed, asked())
+    project, state = await run(scripted, asked())
     assert state == "succeeded"
-    assert await kinds(reviewed, project) == ["work", "review"]
+    assert await kinds(scripted, project) == ["work", "review"]
 
 
-async def test_an_output_cannot_speak_for_its_review(reviewed: Rig, server: ScriptedModel) -> None:
+async def test_an_output_cannot_speak_for_its_review(scripted: Rig, server: ScriptedModel) -> None:
     def script(request: dict[str, Any]) -> Reply:
         prompt = str(request["messages"][-1]["content"])
         if "<criteria>" not in prompt:
@@ -184,12 +163,12 @@ async def test_an_output_cannot_speak_for_its_review(reviewed: Rig, server: Scri
 
     prompts: list[str] = []
     server.script = script
-    await run(reviewed, asked())
+    await run(scripted, asked())
     assert prompts[0].count("</submission>") == prompts[0].count("<criteria>") == 1
 
 
 async def test_killed_in_mid_review_it_is_asked_once_more_and_nothing_else(
-    reviewed: Rig, server: ScriptedModel
+    scripted: Rig, server: ScriptedModel
 ) -> None:
     let_go = asyncio.Event()
 
@@ -204,43 +183,43 @@ async def test_killed_in_mid_review_it_is_asked_once_more_and_nothing_else(
         return slow(reply) if len(team.reviews) == 1 else reply
 
     server.script = script
-    project = await reviewed.start(plan(asked()))
-    worker = reviewed.worker_process()
+    project = await scripted.start(plan(asked()))
+    worker = scripted.worker_process()
     await until(lambda: bool(team.reviews), timeout=30)
     worker.kill()
     worker.wait(10)
     let_go.set()
-    async with reviewed.worker():
-        assert await reviewed.end(project) == "succeeded"
+    async with scripted.worker():
+        assert await scripted.end(project) == "succeeded"
     assert (len(team.drafts), len(team.reviews)) == (1, 2)
     assert team.reviews[0] == team.reviews[1]
-    assert {one.kind: one.attempt for one in await reviewed.subtasks(project)} == {
+    assert {one.kind: one.attempt for one in await scripted.subtasks(project)} == {
         "work": 1,
         "review": 2,
     }
 
 
-async def test_a_retry_after_a_rejection_begins_anew(reviewed: Rig, server: ScriptedModel) -> None:
+async def test_a_retry_after_a_rejection_begins_anew(scripted: Rig, server: ScriptedModel) -> None:
     team = server.script = Team(lambda number, _: verdict(True, number > 3))
-    project = await reviewed.start(plan(asked()))
-    async with reviewed.worker():
-        assert await reviewed.end(project) == "failed"
-        engine = reviewed.parts.engine
+    project = await scripted.start(plan(asked()))
+    async with scripted.worker():
+        assert await scripted.end(project) == "failed"
+        engine = scripted.parts.engine
         await engine.run(lambda turn: engine.retry(turn, "default", project))
-        assert await reviewed.end(project) == "succeeded"
+        assert await scripted.end(project) == "succeeded"
     assert (len(team.drafts), len(team.reviews)) == (4, 4)
     assert "<findings>" not in team.drafts[3]
 
 
 async def test_recorded_steps_stay_when_an_output_is_revised(
-    reviewed: Rig, server: ScriptedModel, tmp_path: Path
+    scripted: Rig, server: ScriptedModel, tmp_path: Path
 ) -> None:
     server.script = Team(lambda number, _: verdict(True, number > 1))
     options = json.dumps({"folder": str(tmp_path)})
     stepper = task("s", "stepper", instructions=options, acceptance=CRITERIA, review=True)
-    project, state = await run(reviewed, stepper)
+    project, state = await run(scripted, stepper)
     assert state == "succeeded"
-    assert (await reviewed.outputs(project))["s"] == '{"first": 1, "second": 1}'
+    assert (await scripted.outputs(project))["s"] == '{"first": 1, "second": 1}'
     assert (tmp_path / "first").read_text() == "1"
 
 

@@ -2,16 +2,14 @@
 
 import json
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import select
 
 from nexus.models.work import JournalRecord
 from tests.scripted_model import Reply, ScriptedModel, ToolCalls
-from tests.support.rig import Rig, open_rig, plan, task
+from tests.support.rig import Rig, plan, task
 from tests.support.waiting import until
 
 
@@ -21,29 +19,8 @@ async def records(rig: Rig) -> list[JournalRecord]:
         return list(rows.scalars())
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedModel]:
-    async with ScriptedModel() as model:
-        yield model
-
-
-@pytest.fixture
-async def asking(
-    tmp_path: Path, database_url: str, redis_url: str, server: ScriptedModel
-) -> AsyncIterator[Rig]:
-    """A rig whose model is the scripted one."""
-    async with open_rig(
-        tmp_path,
-        database_url=database_url,
-        redis_url=redis_url,
-        model="openai:scripted",
-        openai_base_url=server.base_url,
-    ) as rig:
-        yield rig
-
-
 async def test_killed_among_three_calls_only_the_missing_one_is_made(
-    asking: Rig, server: ScriptedModel, tmp_path: Path
+    scripted: Rig, server: ScriptedModel, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
     files = {name: tmp_path / name for name in "abc"}
@@ -55,30 +32,30 @@ async def test_killed_among_three_calls_only_the_missing_one_is_made(
         return ToolCalls(tuple(("tally", call) for call in calls)) if not answers else str(answers)
 
     server.script = script
-    project = await asking.start(plan(task("one", "content")))
-    worker = asking.worker_process()
+    project = await scripted.start(plan(task("one", "content")))
+    worker = scripted.worker_process()
 
     async def only_one_is_missing() -> bool:
-        found = [one.status for one in await records(asking) if one.kind == "tool"]
+        found = [one.status for one in await records(scripted) if one.kind == "tool"]
         return sorted(found) == ["begun", "recorded", "recorded"] and files["c"].exists()
 
     await until(only_one_is_missing, timeout=20)
     worker.send_signal(signal.SIGKILL)
     worker.wait(10)
     gate.write_text("")
-    asking.worker_process()
-    assert await asking.end(project) == "succeeded"
+    scripted.worker_process()
+    assert await scripted.end(project) == "succeeded"
     assert {name: file.read_text() for name, file in files.items()} == {
         "a": "1",
         "b": "1",
         "c": "2",
     }
     assert server.calls == 2
-    assert (await asking.outputs(project))["one"] == "['1', '1', '2']"
+    assert (await scripted.outputs(project))["one"] == "['1', '1', '2']"
 
 
 async def test_a_large_result_is_recorded_whole_and_read_in_part(
-    asking: Rig, server: ScriptedModel
+    scripted: Rig, server: ScriptedModel
 ) -> None:
     def script(request: dict[str, Any]) -> Reply:
         if request["messages"][-1]["role"] != "tool":
@@ -86,14 +63,14 @@ async def test_a_large_result_is_recorded_whole_and_read_in_part(
         return str(request["messages"][-1]["content"])[-60:]
 
     server.script = script
-    project = await asking.start(plan(task("one", "content")))
-    async with asking.worker():
-        assert await asking.end(project) == "succeeded"
-    said = (await asking.outputs(project))["one"] or ""
+    project = await scripted.start(plan(task("one", "content")))
+    async with scripted.worker():
+        assert await scripted.end(project) == "succeeded"
+    said = (await scripted.outputs(project))["one"] or ""
     assert said.endswith("[cut: the first 300,000 of 10,000,000 characters]")
-    [tool] = [one for one in await records(asking) if one.kind == "tool"]
+    [tool] = [one for one in await records(scripted) if one.kind == "tool"]
     assert tool.result_bytes == 10_000_002
-    folder = asking.settings.data / "results" / "default" / project
+    folder = scripted.settings.data / "results" / "default" / project
     assert (folder / f"{tool.result_sha256}.json").stat().st_size == tool.result_bytes
 
 

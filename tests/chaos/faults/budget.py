@@ -1,10 +1,12 @@
 """A budget on a project that would cost a hundred times as much, with workers that die."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from nexus.domain.budget import Budget, Limit
 from tests.chaos.fault import Figures, fault, require
-from tests.chaos.measures import calls_in_flight, most_loaded, running_under
+from tests.chaos.measures import calls_in_flight, loaded, running_under
+from tests.chaos.member import Member
 from tests.chaos.world import WORKSPACE, World
 from tests.support.rig import plan, task
 
@@ -39,9 +41,9 @@ async def budget_runs_out(world: World) -> Figures:
     project = await world.submit(plan(*tasks), budget=Budget(limits))
     lost = 0
     for at_call in sorted(world.random.sample(range(1, _most_calls(limits)), 2)):
-        if not await _comes_to(world, project, at_call):
+        victim = await _victim(world, project, alive, at_call)
+        if victim is None:
             break
-        victim = await most_loaded(world, alive)
         world.kill(victim)
         alive.remove(victim)
         lost += await calls_in_flight(world, await running_under(world, victim.id))
@@ -76,14 +78,18 @@ def _over(limits: dict[Limit, int], spent: dict[Limit, int]) -> float:
     return round(max(spent[limit] / most - 1 for limit, most in limits.items()), 2)
 
 
-async def _comes_to(world: World, project: str, call: int) -> bool:
-    """Wait for a call of the model; False if the budget ends first."""
+async def _victim(
+    world: World, project: str, workers: Sequence[Member], call: int
+) -> Member | None:
+    """Wait for a call of the model and a worker with work in hand; None if the budget ends first."""
 
     async def either() -> bool:
-        return world.model.calls >= call or await _rests(world, project)
+        if await _rests(world, project):
+            return True
+        return world.model.calls >= call and await loaded(world, workers) is not None
 
     await world.until(either, what=f"call {call}")
-    return world.model.calls >= call and not await _rests(world, project)
+    return await loaded(world, workers)
 
 
 async def _rests(world: World, project: str) -> bool:
