@@ -14,7 +14,8 @@ from tests.support.rig import plan, task
 WORKERS: Final = 4
 SUBTASKS: Final = 100
 PER_SECOND: Final = 20
-MOST_CALLS: Final = 1.2
+MOST_CALLS, MOST_CALLS_SHORT = 1.2, 1.4
+"""Of those allowed; beside other tests, refusals are heard late."""
 ANSWER_SECONDS: Final = 0.3
 END_SECONDS: Final = 90.0
 
@@ -65,7 +66,8 @@ async def rate_limit_storm(world: World) -> Figures:
     allowed = script.passed
     require(allowed <= SUBTASKS + in_flight + lost, f"{allowed} calls passed of {SUBTASKS} needed")
     calls = world.model.calls
-    require(calls <= MOST_CALLS * allowed, f"{calls} calls where {allowed} were allowed")
+    most = MOST_CALLS_SHORT if world.is_short else MOST_CALLS
+    require(calls <= most * allowed, f"{calls} calls where {allowed} were allowed")
     times = [call.at_us for call in asked(world.model)]
     return {
         "calls": calls,
