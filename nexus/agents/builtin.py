@@ -25,17 +25,18 @@ WORKERS: Final = (
             "read_file",
             "list_files",
             "ask_person",
+            "delegate",
         ),
     ),
     (
         "code",
         "Writes programs, runs them in a sandbox, and hands over working code or the files it made.",
-        ("run_python", "read_file", "write_file", "list_files", "ask_person"),
+        ("run_python", "read_file", "write_file", "list_files", "ask_person", "delegate"),
     ),
     (
         "content",
         "Writes and edits texts: reports, summaries, articles, letters, from the inputs it is given.",
-        ("read_file", "write_file", "list_files", "search_memory", "ask_person"),
+        ("read_file", "write_file", "list_files", "search_memory", "ask_person", "delegate"),
     ),
     (
         "data",
@@ -49,6 +50,7 @@ WORKERS: Final = (
             "write_file",
             "list_files",
             "ask_person",
+            "delegate",
         ),
     ),
     (

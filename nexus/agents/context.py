@@ -5,7 +5,7 @@ Made by the worker for one claim of one subtask; agents never see the database o
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, overload
 
@@ -27,7 +27,9 @@ class Context:
     """Where an agent works: its subtask, the seam its calls pass, and what it may use.
 
     `model` is the model the project asks for, None for the installation's default; `attempt`
-    counts from 1; `colleagues` are the agents the workspace has declared, told to the planner alone.
+    counts from 1; `colleagues` are told to the model: to the planner the agents the
+    workspace has declared, to others those of the installation that parts may name.
+    `may_delegate` tells whether this subtask may: the work of a task may, its parts may not.
     """
 
     workspace: str
@@ -40,6 +42,7 @@ class Context:
     scope: "ToolScope"
     models: "ModelBook"
     colleagues: "tuple[AgentSpec, ...]" = ()
+    may_delegate: bool = False
 
     @overload
     async def step(
@@ -71,6 +74,25 @@ class Context:
 
         call = Call(CallKind.STEP, name, name, fingerprint(given), request=given)
         return await self.seam.call(call, run)
+
+    async def delegate(self, parts: Sequence[str | Mapping[str, object]]) -> list[dict[str, Json]]:
+        """Have parts of the task done by agents at the same time, and go on when all have ended.
+
+        A part is a mapping of `instructions`, `agent` (left out: this one) and `title`, or
+        just its instructions. The call is known by its parts and how often they were met
+        before; later attempts get its result. Meanwhile the subtask gives its slot away: the
+        agent is run anew from its journal when the parts are done.
+
+        Returns:
+            For each part, in order, its `title`, `agent`, `status` (succeeded, failed or
+            cancelled) and `output`, or `error` with `code`, `message` and `hint`.
+
+        Raises:
+            InvalidInput: the parts are wrong, or this is a part itself; nothing has begun.
+        """
+        from nexus.agents.delegating import delegate
+
+        return await delegate(parts, self)
 
     async def call_tool(self, tool: str, /, **arguments: Json) -> Json:
         """Call a tool once and for ever, as a model-driven agent would; later attempts get its result.

@@ -15,6 +15,7 @@ from nexus.agents.prompt import work_prompt
 from nexus.agents.retrieval import retrieve
 from nexus.agents.toolset import MAX_BAD_CALLS, GrantedTools
 from nexus.domain.declared import AgentDeclaration
+from nexus.domain.delegation import DELEGATE
 from nexus.domain.work import Brief
 from nexus.errors import OutputInvalid
 
@@ -38,6 +39,8 @@ class ModelAgent:
 
         lent = await context.scope.equipment.lent_to(self.name)
         granted = self.tools + (plugin_tools() if self.takes_plugin_tools else ()) + tuple(lent)
+        if not context.may_delegate:
+            granted = tuple(one for one in granted if one != DELEGATE)
         quotes = await retrieve(brief, context)
         toolsets = [GrantedTools(granted, {**lent, **tools()})] if granted else []
         agent = Agent(

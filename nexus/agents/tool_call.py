@@ -5,8 +5,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from nexus.agents.canonical import as_json, fingerprint
+from nexus.agents.delegating import never
+from nexus.domain.delegation import DELEGATE, check_parts
 from nexus.domain.seam import Call, CallKind, Json, Recorded, Seam
-from nexus.errors import PermanentFailure, ServiceMissing, ToolRefused
+from nexus.errors import InvalidInput, PermanentFailure, ServiceMissing, ToolRefused
 
 if TYPE_CHECKING:
     from nexus.tools.registry import ToolSpec
@@ -48,6 +50,8 @@ async def call_tool(
         spec.effect,
         request=given,
     )
+    if spec.name == DELEGATE:
+        return await _split(spec, call, seam, scope)
     guard = scope.guard
     if guard is None or not isinstance(given, dict):
         return await seam.call(call, carry_out)
@@ -58,6 +62,22 @@ async def call_tool(
         return await seam.call(call, lambda _: _refuse(told))
     value = await seam.call(call, carry_out)
     guard.learn(spec, value)
+    return value
+
+
+async def _split(spec: "ToolSpec", call: Call, seam: Seam, scope: "ToolScope") -> Json:
+    """Have the parts done that a model asks for; what is wrong with them it is told."""
+    try:
+        given = call.request
+        if not isinstance(given, dict):
+            raise ToolRefused(f"{spec.name} takes a JSON object of arguments")
+        orders = [one.model_dump() for one in spec.check(given)["parts"]]
+        value = await seam.call(replace(call, parts=check_parts(orders, scope.agent)), never)
+    except (ToolRefused, InvalidInput) as refusal:
+        told: Json = {"error": refusal.message}
+        return await seam.call(call, lambda _: _refuse(told))
+    if scope.guard is not None:
+        scope.guard.distrust()
     return value
 
 

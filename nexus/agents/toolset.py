@@ -13,7 +13,9 @@ from pydantic_ai.toolsets.abstract import AbstractToolset, ToolsetTool
 from pydantic_core import SchemaValidator, core_schema
 
 from nexus.agents.context import Context
+from nexus.agents.delegating import shortened
 from nexus.agents.tool_call import call_tool, readable
+from nexus.domain.delegation import DELEGATE
 from nexus.domain.seam import Json
 from nexus.errors import Misconfigured, ToolRefused
 
@@ -73,11 +75,16 @@ class GrantedTools(AbstractToolset[Context]):
         if ctx.tool_call_id is None or name not in self._specs:
             raise ToolRefused(f"the tool {name!r} is not granted to this agent")
         place = (ctx.deps.seam, ctx.deps.scope)
-        return readable(await call_tool(self._specs[name], tool_args, ctx.tool_call_id, *place))
+        value = await call_tool(self._specs[name], tool_args, ctx.tool_call_id, *place)
+        return readable(shortened(value) if name == DELEGATE else value)
 
 
 def _described(spec: "ToolSpec", context: Context) -> str:
-    """Describe a tool; to the one that runs code belongs what the sandbox here can run."""
+    """Describe a tool; to the one that runs code belongs what the sandbox here can run, to
+    the one that delegates who is there."""
+    if spec.name == DELEGATE:
+        team = ", ".join(one.name for one in context.colleagues)
+        return f"{spec.description}\n\nAgents: {team}."
     if spec.name != "run_python":
         return spec.description
     return f"{spec.description}\n\n{context.scope.equipment.sandbox.description}"

@@ -34,6 +34,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "task.reviewed": ("key", "accepted", "round", "findings"),
     "subtask.queued": ("kind",),
     "subtask.started": ("kind", "worker"),
+    "subtask.delegated": ("parts",),
     "subtask.waiting": ("reason",),
     "subtask.released": ("reason",),
     "subtask.retrying": ("error", "run_at"),

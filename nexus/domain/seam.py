@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from nexus.domain.consent import Ask
+from nexus.domain.delegation import Part
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
@@ -55,7 +56,8 @@ class Call:
     the tool-call id for tools, the step's name for steps. `fingerprint` is the hex SHA-256
     of its canonical arguments. `request` is what a person may read of it in the journal.
     `need` estimates what it will use; asked only where a budget has to know.
-    With `ask`, a person has to allow it first. `enter` is awaited before a call that is to be
+    With `ask`, a person has to allow it first. With `parts`, others do them, and what they
+    came to is the call's result: its effect never runs. `enter` is awaited before a call that is to be
     made begins; what it raises ends the run, and nothing is recorded.
     """
 
@@ -67,6 +69,7 @@ class Call:
     request: Json = None
     need: Callable[[], Need] | None = field(default=None, compare=False, repr=False)
     ask: Ask | None = None
+    parts: tuple[Part, ...] = ()
     enter: Callable[[], Awaitable[None]] | None = field(default=None, compare=False, repr=False)
 
 
@@ -101,5 +104,6 @@ class Seam(Protocol):
         Raises:
             Fenced: the claim is no longer ours, or the project was cancelled.
             LimitReached: the subtask has used up its model calls.
+            InvalidInput: its parts cannot be delegated; nothing has begun.
         """
         ...

@@ -42,7 +42,7 @@ def advance_past_failure(turn: Turn, project: Subject, node: int, key: str) -> T
 def close(turn: Turn) -> Transaction[None]:
     """Write what a turn has to say; end the projects whose last task ended in it, rest those
     in which a person has to move what is left."""
-    ended = {one for one, tally in turn.tallies.items() if tally.ended}
+    ended = turn.resting | {one for one, tally in turn.tallies.items() if tally.ended}
     projects = yield from write_down(turn)
     for project_id, _, _, status, still_open, total, well, workspace, waits in projects:
         project = Subject(project_id, workspace)

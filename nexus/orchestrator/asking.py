@@ -10,7 +10,7 @@ from nexus.domain.seam import Effect
 from nexus.domain.text import clean
 from nexus.errors import Fenced
 from nexus.models.writing import Query, Row, Transaction
-from nexus.orchestrator.recording import Intent, write_asked
+from nexus.orchestrator.recording import Intent, write_later
 from nexus.orchestrator.transitions.calls import still_held
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.transitions.waiting import suspend_subtask
@@ -64,7 +64,7 @@ def ask_first(turn: Turn, held: Held, intent: Intent, what: Ask) -> Transaction[
     """
     yield from lock_projects_of([held.subtask_id])
     _, workspace, project_id, task_id, attempt, _ = yield from _check_held(held)
-    yield from write_asked(held, workspace, intent)
+    yield from write_later(held, workspace, intent, "asked")
     subject = Subject(project_id or "", workspace, task_id, held.subtask_id, attempt)
     pending = yield Query(
         "SELECT id FROM approvals WHERE subtask_id = $1 AND number = $2 AND status = 'pending'",

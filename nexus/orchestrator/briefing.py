@@ -18,7 +18,7 @@ from nexus.models.database import Database
 from nexus.models.work import Document, DocumentContent
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.material import DocumentAtHand
-from nexus.orchestrator.rounds import read_revision, read_submission
+from nexus.orchestrator.rounds import read_part, read_revision, read_submission
 from nexus.orchestrator.standing import read_budget, read_standing
 from nexus.orchestrator.value_files import folder_of_values
 from nexus.tools.sandbox import tree
@@ -26,7 +26,13 @@ from nexus.tools.shelf import FOLDER, Shelf
 
 REMEMBERED: Final = 1_000
 AGAIN_SECONDS: Final = 1.0
-ADDED: Final = (SubtaskKind.PLAN, SubtaskKind.REPLAN, SubtaskKind.REVIEW, SubtaskKind.REVISE)
+ADDED: Final = (
+    SubtaskKind.PLAN,
+    SubtaskKind.REPLAN,
+    SubtaskKind.REVIEW,
+    SubtaskKind.REVISE,
+    SubtaskKind.DELEGATED,
+)
 
 log = structlog.get_logger()
 
@@ -117,6 +123,8 @@ async def _add(database: Database, claimed: Claimed, brief: Brief) -> Brief:
         return replace(brief, submission=await read_submission(database, subtask_id))
     if claimed.kind is SubtaskKind.REVISE:
         return replace(brief, revision=await read_revision(database, subtask_id))
+    if claimed.kind is SubtaskKind.DELEGATED:
+        return await read_part(database, claimed, brief)
     project_id = claimed.project_id or ""
     brief = replace(brief, budget=await read_budget(database, project_id))
     if claimed.kind is SubtaskKind.PLAN:

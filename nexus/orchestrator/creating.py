@@ -198,6 +198,7 @@ DELETE_PROJECT: Final = (
     "DELETE FROM tasks WHERE project_id = $1",
     "DELETE FROM phases WHERE project_id = $1",
     "DELETE FROM offshoots WHERE project_id = $1",
+    "DELETE FROM parts WHERE project_id = $1",
     "DELETE FROM replans WHERE project_id = $1",
     "DELETE FROM plan_versions WHERE project_id = $1",
     "DELETE FROM projects WHERE id = $1",

@@ -14,6 +14,7 @@ from nexus.errors import Fenced, LimitReached, NexusError, PermanentFailure, Tra
 from nexus.failpoints import failpoint
 from nexus.orchestrator.asking import ask, ask_first, renew
 from nexus.orchestrator.claiming import Claimed
+from nexus.orchestrator.delegating import delegate, outcome_of
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.gate import Gate
@@ -65,6 +66,8 @@ class JournalSeam:
         number = found.number if found else self._next_number()
         request = await self._files.keep(call.request, f"the request to {call.name}")
         intent = Intent(call, number, occurrence, generation, request)
+        if call.parts:
+            return await self._delegate(intent)
         if found.status == ASKED if found else call.ask:
             await self._ask_first(intent, call.ask or UNDECIDED)
         return await self._make(
@@ -125,6 +128,20 @@ class JournalSeam:
         await self._written()
         await self._engine.persist(lambda turn: ask_first(turn, held, intent, what))
         raise Fenced(f"{held.subtask_id} waits for a person to answer")
+
+    async def _delegate(self, intent: Intent) -> Json:
+        """Have the parts of a call done by others, or take in what they came to.
+
+        Raises:
+            Fenced: the subtask waits for them, or is not ours any more.
+            InvalidInput: they cannot be given to anybody; nothing has begun.
+        """
+        await self._written()
+        value = await self._engine.persist(lambda turn: delegate(turn, self._claimed, intent))
+        if value is None:
+            raise Fenced(f"{self._claimed.held.subtask_id} waits for its delegated parts")
+        with self._gate.in_flight(intent.call.kind):
+            return await self._record_value(intent, Recorded(value, outcome=outcome_of(value)))
 
     async def _written(self) -> None:
         """Wait until what has begun is recorded: without its claim it could not be any more."""

@@ -54,10 +54,11 @@ class Outcome:
     amends: bool = False  # the plan takes the place of another
     verdict: Verdict | None = None
     is_reviewed: bool = False  # the output is to be reviewed before it counts
+    is_part: bool = False  # the output is that of a delegated part
     problem: Problem | None = None
 
     @property
     def ends_task(self) -> bool:
         """Tell whether it is the output of a task, which it ends."""
         rare = self.graph, self.passages, self.verdict
-        return not self.is_reviewed and all(one is None for one in rare)
+        return not (self.is_reviewed or self.is_part) and all(one is None for one in rare)

@@ -24,6 +24,7 @@ from nexus.models.database import open_writer
 from nexus.models.writing import Writer
 from nexus.orchestrator import heartbeat
 from nexus.orchestrator.claiming import release_all
+from nexus.orchestrator.delegating import mend_parts
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.forgetting import forget_answers
 from nexus.orchestrator.hand import Hand
@@ -258,6 +259,7 @@ class Pulse:
             await engine.run(lambda turn: forget_gone(FORGET_US))
             with suppress(ServiceMissing):
                 await queue.forget_consumers({*self._others, self._hand.worker_id})
+            await mend_parts(engine)
             await mend_stalled(engine)
             await self._sweep.go_on(engine)
             await engine.run(lambda turn: forget_answers())

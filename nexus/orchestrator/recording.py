@@ -11,7 +11,7 @@ from nexus.domain.text import clean
 from nexus.errors import Fenced
 from nexus.models.writing import Cell, Query, Row, Transaction
 from nexus.orchestrator.transitions.artifacts import MadeRow, keep_artifacts
-from nexus.orchestrator.transitions.calls import INSERT_ASKED, still_held, write_calls
+from nexus.orchestrator.transitions.calls import INSERT_LATER, still_held, write_calls
 from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.turn import Subject, Tally, Turn, lock_projects_of
 from nexus.orchestrator.value_files import Kept
@@ -82,10 +82,10 @@ def storable_key(key: str) -> str:
     return f"{cleaned[:120]}:{sha256(cleaned.encode()).hexdigest()}"
 
 
-def write_asked(held: Held, workspace: str, intent: Intent) -> Transaction[None]:
-    """Write the intent of a call that a person has to allow first; harmless to repeat."""
+def write_later(held: Held, workspace: str, intent: Intent, status: str) -> Transaction[None]:
+    """Write the intent of a call that waits for others, in a state that says so; harmless to repeat."""
     subtask_id, claim, number, *rest = intent_row(Begin(held, intent))
-    yield Query(INSERT_ASKED, (subtask_id, claim, number, workspace, *rest))
+    yield Query(INSERT_LATER, (subtask_id, claim, number, workspace, *rest, status))
 
 
 def intent_row(begin: Begin) -> tuple[Cell, ...]:

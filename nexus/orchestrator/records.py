@@ -20,7 +20,8 @@ BEGUN: Final = "begun"
 APPROVED: Final = "approved"  # a person lets an interrupted call be made again
 REJECTED: Final = "rejected"  # a person does not; the result says so
 ASKED: Final = "asked"  # a person is to let it be made
-REPLAYED: Final = (RECORDED, BEGUN, APPROVED, REJECTED, ASKED)
+DELEGATED: Final = "delegated"  # other subtasks do it; its result is what they come to
+REPLAYED: Final = (RECORDED, BEGUN, APPROVED, REJECTED, ASKED, DELEGATED)
 
 
 @dataclass(slots=True)

@@ -1,13 +1,17 @@
-"""What a review judges and what a revision answers, read for the agent that is to do it."""
+"""What a review judges, a revision answers and a delegated part is, read for the agent that is to do it."""
+
+from dataclasses import replace
 
 from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
 from nexus.domain.verdict import Verdict
-from nexus.domain.work import Revision
+from nexus.domain.work import Brief, Revision
 from nexus.errors import Fenced
 from nexus.models.database import Database
+from nexus.models.delegation import DelegatedPart
 from nexus.models.work import Offshoot, Subtask
+from nexus.orchestrator.claiming import Claimed
 
 
 async def read_submission(database: Database, subtask_id: str) -> str:
@@ -48,3 +52,22 @@ async def read_revision(database: Database, subtask_id: str) -> Revision:
         raise Fenced(f"what {subtask_id} is to revise is gone")
     verdict, former, number = found
     return Revision(former or "", Verdict.model_validate_json(verdict or "").unmet, number)
+
+
+async def read_part(database: Database, claimed: Claimed, task: Brief) -> Brief:
+    """Make the brief of a delegated part of that of its task: the criteria are not for it.
+
+    Raises:
+        Fenced: it is gone.
+    """
+    async with database.read() as session:
+        rows = await session.execute(
+            select(DelegatedPart.title, DelegatedPart.instructions).where(
+                DelegatedPart.subtask_id == claimed.held.subtask_id
+            )
+        )
+        found = rows.one_or_none()
+    if found is None:
+        raise Fenced(f"what {claimed.held.subtask_id} is to do is gone")
+    about = replace(task.task, title=found.title, agent=claimed.agent)
+    return replace(task, task=about, instructions=found.instructions, acceptance=())

@@ -23,6 +23,7 @@ from nexus.memory.passages import SourceDocument
 from nexus.models.database import Database
 from nexus.orchestrator.briefing import Folders, brief_claimed, is_document, read_document
 from nexus.orchestrator.claiming import Claimed
+from nexus.orchestrator.delegating import SPLITTING
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.journal import JournalSeam
@@ -103,6 +104,8 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
     agent = await _agent_of(bench, claimed)
     plans = claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN)
     colleagues: tuple[AgentSpec, ...] = ()
+    if claimed.kind in SPLITTING:
+        colleagues = tuple(plannable().values())
     if plans:
         colleagues = await _patiently(lambda: read_team(bench.database, claimed.workspace))
     journal = await _patiently(lambda: read_journal(bench.database, claimed))
@@ -127,6 +130,7 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
         ),
         models=bench.models,
         colleagues=colleagues,
+        may_delegate=claimed.kind in SPLITTING,
     )
     output = await agent.run(briefing.brief, context)
     await seam.close()
@@ -141,6 +145,8 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
     output = _checked(output, claimed.agent)
     if claimed.kind is SubtaskKind.REVIEW:
         return Outcome(verdict=Verdict.model_validate_json(output))
+    if claimed.kind is SubtaskKind.DELEGATED:
+        return Outcome(output, is_part=True)
     return Outcome(output, is_reviewed=bool(claimed.material and claimed.material.is_reviewed))
 
 
@@ -168,7 +174,8 @@ def _guard(bench: Bench, claimed: Claimed, brief: Brief) -> Guard:
     project_id, task_id = claimed.project_id or "", claimed.task_id
     return Guard(
         policy,
-        is_tainted=bool(brief.documents or brief.inputs or brief.submission or brief.revision),
+        is_tainted=claimed.kind is SubtaskKind.DELEGATED  # an agent wrote what it is to do
+        or bool(brief.documents or brief.inputs or brief.submission or brief.revision),
         trust=lambda: _patiently(lambda: read_words(bench.database, project_id, task_id)),
     )
 

@@ -14,6 +14,7 @@ from nexus.orchestrator.advancing import close
 from nexus.orchestrator.amending import amend_plan
 from nexus.orchestrator.backoff import pause_seconds
 from nexus.orchestrator.claiming import Claimed, claim_taken
+from nexus.orchestrator.delegating import end_part, settle_part
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.outcomes import Outcome, Problem
 from nexus.orchestrator.planting import plant_plan
@@ -102,6 +103,10 @@ def _settle_rare(
     """Settle what does not simply end its task; None if the claim is not held any more."""
     if outcome.verdict:
         return (yield from settle_verdict(turn, held, outcome.verdict, share))
+    if outcome.is_part:
+        return (
+            Queued() if (yield from settle_part(turn, held, clean(outcome.output or ""))) else None
+        )
     if outcome.is_reviewed:
         is_held = yield from submit(turn, held, clean(outcome.output or ""))
         return Queued() if is_held else None
@@ -200,7 +205,10 @@ def _is_out_of_calls(held: Held, problem: Problem, most: int) -> Transaction[boo
 
 
 def fail_what_hangs_on(turn: Turn, row: Row, error: dict[str, Json]) -> Transaction[None]:
-    """Fail the task, document or project whose subtask (a row of `finish_subtasks`) has failed."""
+    """Fail the task, document or project whose subtask (a row of `finish_subtasks`) has failed.
+
+    Of a delegated part nothing fails: its parent reads what became of it.
+    """
     if row[5] == SubtaskKind.INGEST:
         yield from _finish_document(row[6], error=error)
         return
@@ -208,6 +216,9 @@ def fail_what_hangs_on(turn: Turn, row: Row, error: dict[str, Json]) -> Transact
     project = Subject(subject.project_id, subject.workspace)
     if row[5] == SubtaskKind.REPLAN:
         yield from go_on(turn, project)
+        return
+    if row[5] == SubtaskKind.DELEGATED:
+        yield from end_part(turn, subject)
         return
     if not subject.task_id:
         yield from move_project(turn, project, ProjectState.FAILED, "project.failed", error=error)

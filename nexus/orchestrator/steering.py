@@ -16,6 +16,7 @@ from nexus.orchestrator.planting import ready_tasks
 from nexus.orchestrator.queueing import announce_project, queue_planning, queue_tasks
 from nexus.orchestrator.replanning import is_being_amended, plan_anew, queue_replan
 from nexus.orchestrator.starting import start
+from nexus.orchestrator.transitions.parts import forget_parts
 from nexus.orchestrator.transitions.projects import move_project
 from nexus.orchestrator.transitions.reserving import forget_reservations
 from nexus.orchestrator.transitions.subtasks import (
@@ -62,6 +63,7 @@ def cancel(turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
     project = Subject(project_id, workspace)
     yield from expire_approvals(turn, project)
     yield from forget_reservations(project_id)
+    yield from forget_parts(project_id)
     yield from cancel_subtasks(turn, project)
     yield from cancel_tasks(turn, project)
     yield from move_project(turn, project, ProjectState.CANCELLED, "project.cancelled")

@@ -3,6 +3,7 @@
 The agents of the installation go before them; only what those do not answer is asked here.
 """
 
+from collections.abc import Set
 from typing import Final
 
 from sqlalchemy import select
@@ -25,11 +26,21 @@ def compile_for(workspace: str, plan: Plan, agents: frozenset[str]) -> Transacti
     Raises:
         InvalidInput: it cannot run; with the place of every problem.
     """
-    others = sorted({task.agent for _, _, task in plan.tasks()} - agents)
-    if others:
-        rows = yield Query(KNOWN, (workspace, others))
-        agents = agents | {row[0] for row in rows}
-    return compile_plan(plan, agents)
+    named = {task.agent for _, _, task in plan.tasks()}
+    unknown = yield from unknown_agents(workspace, named, agents)
+    return compile_plan(plan, agents | named.difference(unknown))
+
+
+def unknown_agents(
+    workspace: str, named: Set[str], agents: frozenset[str]
+) -> Transaction[list[str]]:
+    """List the names that are neither of `agents` nor of an agent the workspace has declared."""
+    others = sorted(named - agents)
+    if not others:
+        return []
+    rows = yield Query(KNOWN, (workspace, others))
+    known = {row[0] for row in rows}
+    return [name for name in others if name not in known]
 
 
 async def find_member(database: Database, workspace: str, name: str) -> AgentSpec | None:

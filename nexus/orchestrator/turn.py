@@ -90,6 +90,7 @@ class Turn:
     announcements: list[Announcement] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
     waiting: set[str] = field(default_factory=set)  # projects whose new subtasks wait
+    resting: set[str] = field(default_factory=set)  # projects that may have nothing to do now
     subtasks: list[tuple[Cell, ...]] = field(default_factory=list)
     gifts: list[tuple[str, str, int]] = field(default_factory=list)  # task, subtask, runs
     copies: list[tuple[str, str]] = field(default_factory=list)  # subtask, the one before

@@ -40,6 +40,10 @@ class Subtask(Reply):
     id: str
     project_id: str | None
     task_id: str | None
+    parent_id: str | None = Field(
+        description="The subtask it came out of: of a review the work it judges, of a revision "
+        "the review it answers, of a delegated part the subtask that split its work."
+    )
     kind: str
     agent: str
     status: str

@@ -18,9 +18,10 @@ from nexus.services.caller import Caller
 from nexus.services.cursors import Cursor
 from nexus.services.health import Doorbell, look_at_services
 from nexus.services.reads import reading
-from nexus.services.reasons import Holder, Scene, reasons_for, sentence_for
+from nexus.services.reasons import Holder, Scene, reasons_for
 from nexus.services.reasons import Reason as Said
 from nexus.services.scene import Setting, Workers, read_setting
+from nexus.services.sentence import sentence_for
 from nexus.services.work_facts import Unfinished, read_planning, read_unfinished
 
 if TYPE_CHECKING:

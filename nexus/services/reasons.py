@@ -12,6 +12,7 @@ from nexus.domain.clock import rfc3339
 from nexus.domain.states import ProjectState, SubtaskState
 
 SHOWN_CALLS: Final = 5
+SHOWN_PARTS: Final = 10
 
 
 class Why(StrEnum):
@@ -27,6 +28,7 @@ class Why(StrEnum):
     CALL = "call"
     OVERDUE = "overdue"
     LEASE_OVER = "lease_over"
+    PARTS = "parts"
     APPROVAL = "approval"
     BUDGET = "budget"
     UNQUEUED = "unqueued"
@@ -72,6 +74,14 @@ class CallFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PartFacts:
+    """A delegated part that is not over."""
+
+    id: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
 class SubtaskFacts:
     """The unfinished work of a task; `ahead` counts due subtasks that come before it."""
 
@@ -90,6 +100,7 @@ class SubtaskFacts:
     calls: tuple[CallFacts, ...] = ()
     approvals: tuple[tuple[str, str], ...] = ()  # ids and questions
     waits_for_budget: bool = False
+    parts: tuple[PartFacts, ...] = ()  # approvals and budget are theirs as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +143,8 @@ def reasons_for(task: TaskFacts, scene: Scene) -> list[Reason]:
         return _held_back(task, scene)
     if subtask.status == SubtaskState.WAITING:
         asked = [_asked(approval_id, question) for approval_id, question in subtask.approvals]
-        return [*asked, *([_unaffordable(scene)] if subtask.waits_for_budget else [])]
+        short = [_unaffordable(scene)] if subtask.waits_for_budget else []
+        return [*_split(subtask.parts), *asked, *short]
     if subtask.status == SubtaskState.RUNNING:
         return _running(subtask, scene)
     return _queued(subtask, scene)
@@ -170,6 +182,16 @@ def _asked(approval_id: str, question: str) -> Reason:
     return Reason(Why.APPROVAL, text, approval_id=approval_id)
 
 
+def _split(parts: Sequence[PartFacts]) -> list[Reason]:
+    if not parts:
+        return []
+    names = ", ".join(f"{one.id} ({one.status})" for one in parts[:SHOWN_PARTS])
+    more = len(parts) - SHOWN_PARTS
+    number = counted(len(parts), "delegated part")
+    text = f"waits for {number}: {names}{f' and {more} more' if more > 0 else ''}"
+    return [Reason(Why.PARTS, text)]
+
+
 def _unaffordable(scene: Scene) -> Reason:
     if not scene.budget:
         return Reason(Why.BUDGET, "waits for calls in flight, which may leave room in the budget")
@@ -189,7 +211,7 @@ def _queued(subtask: SubtaskFacts, scene: Scene) -> list[Reason]:
     if not scene.live_workers:
         found.append(_no_worker(scene))
     elif not found:
-        text = f"queued: {_counted(subtask.ahead, 'due subtask')} before it"
+        text = f"queued: {counted(subtask.ahead, 'due subtask')} before it"
         found.append(Reason(Why.QUEUED, text))
     return found
 
@@ -232,62 +254,6 @@ def _lost(subtask: SubtaskFacts, text: str, at: int | None, scene: Scene) -> Rea
     return Reason(Why.LEASE_OVER, text + nobody, at=at, worker=subtask.owner)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How many tasks of a project are in which state; `later`: queued and not due yet."""
-
-    running: int = 0
-    due: int = 0
-    later: int = 0
-    waiting: int = 0
-    blocked: int = 0
-    next_run_at: int | None = None
-    approvals: int = 0
-    error: str | None = None
-
-
-def sentence_for(scene: Scene, standing: Standing, planning: Sequence[Reason]) -> str:
-    """Say in one sentence what a project waits for.
-
-    Args:
-        planning: the reasons of the work on its plan, while it is planned.
-    """
-    if scene.project == ProjectState.PLANNING:
-        return f"its plan is being written: {planning[0].text}" if planning else "it is planned"
-    fixed = {
-        ProjectState.PLANNED: "it is planned, and waits until somebody executes it",
-        ProjectState.PAUSED: "it is paused, and waits until somebody resumes it",
-        ProjectState.SUCCEEDED: "it has succeeded",
-        ProjectState.CANCELLED: "it was cancelled",
-        ProjectState.FAILED: f"it has failed: {standing.error}",
-    }
-    return fixed.get(ProjectState(scene.project)) or _at_work(scene, standing)
-
-
-def _at_work(scene: Scene, standing: Standing) -> str:
-    asked = _counted(standing.approvals, "approval")
-    if scene.project == ProjectState.WAITING and standing.approvals:
-        return f"it waits for a person: {asked} to decide"
-    if scene.project == ProjectState.WAITING:
-        return f"it waits for its budget: {scene.budget or 'raised, and to be resumed'}"
-    if standing.running:
-        text = f"{_counted(standing.running, 'task')} running, {_rest(standing)}"
-    elif standing.due and not scene.live_workers:
-        text = f"nothing moves: {_counted(standing.due, 'task')} due, and no worker is alive"
-    elif standing.due:
-        text = f"{_counted(standing.due, 'task')} due and not taken by a worker yet"
-    elif standing.later:
-        at = rfc3339(standing.next_run_at)
-        text = f"{_counted(standing.later, 'task')} tried again later, the next not before {at}"
-    else:
-        text = f"nothing of it runs or is queued; {_rest(standing)}"
-    return f"{text}; {asked} to decide" if standing.approvals else text
-
-
-def _rest(standing: Standing) -> str:
-    queued = standing.due + standing.later
-    return f"{queued:,} queued, {standing.waiting:,} waiting, {standing.blocked:,} held back"
-
-
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Write a number and what it counts."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -19,7 +19,8 @@ from nexus.models.work import Document, Subtask, Worker
 from nexus.services.caller import Caller
 from nexus.services.projects import no_project
 from nexus.services.reads import now_us
-from nexus.services.reasons import Scene, Standing
+from nexus.services.reasons import Scene
+from nexus.services.sentence import Standing
 
 OF_BUDGET: Final = (
     Project.budget,

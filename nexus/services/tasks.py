@@ -10,8 +10,10 @@ from nexus.domain.clock import rfc3339
 from nexus.domain.states import TaskState
 from nexus.errors import NotFound
 from nexus.models.database import Database
+from nexus.models.delegation import DelegatedPart
 from nexus.models.projects import Project as ProjectRow
 from nexus.models.projects import Task as TaskRow
+from nexus.models.work import Offshoot
 from nexus.models.work import Subtask as SubtaskRow
 from nexus.schemas.lists import Page, PageParams
 from nexus.schemas.projects import Usage
@@ -33,6 +35,9 @@ ATTEMPT: Final = case(
     else_=func.coalesce(SubtaskRow.attempt, 0),
 )
 """Which attempt a task is at, as its present subtask counts them; 0 before the first."""
+
+PARENT: Final = func.coalesce(Offshoot.parent_id, DelegatedPart.parent_id)
+"""What a subtask came out of; nothing for ordinary work."""
 
 NOTHING = {"requests": 0, "input_tokens": 0, "output_tokens": 0, "cost_pico_usd": 0}
 
@@ -163,7 +168,9 @@ async def list_subtasks(
     at = Cursor.read(page.cursor)
     owner = select(TaskRow.id).where(TaskRow.id == task_id, TaskRow.workspace == caller.workspace)
     statement = (
-        select(SubtaskRow.__table__)
+        select(SubtaskRow.__table__, PARENT.label("parent_id"))
+        .outerjoin(Offshoot, Offshoot.subtask_id == SubtaskRow.id)
+        .outerjoin(DelegatedPart, DelegatedPart.subtask_id == SubtaskRow.id)
         .where(SubtaskRow.task_id == task_id)
         .order_by(SubtaskRow.created_at.desc(), SubtaskRow.id.desc())
         .limit(page.limit + 1)
@@ -183,6 +190,7 @@ def _show_subtask(row: Row[Any]) -> Subtask:
         id=row.id,
         project_id=row.project_id,
         task_id=row.task_id,
+        parent_id=row.parent_id,
         kind=row.kind,
         agent=row.agent,
         status=row.status,

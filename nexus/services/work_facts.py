@@ -11,12 +11,20 @@ from sqlalchemy import Row, Select, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from nexus.domain.states import SubtaskState, TaskState
+from nexus.domain.states import SUBTASK_TERMINAL, SubtaskKind, SubtaskState, TaskState
+from nexus.models.delegation import DelegatedPart
 from nexus.models.projects import Approval, Task
 from nexus.models.work import JournalRecord, Reservation, Subtask, Worker
 from nexus.services.cursors import Cursor
 from nexus.services.holders import SHOWN_STATUS, read_holders
-from nexus.services.reasons import CallFacts, Holders, SubtaskFacts, TaskFacts, WorkerFacts
+from nexus.services.reasons import (
+    CallFacts,
+    Holders,
+    PartFacts,
+    SubtaskFacts,
+    TaskFacts,
+    WorkerFacts,
+)
 
 NODES: Final = 1_000_000
 """More than a project has nodes: a place in the list is a rank and a node."""
@@ -32,7 +40,11 @@ RANK: Final = case(
 """Those at work first, those held back last."""
 AT_WORK: Final = func.coalesce(
     select(OpenSubtask.id)
-    .where(OpenSubtask.task_id == Task.id, OpenSubtask.status.in_(OPEN))
+    .where(
+        OpenSubtask.task_id == Task.id,
+        OpenSubtask.status.in_(OPEN),
+        OpenSubtask.kind != SubtaskKind.DELEGATED,
+    )
     .limit(1)
     .scalar_subquery(),
     Task.subtask_id,
@@ -75,6 +87,11 @@ class Details:
     calls: dict[str, list[CallFacts]] = field(default_factory=dict)
     approvals: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     unaffordable: frozenset[str] = frozenset()
+    parts: dict[str, list[PartFacts]] = field(default_factory=dict)
+
+    def of_parts(self, subtask_id: str) -> list[str]:
+        """Name a subtask and the parts it waits for."""
+        return [subtask_id, *(one.id for one in self.parts.get(subtask_id, ()))]
 
 
 async def read_planning(session: AsyncSession, project_id: str, now: int) -> list[Unfinished]:
@@ -158,8 +175,13 @@ def _subtask(row: Row[Any], details: Details) -> SubtaskFacts:
         ahead=details.ahead.get(row.subtask_id, 0),
         worker=worker,
         calls=tuple(details.calls.get(row.subtask_id, ())),
-        approvals=tuple(details.approvals.get(row.subtask_id, ())),
-        waits_for_budget=row.subtask_id in details.unaffordable,
+        approvals=tuple(
+            asked
+            for one in details.of_parts(row.subtask_id)
+            for asked in details.approvals.get(one, ())
+        ),
+        waits_for_budget=not details.unaffordable.isdisjoint(details.of_parts(row.subtask_id)),
+        parts=tuple(details.parts.get(row.subtask_id, ())),
     )
 
 
@@ -174,6 +196,8 @@ async def _details(session: AsyncSession, rows: Sequence[Row[Any]], now: int) ->
         details.calls = await _calls(session, {row.subtask_id: row.claim for row in running})
     if waiting := by_status.get("waiting"):
         ids = [row.subtask_id for row in waiting]
+        details.parts = await _parts(session, ids)
+        ids += [part.id for parts in details.parts.values() for part in parts]
         details.approvals = await _approvals(session, ids)
         details.unaffordable = await _unaffordable(session, ids)
     return details
@@ -209,6 +233,24 @@ async def _calls(session: AsyncSession, claims: Mapping[str, int]) -> dict[str, 
         if row.claim == claims[row.subtask_id]:
             call = CallFacts(row.kind, row.name, row.begun_at)
             found.setdefault(row.subtask_id, []).append(call)
+    return found
+
+
+async def _parts(session: AsyncSession, subtask_ids: list[str]) -> dict[str, list[PartFacts]]:
+    """Read the open parts that these subtasks have delegated."""
+    rows = await session.execute(
+        select(DelegatedPart.parent_id, Subtask.id, Subtask.status)
+        .join(Subtask, Subtask.id == DelegatedPart.subtask_id)
+        .where(
+            DelegatedPart.parent_id.in_(subtask_ids),
+            DelegatedPart.awaited == 1,
+            Subtask.status.not_in(SUBTASK_TERMINAL),
+        )
+        .order_by(DelegatedPart.parent_id, DelegatedPart.place)
+    )
+    found: dict[str, list[PartFacts]] = {}
+    for row in rows:
+        found.setdefault(row.parent_id, []).append(PartFacts(row.id, row.status))
     return found
 
 

@@ -64,6 +64,10 @@ class Guard:
         if tool.caution is Caution.OUTSIDE:
             self._addresses.add_found(value)
 
+    def distrust(self) -> None:
+        """Take in that the task has read what other agents found: strangers may have written it."""
+        self._is_tainted = True
+
     def _question(self, tool: ToolSpec, arguments: Mapping[str, Json]) -> Ask:
         if self._policy is Policy.NONE:
             raise ToolRefused(

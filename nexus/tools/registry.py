@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from nexus.tools.builtin import code, files, people, recall, tables, web
+from nexus.tools.builtin import code, delegation, files, people, recall, tables, web
 from nexus.tools.spec import Caution, ToolSpec, registered, tool
 
 __all__ = ["BUILTIN", "Caution", "ToolSpec", "plugin_tools", "tool", "tools"]
@@ -21,6 +21,7 @@ BUILTIN = (
     tables.query_table,
     tables.draw_chart,
     people.ask_person,
+    delegation.delegate,
 )
 
 

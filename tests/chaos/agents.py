@@ -43,6 +43,13 @@ async def marker(brief: Brief, context: Context) -> str:
     return await ModelAgent("qa", ("leave_mark",)).run(brief, context)
 
 
+@agent("divider", description="A model that delegates", tools=("delegate",))
+async def divider(brief: Brief, context: Context) -> str:
+    from nexus.agents.model_agent import ModelAgent
+
+    return await ModelAgent("qa", ("delegate",)).run(brief, context)
+
+
 @agent("walker", description="Takes steps, each with an effect, and rests after each")
 async def walker(brief: Brief, context: Context) -> str:
     options = json.loads(brief.instructions)

@@ -100,9 +100,10 @@ async def _histories(world: World) -> list[History]:
     approvals = _by_project(await world.rows("SELECT * FROM approvals ORDER BY id"))
     offshoots = _by_project(await world.rows("SELECT * FROM offshoots ORDER BY subtask_id"))
     reservations = _by_project(await world.rows("SELECT * FROM reservations"))
+    parts = _by_project(await world.rows("SELECT * FROM parts ORDER BY subtask_id"))
     found = (tasks, subtasks, events, nodes, edges, phases, approvals, offshoots, reservations)
     return [
-        History(row, *(rows[row["id"]] for rows in found))
+        History(row, *(rows[row["id"]] for rows in (*found, parts)))
         for row in await world.rows("SELECT * FROM projects ORDER BY id")
     ]
 

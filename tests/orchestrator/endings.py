@@ -23,4 +23,6 @@ def good(claimed: Claimed) -> Outcome:
         return Outcome("{}", SMALL_PLAN, compile_plan(SMALL_PLAN, AGENTS), amends=amends)
     if claimed.kind is SubtaskKind.REVIEW:
         return Outcome(verdict=ACCEPTED)
+    if claimed.kind is SubtaskKind.DELEGATED:
+        return Outcome("done", is_part=True)
     return Outcome("done", is_reviewed=bool(claimed.material and claimed.material.is_reviewed))

@@ -25,6 +25,7 @@ def check_project(ledger: Ledger, project_id: str) -> None:
         rows("SELECT * FROM approvals WHERE project_id = ?"),
         rows("SELECT * FROM offshoots WHERE project_id = ?"),
         rows("SELECT * FROM reservations WHERE project_id = ?"),
+        rows("SELECT * FROM parts WHERE project_id = ?"),
     )
     wrong = list(differences(history))
     assert not wrong, wrong

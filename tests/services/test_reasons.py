@@ -8,16 +8,16 @@ from nexus.services.reasons import (
     CallFacts,
     Holder,
     Holders,
+    PartFacts,
     Reason,
     Scene,
-    Standing,
     SubtaskFacts,
     TaskFacts,
     Why,
     WorkerFacts,
     reasons_for,
-    sentence_for,
 )
+from nexus.services.sentence import Standing, sentence_for
 
 SECOND = 1_000_000
 NOW = 1_750_000_000 * SECOND
@@ -162,6 +162,19 @@ def test_what_waits_for_the_budget_says_so(budget: str, words: str) -> None:
     assert why is Why.BUDGET
     assert text.startswith(words)
     assert sentence_for(scene, Standing(), ()).startswith("it waits for its budget: ")
+
+
+def test_delegated_parts_are_named_with_what_they_wait_for() -> None:
+    parts = (PartFacts("sub_2", "running"), PartFacts("sub_3", "waiting"))
+    waiting = replace(QUEUED, status="waiting", parts=parts, approvals=(("apr_1", "Which year?"),))
+    assert say(TaskFacts("waiting", waiting)) == [
+        (Why.PARTS, "waits for 2 delegated parts: sub_2 (running), sub_3 (waiting)"),
+        (Why.APPROVAL, "waits for a person: Which year?"),
+    ]
+    many = tuple(PartFacts(f"sub_{n}", "queued") for n in range(12))
+    ((_, text),) = say(TaskFacts("waiting", replace(QUEUED, status="waiting", parts=many)))
+    assert text.startswith("waits for 12 delegated parts: sub_0 (queued), ")
+    assert text.endswith(" and 2 more")
 
 
 @pytest.mark.parametrize(

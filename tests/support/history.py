@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from nexus.domain.graph import Edge, Graph, Progress
 from nexus.domain.states import PROJECT_TERMINAL, SHOWN, SUBTASK_TERMINAL, TASK_TERMINAL, TaskState
+from tests.support.parts import differences_of_parts, waiting_for_parts
 from tests.support.reviews import differences_of_reviews
 
 Row = Mapping[str, Any]
@@ -22,7 +23,12 @@ PROJECT_FOLDS: Final = {
     "resumed": "running",
 }
 TASK_FOLDS: Final = {"started": "running", "reviewed": "running", "reset": "pending"}
-SUBTASK_FOLDS: Final = {"started": "running", "retrying": "queued", "released": "queued"}
+SUBTASK_FOLDS: Final = {
+    "started": "running",
+    "delegated": "running",
+    "retrying": "queued",
+    "released": "queued",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,7 @@ class History:
     approvals: Sequence[Row] = ()
     offshoots: Sequence[Row] = ()
     reservations: Sequence[Row] = ()
+    parts: Sequence[Row] = ()
 
     @property
     def id(self) -> str:
@@ -91,6 +98,7 @@ def differences(history: History) -> Iterator[str]:
     yield from differences_of_current(history)
     yield from differences_of_waiting(history)
     yield from differences_of_reviews(history.tasks, history.subtasks, history.offshoots)
+    yield from differences_of_parts(history.subtasks, history.parts, history.events)
     if history.tasks and history.project["status"] in ("running", "waiting"):
         yield from differences_of_graph(history)
 
@@ -206,16 +214,17 @@ def differences_of_current(history: History) -> Iterator[str]:
 
 
 def differences_of_waiting(history: History) -> Iterator[str]:
-    """What waits is asked about or has no budget, and the other way round; a project rests only
-    when it must."""
+    """What waits is asked about, has no budget or has delegated, and the other way round; a
+    project rests only when it must."""
     waits = {one["id"] for one in history.subtasks if one["status"] == "waiting"}
     asked = {one["subtask_id"] for one in history.approvals if one["status"] == "pending"}
     over = {one["id"] for one in history.subtasks if one["status"] in SUBTASK_TERMINAL}
     held_back = {one["subtask_id"] for one in history.reservations if not one["granted"]} - over
-    if asked | held_back != waits or asked & held_back:
+    split = waiting_for_parts(history.subtasks, history.parts)
+    if asked | held_back | split != waits or asked & held_back or split & (asked | held_back):
         yield (
             f"{len(waits)} subtasks wait, {len(asked)} are asked about, "
-            f"{len(held_back)} have no budget"
+            f"{len(held_back)} have no budget, {len(split)} have delegated"
         )
     resting = {task["id"] for task in history.tasks if task["status"] == "waiting"}
     if resting != {one["task_id"] for one in history.subtasks if one["id"] in waits} - {None}:
@@ -231,7 +240,7 @@ def differences_of_waiting(history: History) -> Iterator[str]:
 
 def _differences_of_open_work(history: History) -> Iterator[str]:
     project, subtasks = history.project, history.subtasks
-    at_work = [one for one in subtasks if one["status"] in OPEN]
+    at_work = [one for one in subtasks if one["status"] in OPEN and one["kind"] != "delegated"]
     if len({one["task_id"] for one in at_work}) != len(at_work):
         yield "a task has two subtasks at work"
     if project["status"] in (*PROJECT_TERMINAL, "planned"):

@@ -164,3 +164,46 @@ async def sender(brief: Brief, context: Context) -> str:
 
     call = Call(CallKind.TOOL, "send_letter", "call_1", "0" * 64, Effect.UNSAFE, {"to": "Ada"})
     return json.dumps(await context.seam.call(call, send))
+
+
+@agent("splitter", description="Delegates the parts it is told and says what they came to")
+async def splitter(brief: Brief, context: Context) -> str:
+    try:
+        options = json.loads(brief.instructions)
+    except ValueError:
+        return "a part"
+    found = [await context.delegate(parts) for parts in options["calls"]]
+    if options.get("strict") and any("error" in one for call in found for one in call):
+        raise PermanentFailure("a part failed")
+    if "then" in options:
+        await context.call_tool("post_card", text=options["then"])
+    return json.dumps(found)
+
+
+@agent("gated", description="Like gate, under the title of its part")
+async def gated(brief: Brief, context: Context) -> str:
+    folder = Path(json.loads(brief.instructions)["folder"])
+    (folder / f"{brief.task.title}.begun").write_text(context.subtask_id)
+    await until((folder / f"{brief.task.title}.open").exists, timeout=60)
+    return f"{brief.task.title} went through"
+
+
+@agent("asks", description="Asks a person and says what was answered")
+async def asks(brief: Brief, context: Context) -> str:
+    return str(await context.call_tool("ask_person", question=brief.instructions))
+
+
+@tool(effect=Effect.UNSAFE)
+async def post_card(scope: ToolScope, text: str) -> str:
+    """Post a card, which nobody gets back."""
+    return f"posted {text}"
+
+
+@agent("reckless", description="Calls an unsafe tool at once")
+async def reckless(brief: Brief, context: Context) -> str:
+    return str(await context.call_tool("post_card", text="hello"))
+
+
+@agent("long", description="Writes as many characters as told")
+async def long(brief: Brief, context: Context) -> str:
+    return "x" * int(brief.instructions)

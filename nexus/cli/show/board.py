@@ -41,12 +41,21 @@ class TaskLine:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     note: str = ""
+    parts: dict[str, "PartLine"] = field(default_factory=dict)  # by subtask id
 
     def seconds(self, now: datetime) -> float | None:
         """How long it has run, or ran; None before it began."""
         if self.started_at is None:
             return None
         return max(0.0, ((self.finished_at or now) - self.started_at).total_seconds())
+
+
+@dataclass(slots=True)
+class PartLine:
+    """A part of a task that its agent has delegated."""
+
+    title: str
+    is_over: bool = False
 
 
 @dataclass(slots=True)
@@ -171,17 +180,30 @@ def _apply_task(line: TaskLine, act: str, event: Document) -> None:
 
 
 def _apply_subtask(line: TaskLine, act: str, event: Document) -> None:
+    data = event["data"] or {}
     if line.status in TASK_ENDED:
         return
-    if act == "queued" and line.status == "pending":
+    if act == "delegated":
+        line.parts = {one["subtask_id"]: PartLine(one["title"]) for one in data["parts"]}
+    if event["subtask_id"] in line.parts or data.get("kind") == "delegated":
+        _apply_part(line, act, event["subtask_id"])
+    elif act == "queued" and line.status == "pending":
         line.status = "queued"
     elif act == "started":
         line.status = "running"
         line.attempt = event.get("attempt") or line.attempt
         line.started_at = line.started_at or moment(event["at"])
-    elif act == "retrying":
+    elif act == "retrying" and line.status != "waiting":
         line.status = "queued"
-        line.note = f"again after: {words_of((event['data'] or {}).get('error'))}"
+        line.note = f"again after: {words_of(data.get('error'))}"
+
+
+def _apply_part(line: TaskLine, act: str, subtask_id: str) -> None:
+    """The task waits for its parts, whatever they do."""
+    if act in ENDED and subtask_id in line.parts:
+        line.parts[subtask_id].is_over = True
+        over = sum(part.is_over for part in line.parts.values())
+        line.note = f"{over} of {len(line.parts)} delegated parts over"
 
 
 def _line(task: Document) -> TaskLine:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from nexus.cli.show.board import Board, Document, words_of, words_of_review
+from nexus.cli.show.board import ENDED, Board, Document, words_of, words_of_review
 from nexus.cli.show.wording import counted, duration, money, one_line
 
 WIDTH: Final = 300
@@ -19,6 +19,11 @@ def line_for(event: Document, board: Board) -> str | None:
         return _task_line(act, event, board)
     if event["type"] == "task.reviewed":
         return one_line(f"{_name(event, board)}: {words_of_review(event['data'])}", WIDTH)
+    if event["type"] == "subtask.delegated":
+        titles = ", ".join(one["title"] for one in event["data"]["parts"])
+        return one_line(f"{_name(event, board)} delegates {titles}", WIDTH)
+    if noun == "subtask" and act in ENDED:
+        return _part_line(act, event, board)
     if event["type"] == "subtask.retrying":
         words = words_of(event["data"].get("error"))
         return one_line(f"{_name(event, board)} will be tried again: {words}", WIDTH)
@@ -27,6 +32,16 @@ def line_for(event: Document, board: Board) -> str | None:
         answer = f"(nexus approvals approve|reject {data.get('approval_id')})"
         return one_line(f"a question for you: {data.get('question')} {answer}", WIDTH)
     return None
+
+
+def _part_line(act: str, event: Document, board: Board) -> str | None:
+    """Say how a delegated part ended; of other subtasks their task says it."""
+    task = board.task(event["task_id"])
+    if task is None or event["subtask_id"] not in task.parts:
+        return None
+    words = words_of(event["data"].get("error"))
+    tail = f": {words}" if words else ""
+    return one_line(f"{_name(event, board)} {act}{tail}", WIDTH)
 
 
 def _project_line(act: str, event: Document, board: Board) -> str:
@@ -57,5 +72,6 @@ def _name(event: Document, board: Board) -> str:
         return "planning"
     task = board.task(event["task_id"])
     if task is not None:
-        return f"task {task.key}"
+        part = task.parts.get(event["subtask_id"] or "")
+        return f"task {task.key}: part {part.title}" if part else f"task {task.key}"
     return f"task {event['data'].get('key', event['task_id'])}"

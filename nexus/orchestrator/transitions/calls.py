@@ -81,13 +81,14 @@ BEGIN: Final = " ".join(
     )
 )
 
-INSERT_ASKED: Final = " ".join(
+INSERT_LATER: Final = " ".join(
     (
         BEGIN_COLUMNS,
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'asked', 0, 0,",
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0,",
         "NOW_US()) ON CONFLICT (subtask_id, number) DO NOTHING",
     )
 )
+"""The intent of a call that is not made yet, in a state of its own."""
 
 FUSED: Final = " ".join(
     (

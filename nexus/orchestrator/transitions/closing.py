@@ -95,7 +95,8 @@ COPY_STEPS: Final = (
     "SELECT CAST($1 AS VARCHAR), number, workspace, kind, name, key, occurrence, 0, fingerprint, "
     "effect, status, 0, request, request_sha256, request_bytes, result, result_sha256, "
     "result_bytes, outcome, 0, 0, 0, begun_at, recorded_at "
-    "FROM journal WHERE subtask_id = $2 AND kind = 'step' AND status = 'recorded'"
+    "FROM journal WHERE subtask_id = $2 AND kind = 'step' AND status = 'recorded' "
+    "AND outcome <> 'partial'"
 )
 
 

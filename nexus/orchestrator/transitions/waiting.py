@@ -1,10 +1,11 @@
-"""Moves into `waiting` and out of it: what a person has to move, or the budget holds back.
+"""Moves into `waiting` and out of it: what a person has to move, the budget holds back, or others do.
 
 A waiting subtask has no owner and no lease, and its attempt stays open.
 """
 
 from typing import Final
 
+from nexus.domain.states import SubtaskKind
 from nexus.models.writing import Query, Transaction
 from nexus.orchestrator.transitions.projects import CLOCK
 from nexus.orchestrator.transitions.reserving import (
@@ -30,24 +31,25 @@ def suspend_subtask(turn: Turn, held: Held, reason: str) -> Transaction[bool]:
         "UPDATE subtasks SET status = 'waiting', owner = NULL, claim = claim + 1, "
         "announced_at = NULL, run_at = NOW_US() "
         "WHERE id = $1 AND claim = $2 AND owner = $3 AND status = 'running' "
-        "RETURNING project_id, workspace, task_id, attempt",
+        "RETURNING project_id, workspace, task_id, attempt, kind",
         (held.subtask_id, held.claim, held.owner),
     )
     if not rows:
         return False
-    project_id, workspace, task_id, attempt = rows[0]
+    project_id, workspace, task_id, attempt, kind = rows[0]
     if not project_id:
         return True
     subject = Subject(project_id, workspace, task_id, held.subtask_id, attempt)
     turn.tell(subject, "subtask.waiting", reason=reason)
-    tasks = yield Query(
-        "UPDATE tasks SET status = 'waiting' WHERE id = $1 AND status = 'running' "
-        "RETURNING key, phase",
-        (task_id,),
-    )
-    if tasks:
-        turn.count(project_id, tasks[0][1], "running", "waiting")
-        turn.tell(subject, "task.waiting", key=tasks[0][0], reason=reason)
+    if kind != SubtaskKind.DELEGATED:  # the task waits already: for its parts
+        tasks = yield Query(
+            "UPDATE tasks SET status = 'waiting' WHERE id = $1 AND status = 'running' "
+            "RETURNING key, phase",
+            (task_id,),
+        )
+        for key, phase in tasks:
+            turn.count(project_id, phase, "running", "waiting")
+            turn.tell(subject, "task.waiting", key=key, reason=reason)
     yield from rest_project(turn, Subject(project_id, workspace))
     return True
 
@@ -72,6 +74,8 @@ def wake_subtask(turn: Turn, subtask_id: str) -> Transaction[bool]:
     yield from resume_project(turn, Subject(project_id, workspace))
     subject = Subject(project_id, workspace, task_id, subtask_id, attempt)
     turn.tell(subject, "subtask.queued", kind=kind)
+    if kind == SubtaskKind.DELEGATED:  # the task goes on waiting for it
+        return True
     tasks = yield Query(
         "UPDATE tasks SET status = 'running' WHERE id = $1 AND status = 'waiting' "
         "RETURNING key, agent, phase",
