@@ -91,12 +91,12 @@ class Streaming:
         else:
             self.doubt()  # a reply whose tokens nobody counts is no bargain
 
-    def broken(self) -> TransientFailure:
+    def broken(self, code: str = "model_stream_broken") -> TransientFailure:
         """Say that a reply is not whole."""
         return TransientFailure(
             f"{self.where} broke off in the middle of its reply",
             hint="see what the model's server says, then retry",
-            code="model_stream_broken",
+            code=code,
         )
 
     def doubt(self) -> None:
@@ -179,7 +179,7 @@ class DirectCompletions:
             try:
                 return json.loads(await stream.response.aread())
             except httpx2.TransportError as wrong:
-                raise self.streaming.broken() from wrong
+                raise self.streaming.broken("model_unreachable") from wrong
         assembly = Assembly()
         async for piece in stream:
             text, carries = assembly.add(piece)

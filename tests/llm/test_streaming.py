@@ -160,7 +160,7 @@ BROKEN = [
     (Raw(body="data: {not json}\n\n", content_type="text/event-stream"), "model_garbled"),
     (Raw(body="data: 3\n\n", content_type="text/event-stream"), "model_garbled"),
     (Raw(body="", content_type="text/event-stream"), "model_garbled"),
-    (Raw(body='{"choices": [{"index": 0, "message": {}}]}', cut=True), "model_stream_broken"),
+    (Raw(body='{"choices": [{"index": 0, "message": {}}]}', cut=True), "model_unreachable"),
     (Raw(body="<html>", content_type="text/html"), "model_garbled"),
     (
         Raw(body='data: {"error": {"message": "boom"}}\n\n', content_type="text/event-stream"),
@@ -182,6 +182,7 @@ async def test_a_stream_that_breaks_off_is_transient_and_never_recorded(
         await ask(book, "hello", seam)
     assert found.value.reason == code
     assert "openai:one at 127.0.0.1" in found.value.message
+    assert found.value.__cause__ is not found.value
     assert seam.records == {}
     await book.close()
 

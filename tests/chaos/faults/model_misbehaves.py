@@ -70,9 +70,7 @@ CASES: Final = {
     "failing": _fails(error(500), "model_unavailable"),
     "silent": _fails(hang, "model_timeout"),
     "stalling": _fails(Raw(body=COMPLETION, stall=True), "model_timeout"),
-    "cutting": _fails(
-        Raw(body=COMPLETION, cut=True), "model_unreachable", "model_garbled", "model_stream_broken"
-    ),
+    "cutting": _fails(Raw(body=COMPLETION, cut=True), "model_unreachable", "model_garbled"),
     "broken-json": _fails(Raw(body=COMPLETION[:200]), "model_garbled"),
     "broken-arguments": _fails(
         ToolCalls((("read_file", '{"path": "a'),)),
