@@ -1,1 +1,1 @@
-"""Waking readers of a project history across processes."""
+"""What processes tell each other through Redis and may lose: rings, words, rate limits."""

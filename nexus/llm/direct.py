@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, cast
 
+import httpx2
 from openai import APIStatusError, AsyncOpenAI, AsyncStream, NotGiven, Omit, not_given
 from openai._base_client import make_request_options
 from openai._models import construct_type
@@ -27,7 +28,7 @@ from nexus.llm.listening import LISTENER, Listener
 PATH: Final = "/chat/completions"
 OMITTED: Final = (Omit, NotGiven)
 STREAMED: Final = {"stream": True, "stream_options": {"include_usage": True}}
-REFUSING: Final = frozenset({400, 404, 415, 422, 500, 501})
+REFUSING: Final = frozenset({400, 415, 422, 501})
 """Statuses of servers that do not know `stream` or `stream_options`."""
 
 
@@ -41,8 +42,8 @@ class Streaming:
 
     where: str
     first_seconds: float | None = None
+    is_known: bool = False  # a reply came as a stream, whole and counted
     is_refused: bool = False
-    is_known: bool = False
 
     def is_wanted(self, listener: Listener | None) -> bool:
         """Tell whether the next reply is to be streamed."""
@@ -83,15 +84,24 @@ class Streaming:
         if not assembly.pieces:
             raise ValueError("a stream without a piece")
         if assembly.finish is None:
-            self.is_refused = not self.is_known
-            raise TransientFailure(
-                f"{self.where} broke off in the middle of its reply",
-                hint="see what the model's server says, then retry",
-                code="model_stream_broken",
-            )
-        self.is_known = True
-        # A reply whose tokens nobody counts is no bargain: this was the last of that kind.
-        self.is_refused = self.is_refused or assembly.usage is None
+            self.doubt()
+            raise self.broken()
+        if assembly.usage is not None:
+            self.is_known = True
+        else:
+            self.doubt()  # a reply whose tokens nobody counts is no bargain
+
+    def broken(self, code: str = "model_stream_broken") -> TransientFailure:
+        """Say that a reply is not whole."""
+        return TransientFailure(
+            f"{self.where} broke off in the middle of its reply",
+            hint="see what the model's server says, then retry",
+            code=code,
+        )
+
+    def doubt(self) -> None:
+        """Ask for whole replies from now on, unless streams are known to come well."""
+        self.is_refused = self.is_refused or not self.is_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +168,18 @@ class DirectCompletions:
             if self.streaming.is_known or refused.status_code not in REFUSING:
                 raise
         answer = await self._post(given, options)
-        self.streaming.is_refused = True
+        self.streaming.doubt()
         return answer
 
     async def _read(
         self, stream: AsyncStream[object], listener: Listener | None, limit: asyncio.Timeout
     ) -> object:
         if "json" in stream.response.headers.get("content-type", ""):
-            self.streaming.is_refused = True
-            return json.loads(await stream.response.aread())
+            self.streaming.doubt()
+            try:
+                return json.loads(await stream.response.aread())
+            except httpx2.TransportError as wrong:
+                raise self.streaming.broken("model_unreachable") from wrong
         assembly = Assembly()
         async for piece in stream:
             text, carries = assembly.add(piece)

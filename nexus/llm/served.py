@@ -81,7 +81,10 @@ class ServedModel(WrapperModel):
                 )
             await self._limiter.heard(*read_limit(HEARD.get()))
             return response
-        except (TransientFailure, AgentRunError, UserError, OSError, *GARBAGE) as error:
+        except TransientFailure as wrong:
+            await self._note(wrong)
+            raise
+        except (AgentRunError, UserError, OSError, *GARBAGE) as error:
             raise await self._note(explain(error, self._name, self.wrapped.base_url)) from error
         finally:
             HEARD.reset(heard)

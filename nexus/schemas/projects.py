@@ -15,6 +15,7 @@ MAX_METADATA_CHARACTERS = 16_000
 Status = Literal[
     "planning", "planned", "running", "waiting", "paused", "succeeded", "failed", "cancelled"
 ]
+Consent = Literal["none", "unsafe", "outward", "all"]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
@@ -56,7 +57,7 @@ class ProjectCreate(Request):
     budget: BudgetWanted | None = Field(
         None, description="What it may spend, planning included; null: no limit."
     )
-    approvals: Literal["none", "unsafe", "outward", "all"] = Field(
+    approvals: Consent = Field(
         "outward",
         description="What needs a person's approval: nothing; every unsafe tool call; such calls "
         "once a task has read what strangers may have written; every call with an effect, and "
@@ -127,6 +128,7 @@ class Project(Reply):
     status: Status
     plan_version: int | None = Field(description="Null while there is no plan.")
     budget: Budget | None
+    approvals: Consent = Field(description="What needs a person's approval.")
     usage: ProjectUsage
     error: Failure | None
     created_at: str

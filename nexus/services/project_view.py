@@ -21,6 +21,7 @@ COLUMNS: Final = (
     ProjectRow.status,
     ProjectRow.plan_version,
     ProjectRow.budget,
+    ProjectRow.approvals,
     ProjectRow.requests,
     ProjectRow.input_tokens,
     ProjectRow.output_tokens,
@@ -46,6 +47,7 @@ def show_project(row: Mapping[Any, Any]) -> Project:
         status=row["status"],
         plan_version=row["plan_version"] or None,
         budget=show_budget(row["budget"]),
+        approvals=row["approvals"],
         usage=show_project_usage(row),
         error=show_failure(row["error"]),
         created_at=rfc3339(row["created_at"]) or "",
@@ -95,7 +97,7 @@ def read_project(workspace: str, project_id: str) -> Transaction[Project]:
         NotFound: the workspace has no such project.
     """
     rows = yield Query(
-        "SELECT id, name, goal, status, plan_version, budget, requests, input_tokens,"
+        "SELECT id, name, goal, status, plan_version, budget, approvals, requests, input_tokens,"
         " output_tokens, cost_pico_usd, unpriced_requests, error, created_at, started_at, finished_at,"
         " updated_at, labels FROM projects WHERE workspace = $1 AND id = $2",
         (workspace, project_id),

@@ -1,6 +1,7 @@
 """What the documents say equals what the code does."""
 
 import itertools
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typer.main import get_command
 
 from nexus.cli.app import app as cli
 from nexus.domain import states
+from nexus.domain.deltas import DELTA, DELTA_FIELDS
 from nexus.domain.events import EVENTS
 from nexus.main import create_app
 from nexus.settings import Settings
@@ -83,6 +85,13 @@ def test_the_lifecycle_page_has_every_move(title: str, moves: Mapping[str, Itera
 def test_the_events_page_has_every_event_with_its_fields() -> None:
     rows = _rows((ROOT / "docs/reference/events.md").read_text())
     assert {row[0][0]: tuple(row[1]) for row in rows} == EVENTS
+
+
+def test_the_events_page_shows_words_while_they_are_written() -> None:
+    said = _section(ROOT / "docs/reference/events.md", "Words while they are written")
+    (message,) = re.findall(rf"^event: {DELTA}\ndata: (.+)$", said, re.MULTILINE)
+    assert set(json.loads(message)["data"]) == set(DELTA_FIELDS)
+    assert all(f"`{name}`" in said for name in DELTA_FIELDS)
 
 
 def test_the_http_page_has_every_route() -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import httpx2
 
+from nexus.domain.deltas import DELTA
 from tests.e2e.installation import Installation
 
 PATIENCE_SECONDS: Final = 60.0
@@ -80,6 +81,9 @@ class Api:
                 if line:
                     name, _, value = line.partition(": ")
                     fields[name] = value
+                elif fields.get("event") == DELTA:
+                    assert "id" not in fields
+                    fields = {}
                 elif "data" in fields:
                     event: dict[str, Any] = json.loads(fields["data"])
                     assert (fields["id"], fields["event"]) == (str(event["seq"]), event["type"])

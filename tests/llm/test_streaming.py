@@ -160,6 +160,7 @@ BROKEN = [
     (Raw(body="data: {not json}\n\n", content_type="text/event-stream"), "model_garbled"),
     (Raw(body="data: 3\n\n", content_type="text/event-stream"), "model_garbled"),
     (Raw(body="", content_type="text/event-stream"), "model_garbled"),
+    (Raw(body='{"choices": [{"index": 0, "message": {}}]}', cut=True), "model_unreachable"),
     (Raw(body="<html>", content_type="text/html"), "model_garbled"),
     (
         Raw(body='data: {"error": {"message": "boom"}}\n\n', content_type="text/event-stream"),
@@ -181,6 +182,7 @@ async def test_a_stream_that_breaks_off_is_transient_and_never_recorded(
         await ask(book, "hello", seam)
     assert found.value.reason == code
     assert "openai:one at 127.0.0.1" in found.value.message
+    assert found.value.__cause__ is not found.value
     assert seam.records == {}
     await book.close()
 
@@ -203,11 +205,11 @@ async def test_a_model_that_writes_for_long_is_not_cut_off_by_the_first_limit(
     server: ScriptedModel,
 ) -> None:
     async def pause(at: int) -> None:
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.05)
 
-    server.script = lambda request: Streamed(tuple("slowly"), between=pause)
-    book = open_book(server, model_first_token_seconds=0.5)
-    assert await ask(book, "hello") == "slowly"
+    server.script = lambda request: Streamed(tuple("slow and long"), between=pause)
+    book = open_book(server, model_first_token_seconds=0.4)
+    assert await ask(book, "hello") == "slow and long"
     await book.close()
 
 

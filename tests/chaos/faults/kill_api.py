@@ -86,7 +86,9 @@ class Clients:
                 raise Violation(f"the stream was answered {answer.status_code}")
             async for line in answer.aiter_lines():
                 if line.startswith("data: "):
-                    yield json.loads(line.removeprefix("data: "))
+                    event = json.loads(line.removeprefix("data: "))
+                    if "seq" in event:  # words of a model have none
+                        yield event
 
 
 def has_ended(member: Member) -> bool:

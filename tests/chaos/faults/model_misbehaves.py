@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from tests.chaos.conversation import asked, task_of
 from tests.chaos.fault import Figures, fault, require
 from tests.chaos.world import World
 from tests.scripted_model import Raw, Reply, ToolCalls, error
+from tests.scripted_stream import Streamed
 from tests.support.history import Row
 from tests.support.rig import plan, task
 
@@ -18,6 +19,7 @@ ATTEMPTS: Final = 2
 REPAIRS: Final = 2
 RETRY_AFTER_SECONDS: Final = 2
 TIMEOUT_SECONDS: Final = 2.0
+SILENCE_SECONDS: Final = 1.5
 HUGE: Final = "A sentence of a model that does not stop. " * 250_000
 """10 MB and a little."""
 MOST_MEMORY_MB: Final = 400.0
@@ -59,7 +61,9 @@ def _fails(reply: Reply | Callable[[dict[str, Any]], Any], *codes: str, calls: i
     return Case(reply, frozenset(codes), calls=calls)
 
 
+FINE: Final = "fine"
 CASES: Final = {
+    FINE: Case("A sentence.", calls=1),
     "limited": Case(error(429, retry_after=str(RETRY_AFTER_SECONDS)), once=True, calls=2),
     "failed-once": Case(error(500), once=True, calls=2),
     "huge": Case(HUGE, calls=1),
@@ -80,6 +84,20 @@ CASES: Final = {
 }
 
 
+STREAMS: Final = {
+    "stream-cut": _fails(Streamed(("The answer ",), cut=True), "model_unreachable"),
+    "stream-ends": _fails(Streamed(("The answer ",), is_finished=False), "model_stream_broken"),
+    "stream-stalls": _fails(Streamed(("The answer ",), stall=True), "model_timeout"),
+    "stream-silent": _fails(Streamed((), stall=True), "model_timeout"),
+    "stream-garbled": _fails(
+        Raw(body='data: {"choices": 3}\n\n', content_type="text/event-stream"), "model_garbled"
+    ),
+    "stream-cut-once": Case(Streamed(("The answer ",), cut=True), once=True, calls=2),
+}
+"""What can go wrong only in a stream; asked for one, the model does the rest of the cases too."""
+ALL: Final = {**CASES, **STREAMS}
+
+
 class Misbehaving:
     """The script: looks up the case a request is about."""
 
@@ -89,7 +107,7 @@ class Misbehaving:
     def __call__(self, request: dict[str, Any]) -> Any:
         name = task_of(request)
         self.calls[name] += 1
-        case = CASES[name]
+        case = ALL[name]
         if case.once and self.calls[name] > 1:
             return f"The answer to {name}, at last."
         return case.reply(request) if callable(case.reply) else case.reply
@@ -102,12 +120,36 @@ class Misbehaving:
     short_databases=("sqlite",),
 )
 async def model_misbehaves(world: World) -> Figures:
+    return await _misbehave(world, CASES)
+
+
+@fault(
+    "streams-misbehave",
+    row="streamed replies that are cut, stall, end too soon or are no replies, and all of the above",
+    runs=5,
+    short=0,
+)
+async def streams_misbehave(world: World) -> Figures:
+    world.settings["NEXUS_MODEL_FIRST_TOKEN_SECONDS"] = str(SILENCE_SECONDS)
+    figures = await _misbehave(world, ALL)
+    streamed = sum(bool(request.get("stream")) for request in world.model.requests)
+    require(streamed, "no reply was streamed")
+    return {**figures, "streamed": streamed}
+
+
+async def _misbehave(world: World, cases: Mapping[str, Case]) -> Figures:
+    """Give each case a task and a model that misbehaves; judge how they end."""
     script = Misbehaving()
     world.model.script = script
     worker = await world.start_worker(NEXUS_MODEL_TIMEOUT_SECONDS=str(TIMEOUT_SECONDS))
     memory = worker.memory_mb()
     project = await world.submit(
-        plan(*(task(name, "memory", max_attempts=ATTEMPTS) for name in CASES))
+        plan(
+            *(
+                task(name, "memory", *([] if name == FINE else [FINE]), max_attempts=ATTEMPTS)
+                for name in cases
+            )
+        )
     )
     states = await world.end([project])
     require(states[project] == "failed", f"the project {states[project]}")
@@ -115,14 +157,14 @@ async def model_misbehaves(world: World) -> Figures:
         "SELECT t.key, t.status, t.error, s.output FROM tasks t JOIN subtasks s ON s.task_id = t.id"
     )
     for row in rows:
-        _judge(row, CASES[row["key"]], script.calls[row["key"]])
+        _judge(row, cases[row["key"]], script.calls[row["key"]])
     waited = _waited(world, "limited")
     require(waited >= RETRY_AFTER_SECONDS, f"asked again {waited} s after a 429")
     grown = round(worker.memory_mb() - memory, 1)
     require(grown <= MOST_MEMORY_MB, f"the worker grew by {grown} MB")
     slowest = await world.count("SELECT max(finished_at) - min(started_at) FROM tasks")
     return {
-        "cases": len(CASES),
+        "cases": len(cases),
         "calls": world.model.calls,
         "asked again after 429 s": waited,
         "slowest s": round(slowest / 1e6, 1),
