@@ -39,10 +39,10 @@ async def say(client: httpx2.AsyncClient, agent: str, message: str, **more: Any)
 
 
 def events_of(text: str) -> list[tuple[str, dict[str, Any]]]:
-    """Read the events of a stream's text, comments left out."""
+    """Read the events of a stream's text; comments and words still being written are left out."""
     found = []
     for block in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if line[:1] != ":")
-        if "event" in fields:
+        if fields.get("event", "model.delta") != "model.delta":
             found.append((fields["event"], json.loads(fields["data"])))
     return found
