@@ -98,7 +98,7 @@ async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) 
         raise Fenced(f"the project of {claimed.held.subtask_id} is gone")
     if claimed.material.at_hand.is_early:
         raise NotNow(
-            "documents that were added before the project are still being read",
+            "documents that were added before are still being read",
             hint="wait; it goes on by itself",
             code="documents_processing",
             retry_after_seconds=AGAIN_SECONDS,
