@@ -4,16 +4,19 @@ The session works in a directory of its own under `.pytest_tmp/`, without the se
 whoever runs it, and fails when a process it started is still alive at the end.
 """
 
+import asyncio
 import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from tests.support import processes
+from tests.support.migrated import migrate
 from tests.support.places import ROOT
 from tests.support.postgres import Server, run_postgres
 from tests.support.valkey import command, run_valkey
@@ -98,19 +101,59 @@ def postgres_server(work_folder: Path) -> Iterator[Server]:
 @pytest.fixture
 async def postgres_url(postgres_server: Server, tmp_path: Path) -> AsyncIterator[str]:
     """The address of an empty PostgreSQL database that goes away after the test."""
-    name = f"test_{abs(hash(tmp_path)):x}"
-    await postgres_server.execute(f'CREATE DATABASE "{name}"')
-    yield postgres_server.url(name)
-    await postgres_server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    async with _database(postgres_server, f"test_{abs(hash(tmp_path)):x}") as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database, once for each kind Nexus runs on."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'nexus.db'}"
     url: str = request.getfixturevalue("postgres_url")
     return url
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database with the newest schema, to copy."""
+    folder = tmp_path_factory.mktemp("migrated")
+    migrate(f"sqlite:///{folder / 'nexus.db'}", folder)
+    return folder / "nexus.db"
+
+
+@pytest.fixture(scope="session")
+def migrated_name(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a PostgreSQL database with the newest schema, to copy."""
+    name = "migrated"
+    asyncio.run(postgres_server.execute(f'CREATE DATABASE "{name}"'))
+    migrate(postgres_server.url(name), tmp_path_factory.mktemp("migrated"))
+    return name
+
+
+@pytest.fixture
+async def migrated_postgres_url(
+    postgres_server: Server, migrated_name: str, tmp_path: Path
+) -> AsyncIterator[str]:
+    async with _database(postgres_server, f"test_{abs(hash(tmp_path)):x}", migrated_name) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database with the newest schema, once for each kind Nexus runs on."""
+    if request.param == "sqlite":
+        shutil.copyfile(request.getfixturevalue("migrated_file"), tmp_path / "nexus.db")
+        return f"sqlite:///{tmp_path / 'nexus.db'}"
+    url: str = request.getfixturevalue("migrated_postgres_url")
+    return url
+
+
+@asynccontextmanager
+async def _database(server: Server, name: str, template: str = "template1") -> AsyncIterator[str]:
+    await server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield server.url(name)
+    await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture

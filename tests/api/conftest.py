@@ -1,5 +1,6 @@
 """A whole API over a database of its own, spoken to through its ASGI interface."""
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,7 +20,10 @@ def where() -> str | None:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, where: str | None) -> Settings:
+def settings(tmp_path: Path, where: str | None, migrated_file: Path) -> Settings:
+    if where is None:
+        (tmp_path / "data").mkdir()
+        shutil.copyfile(migrated_file, tmp_path / "data" / "nexus.db")
     return read_settings(
         database_url=where,
         data_dir=tmp_path / "data",

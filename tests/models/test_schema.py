@@ -26,8 +26,10 @@ def differences(connection: Connection) -> list[object]:
     return list(compare_metadata(context, Table.metadata))
 
 
-async def test_the_migrations_make_the_models_schema(tmp_path: Path, database_url: str) -> None:
-    settings = read_settings(data_dir=tmp_path / "data", database_url=database_url)
+async def test_the_migrations_make_the_models_schema(
+    tmp_path: Path, empty_database_url: str
+) -> None:
+    settings = read_settings(data_dir=tmp_path / "data", database_url=empty_database_url)
     database = await open_database(settings)
     await database.close()
     engine = create_async_engine(find_database(settings).sqlalchemy_url)

@@ -1,6 +1,5 @@
 """The engine's own transactions on a real SQLite connection, with a clock that a test turns."""
 
-import asyncio
 import itertools
 import sqlite3
 from collections.abc import Callable
@@ -10,25 +9,12 @@ from typing import Any, TypeVar
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from nexus.models.database import open_database
 from nexus.models.sqlite import connect, drive
 from nexus.models.writing import Transaction
 from nexus.orchestrator.advancing import close
 from nexus.orchestrator.turn import Turn
-from nexus.settings import read_settings
 
 T = TypeVar("T")
-
-
-def empty_database(folder: Path) -> sqlite3.Connection:
-    """Make a migrated database to copy from."""
-
-    async def make() -> None:
-        chosen = read_settings(data_dir=folder, database_url=f"sqlite:///{folder / 'empty.db'}")
-        await (await open_database(chosen)).close()
-
-    asyncio.run(make())
-    return connect(folder / "empty.db")
 
 
 class Machine(RuleBasedStateMachine):

@@ -1,12 +1,13 @@
 """An engine on each database, with a real Redis."""
 
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.orchestrator.bench import empty_database
+from nexus.models.sqlite import connect
 from tests.scripted_model import ScriptedModel
 from tests.support.rig import Rig, open_rig
 
@@ -39,8 +40,10 @@ async def scripted(
 
 
 @pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
+def empty(
+    migrated_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[sqlite3.Connection]:
     """A migrated database that state machines copy."""
-    connection = empty_database(tmp_path_factory.mktemp("machine"))
+    connection = connect(Path(shutil.copy(migrated_file, tmp_path_factory.mktemp("machine"))))
     yield connection
     connection.close()

@@ -1,8 +1,8 @@
 """The cost of a task does not grow with its project: counted in instructions, not in seconds."""
 
+import sqlite3
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +17,7 @@ from nexus.orchestrator.outcomes import Outcome
 from nexus.orchestrator.queueing import Share
 from nexus.orchestrator.recording import Begin, Done, Intent
 from nexus.orchestrator.value_files import Kept
-from tests.orchestrator.bench import Ledger, empty_database
+from tests.orchestrator.bench import Ledger
 from tests.support.rig import plan, task
 
 WORKER = "wrk_a"
@@ -26,8 +26,8 @@ TOLERANCE = 1.3
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    made = Ledger(empty_database(tmp_path))
+def ledger(empty: sqlite3.Connection) -> Iterator[Ledger]:
+    made = Ledger(empty)
     made.run(lambda turn: beat(WORKER, 100, 60.0))
     yield made
     made.close()
