@@ -3,6 +3,7 @@
 Built-in work agents and declared ones are made of this; it is loaded only when one of them runs.
 """
 
+import asyncio
 from dataclasses import dataclass
 
 from pydantic_ai import Agent
@@ -11,7 +12,7 @@ from pydantic_ai.settings import ModelSettings
 from nexus.agents.context import Context
 from nexus.agents.conversation import MAX_REQUESTS, converse
 from nexus.agents.instructions import render
-from nexus.agents.prompt import work_prompt
+from nexus.agents.prompt import is_large, work_prompt
 from nexus.agents.retrieval import retrieve
 from nexus.agents.toolset import MAX_BAD_CALLS, GrantedTools
 from nexus.domain.declared import AgentDeclaration
@@ -50,9 +51,14 @@ class ModelAgent:
             retries={"tools": MAX_BAD_CALLS, "output": 0},
             model_settings=self._settings(),
         )
+        prompt = (
+            await asyncio.to_thread(work_prompt, brief, quotes)
+            if is_large(brief)
+            else work_prompt(brief, quotes)
+        )
         text = await converse(
             agent,
-            work_prompt(brief, quotes),
+            prompt,
             context,
             instructions=self._instructions(granted),
             most_requests=self.declaration.limits.max_model_calls

@@ -14,6 +14,7 @@ from nexus.llm.boards import Boards
 from nexus.llm.limiter import Limiter
 from nexus.llm.modes import Modes
 from nexus.llm.naming import OFFLINE, PROVIDERS, ModelName, parse_chain
+from nexus.llm.windows import Windows
 
 if TYPE_CHECKING:
     from httpx2 import AsyncClient
@@ -43,6 +44,7 @@ class ModelBook:
         self._settings = settings
         self.line = line
         self._boards = Boards(board)
+        self._windows = Windows(settings.context_tokens)
         self._limiters: dict[str, Limiter] = {}
         self._caps: dict[str, asyncio.Semaphore] = {}
         self._models: dict[str, Model] = {}
@@ -222,5 +224,6 @@ class ModelBook:
             name=str(link),
             timeout_seconds=self._settings.model_timeout_seconds,
             limiter=self._limiter(link),
+            window=self._windows.of(link, is_own=self.is_own(str(link))),
             has_next=has_next,
         )

@@ -13,14 +13,10 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
 from nexus.llm.modes import Mode
+from nexus.llm.overflow import TOO_LONG
 
 REFUSING: Final = frozenset({400, 415, 422, 500, 501})
 """Statuses small servers answer when they do not know `tools` or a `response_format`."""
-TOO_LONG: Final = re.compile(
-    r"context (?:length|size|window)|exceed\w* (?:the )?(?:available )?context|maximum context"
-    r"|too many tokens|prompt is too long|input is too long",
-    re.IGNORECASE,
-)
 ABOUT_TOOLS: Final = re.compile(r"\btools?\b|\bfunction", re.IGNORECASE)
 
 

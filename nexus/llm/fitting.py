@@ -1,0 +1,194 @@
+"""A request made to fit its model's window: long texts in excerpts, said where they stand.
+
+Called for each model of a chain, behind the journal: what is recorded and replayed is the
+request as it was before. Short requests cost one look at their length.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from pydantic_ai.messages import ModelMessage, ModelRequest, ToolReturnPart, UserPromptPart
+from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.settings import ModelSettings
+
+from nexus.domain.seam import Json
+from nexus.errors import PermanentFailure
+from nexus.llm.excerpting import MARK_TOKENS, excerpt
+from nexus.llm.measuring import Measured, Slot, is_round, length_of, measure, measure_frame
+from nexus.llm.windows import Window
+
+EXCEEDED: Final = "model_context_exceeded"
+MOST_TOKENS_A_CHARACTER: Final = 2
+LEAST_SHOWN: Final = MARK_TOKENS + 30
+OFF_LOOP: Final = 100_000
+"""Characters from which on the work is done in a thread."""
+DOUBTFUL: Final = 2
+"""How far an estimate may be off: what cannot be cut is sent all the same if this share fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What to send; `told` is what people read of it, None where nothing was left out.
+
+    `tokens` is the estimate, 0 where nobody had to make one.
+    """
+
+    messages: list[ModelMessage]
+    tokens: int = 0
+    told: Json = None
+
+
+async def fit(
+    messages: list[ModelMessage],
+    settings: ModelSettings | None,
+    parameters: ModelRequestParameters,
+    window: Window,
+    name: str,
+) -> Fitted:
+    """Make a request fit.
+
+    Raises:
+        PermanentFailure: it cannot, whatever is left out; the message says which part is too long.
+    """
+    length = length_of(messages, parameters)
+    room = window.room((settings or {}).get("max_tokens"))
+    if length * MOST_TOKENS_A_CHARACTER * window.factor <= room:
+        return Fitted(messages)
+    work = _Fitting(messages, parameters, window, room, name)
+    return await asyncio.to_thread(work.fit) if length > OFF_LOOP else work.fit()
+
+
+def estimate(
+    messages: Sequence[ModelMessage], parameters: ModelRequestParameters, window: Window
+) -> int:
+    """Estimate the tokens of a request, upwards."""
+    frame = measure_frame(messages, parameters, window.count)
+    return frame.tokens + sum(one.tokens for one in measure(messages, window.count))
+
+
+@dataclass(slots=True)
+class _Fitting:
+    """One request on its way to fit."""
+
+    messages: list[ModelMessage]
+    parameters: ModelRequestParameters
+    window: Window
+    room: int
+    name: str
+    left_out: int = 0
+    shown: int = 0
+    excerpts: list[Json] = field(default_factory=list)
+
+    def fit(self) -> Fitted:
+        frame = measure_frame(self.messages, self.parameters, self.window.count)
+        measured = measure(self.messages, self.window.count)
+        tokens = frame.tokens + sum(one.tokens for one in measured)
+        if tokens <= self.room:
+            return Fitted(self.messages, tokens)
+        messages, measured = self._drop_rounds(frame, measured)
+        fixed = frame.fixed + sum(one.fixed for one in measured)
+        slots = [slot for one in measured for slot in one.slots]
+        spare = self.room - fixed - (MARK_TOKENS if self.left_out else 0)
+        if spare < _least(slots):
+            self._refuse_if_hopeless(fixed, [frame, *measured])
+        given = iter(_shares(slots, max(spare, 0)))
+        sent = [
+            self._shown(message, [(slot, next(given)) for slot in one.slots])
+            for message, one in zip(messages, measured, strict=True)
+        ]
+        if not self.excerpts and not self.left_out:
+            return Fitted(self.messages, tokens)
+        told: dict[str, Json] = {
+            "model": self.name,
+            "window_tokens": self.window.tokens,
+            "excerpts": self.excerpts,
+            "rounds_left_out": self.left_out,
+        }
+        return Fitted(self._noted(sent), fixed + self.shown, told)
+
+    def _drop_rounds(
+        self, frame: Measured, measured: list[Measured]
+    ) -> tuple[list[ModelMessage], list[Measured]]:
+        """Leave out the oldest rounds of tool calls while even their stubs are too many."""
+        messages, kept = list(self.messages), list(measured)
+        least = frame.fixed + sum(one.fixed + _least(one.slots) for one in kept)
+        at = 1
+        while least > self.room and at + 2 < len(messages):
+            if isinstance(messages[at], ModelRequest) or not is_round(messages[at + 1]):
+                at += 1
+                continue
+            least -= sum(one.fixed + _least(one.slots) for one in kept[at : at + 2])
+            del messages[at : at + 2], kept[at : at + 2]
+            self.left_out += 1
+        return messages, kept
+
+    def _refuse_if_hopeless(self, fixed: int, measured: Sequence[Measured]) -> None:
+        """Raise where the request cannot be taken; where that is in doubt the server decides."""
+        doubt = 1 if self.window.cuts_silently else DOUBTFUL
+        if fixed <= self.window.tokens * doubt:
+            return
+        tokens, part = max(one.largest for one in measured)
+        raise PermanentFailure(
+            f"the model {self.name} takes {self.window.tokens:,} tokens, and this request has "
+            f"about {fixed:,} of which nothing can be left out: {part} alone has {tokens:,}",
+            hint=f"shorten {part}, use a model with a larger window, or set NEXUS_CONTEXT_TOKENS "
+            "if this one's is larger",
+            code=EXCEEDED,
+        )
+
+    @property
+    def _why(self) -> str:
+        return f"to fit the model's window of {self.window.tokens:,} tokens"
+
+    def _shown(self, message: ModelMessage, given: list[tuple[Slot, int]]) -> ModelMessage:
+        if not isinstance(message, ModelRequest):
+            return message
+        parts = list(message.parts)
+        for slot, most in reversed(given):
+            found = None
+            if slot.tokens > most:
+                found = excerpt(slot.text, slot.query, most, self.window.count, self._why)
+            if found is None or len(found.text) >= len(slot.text):
+                self.shown += slot.tokens
+                continue
+            self.shown += self.window.count(found.text)
+            self.excerpts.append({"of": slot.name, "passages": found.shown, "all": found.of})
+            part = parts[slot.part]
+            if isinstance(part, ToolReturnPart):
+                parts[slot.part] = ToolReturnPart(
+                    part.tool_name, found.text, part.tool_call_id, outcome=part.outcome
+                )
+            elif isinstance(part, UserPromptPart) and isinstance(part.content, str):
+                whole = f"{part.content[: slot.start]}{found.text}{part.content[slot.end :]}"
+                parts[slot.part] = replace(part, content=whole)
+        return replace(message, parts=parts)
+
+    def _noted(self, messages: list[ModelMessage]) -> list[ModelMessage]:
+        """Say in the first prompt that rounds were left out."""
+        first = messages[0]
+        if not self.left_out or not isinstance(first, ModelRequest):
+            return messages
+        note = (
+            f"\n[left out: the first {self.left_out} rounds of tool calls and their results, "
+            f"{self._why}]"
+        )
+        return [replace(first, parts=[*first.parts, UserPromptPart(note)]), *messages[1:]]
+
+
+def _least(slots: Sequence[Slot]) -> int:
+    return sum(min(slot.tokens, LEAST_SHOWN) for slot in slots)
+
+
+def _shares(slots: Sequence[Slot], room: int) -> list[int]:
+    """Give each text what it needs or its share of the room, whichever is less."""
+    given = [0] * len(slots)
+    weights = sum(slot.weight for slot in slots)
+    order = sorted(range(len(slots)), key=lambda at: slots[at].tokens / slots[at].weight)
+    for at in order:
+        slot = slots[at]
+        given[at] = min(slot.tokens, room * slot.weight // weights)
+        room -= given[at]
+        weights -= slot.weight
+    return given
