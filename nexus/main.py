@@ -20,6 +20,7 @@ from nexus.routers import (
     agents,
     approvals,
     artifacts,
+    chats,
     documents,
     events,
     health,
@@ -39,6 +40,7 @@ from nexus.routers.streams import Streams, server_state
 from nexus.services.admin_key import ensure_admin_key
 from nexus.services.keyring import Keyring
 from nexus.services.progress import ProgressBoard
+from nexus.services.replies import Replies
 from nexus.services.secrets import read_secret
 from nexus.services.tails import Tails
 from nexus.services.task_texts import TaskTexts
@@ -57,6 +59,7 @@ ROUTERS: Final = (
     approvals,
     documents,
     agents,
+    chats,
     keys,
     health,
 )
@@ -113,6 +116,7 @@ def _lifespan(
             app.state.keyring = Keyring(parts.database, read_secret(chosen))
             app.state.board = ProgressBoard(parts.database, TaskTexts())
             app.state.streams = Streams(server_state())
+            app.state.replies = Replies(parts.database, parts.bell)
             app.state.hearing = hearing
             app.state.tails = Tails(parts.database, parts.bell)
             log.info("api.started", version=__version__)

@@ -14,10 +14,19 @@ from pydantic_ai.exceptions import (
     UsageLimitExceeded,
     UserError,
 )
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    TextPart,
+    UserPromptPart,
+)
 
 from nexus.agents.context import Context
+from nexus.domain.chat import Exchange
 from nexus.domain.deltas import Speaker
 from nexus.errors import InvalidInput, LimitReached, OutputInvalid, PermanentFailure
+from nexus.llm.cleaning import clean_text
 from nexus.llm.journalled import JournalledModel
 from nexus.llm.listening import Voice
 
@@ -34,8 +43,9 @@ async def converse(
     *,
     instructions: str,
     most_requests: int = MAX_REQUESTS,
+    history: tuple[Exchange, ...] = (),
 ) -> T:
-    """Run `agent` on `prompt` and return its output.
+    """Run `agent` on `prompt`, after what was said before, and return its output.
 
     Raises:
         OutputInvalid: the model gave nothing that can be used.
@@ -49,6 +59,7 @@ async def converse(
             model=await journalled_model(context),
             deps=context,
             instructions=instructions,
+            message_history=_messages(history),
             usage_limits=UsageLimits(request_limit=most_requests),
         )
     except UsageLimitExceeded as wrong:
@@ -81,6 +92,15 @@ def _voice_of(context: Context) -> Voice | None:
         return None
     speaker = Speaker(context.project_id, context.task_id, context.subtask_id, context.attempt)
     return Voice(context.models.line, speaker)
+
+
+def _messages(history: tuple[Exchange, ...]) -> list[ModelMessage] | None:
+    """Write earlier exchanges as the turns they were; their time is left open, for the fingerprint."""
+    turns: list[ModelMessage] = []
+    for one in history:
+        turns.append(ModelRequest(parts=[UserPromptPart(clean_text(one.message))]))
+        turns.append(ModelResponse(parts=[TextPart(clean_text(one.answer))]))
+    return turns or None
 
 
 def _unusable(wrong: UnexpectedModelBehavior) -> str:

@@ -13,16 +13,22 @@ if TYPE_CHECKING:
 
 
 @cache
-def render(name: str, *, tools: tuple[str, ...] | None = None, submit: str | None = None) -> str:
+def render(
+    name: str,
+    *,
+    tools: tuple[str, ...] | None = None,
+    submit: str | None = None,
+    is_chat: bool = False,
+) -> str:
     """Render `prompts/<name>.md`; `tools` are the names the prompt may mention, `submit` the
-    tool by which the answer is handed over.
+    tool by which the answer is handed over, `is_chat` says that a person is spoken to.
 
     Raises:
         Misconfigured: the file does not exist, or it uses a variable that is not given.
     """
     from jinja2 import TemplateError
 
-    given = {"tools": tools, "submit": submit}
+    given = {"tools": tools, "submit": submit, "is_chat": is_chat}
     values = {name: value for name, value in given.items() if value is not None}
     try:
         return _environment().get_template(f"{name}.md").render(values).strip()

@@ -12,6 +12,7 @@ from nexus.agents.context import Context
 from nexus.agents.drafting import build_plan
 from nexus.agents.eliciting import Elicited, Wish, elicit
 from nexus.agents.instructions import render
+from nexus.agents.model_agent import ModelAgent
 from nexus.agents.plan_schema import flat_schema, whole_schema
 from nexus.agents.planning_prompt import planning_prompt
 from nexus.agents.retrieval import retrieve
@@ -25,6 +26,8 @@ from nexus.domain.work import Brief, Standing
 from nexus.errors import InvalidInput
 
 MOST_REASON: Final = 1_000
+SPEAKS_WITH: Final = ("search_memory",)
+"""The tools it has in a conversation; planning needs none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,13 @@ class ManagerAgent:
     agents: dict[str, str]
 
     async def run(self, brief: Brief, context: Context) -> str:
-        """Return a plan that compiles, as `nexus.domain.planned` writes it.
+        """Return a plan that compiles, as `nexus.domain.planned` writes it; to a person, an answer.
 
         Raises:
             TransientFailure, PermanentFailure: the model cannot be asked at all.
         """
+        if brief.chat is not None:
+            return await self._answer(brief, context)
         quotes = await retrieve(brief, context)
         prompt = partial(planning_prompt, brief, quotes, self.agents)
         if brief.standing is None:
@@ -52,6 +57,11 @@ class ManagerAgent:
         if got.plan:
             return write_planned(Planned(got.plan, reason=_reason(got)))
         return write_planned(Planned(self._mended(standing), safe=got.why))
+
+    async def _answer(self, brief: Brief, context: Context) -> str:
+        """Speak with a person about what could be planned; nothing is begun by it."""
+        about = ModelAgent(PLANNER, SPEAKS_WITH, prompt=f"{PLANNER}_chat", colleagues=self.agents)
+        return await about.run(brief, context)
 
     def _wish(self, prompt: "partial[str]", *, amends: bool = False) -> Wish:
         name = f"{PLANNER}_amend" if amends else PLANNER

@@ -31,6 +31,7 @@ TAGS: Final = (
     "plan",
     "comment",
     "correction",
+    "message",
 )
 MOST_INPUT: Final = 1_000_000
 """Characters of one input; the output it is of may have sixteen million."""
@@ -70,6 +71,19 @@ def work_prompt(brief: Brief, quotes: Sequence[Quote]) -> str:
     )
 
 
+def chat_prompt(brief: Brief, quotes: Sequence[Quote], agents: Mapping[str, str]) -> str:
+    """Write the prompt of a message; `agents` are those that whoever plans may speak of."""
+    left_out = brief.chat.left_out if brief.chat else 0
+    note = f"The {left_out} oldest messages of this conversation are left out here."
+    return _join(
+        _section("note", note if left_out else ""),
+        _section("message", content(brief.instructions)),
+        _section("documents", _documents(brief.documents)),
+        _section("passages", _passages(quotes)),
+        _section("agents", _agents(agents)),
+    )
+
+
 def review_prompt(brief: Brief, criteria: Sequence[str], quotes: Sequence[Quote]) -> str:
     """Write the prompt of a review: the task, its criteria by number, and the output to judge."""
     key, title = attribute(brief.task.key), attribute(brief.task.title)
@@ -93,12 +107,11 @@ def plan_prompt(
 
     `further` are sections of safe content by their tags, which come last.
     """
-    lines = "\n".join(f"- {name}: {one_line(about)}" for name, about in agents.items())
     return _join(
         _section("goal", content(brief.goal)),
         _section("documents", _documents(brief.documents)),
         _section("passages", _passages(quotes)),
-        _section("agents", lines),
+        _section("agents", _agents(agents)),
         *(_section(tag, inside) for tag, inside in further.items()),
     )
 
@@ -157,6 +170,10 @@ def bounded(text: str, about: str, most: int = MOST_INPUT) -> str:
         return text
     why = f"because a request holds no more than {most:,} of its {len(text):,} characters"
     return excerpt(text, about, most, len, why, CHARACTERS_PER_TOKEN).text
+
+
+def _agents(agents: Mapping[str, str]) -> str:
+    return "\n".join(f"- {name}: {one_line(about)}" for name, about in agents.items())
 
 
 def _documents(documents: Iterable[DocumentNote]) -> str:

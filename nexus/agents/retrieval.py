@@ -55,6 +55,8 @@ async def retrieve(brief: Brief, context: Context) -> list[Quote]:
 
 def query_of(brief: Brief) -> str:
     """Choose what to search for: the task's own words, or the goal when planning."""
+    if brief.chat is not None:
+        return brief.instructions[:MAX_QUERY_CHARS]
     own = f"{brief.task.title}\n{brief.instructions}".strip() or brief.goal
     return own[:MAX_QUERY_CHARS]
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nexus.cli import approvals, database, doctor, documents, keys, processes, projects, run
+from nexus.cli import approvals, chat, database, doctor, documents, keys, processes, projects, run
 from nexus.cli.screen import say, show_error
 from nexus.errors import NexusError
 
@@ -43,6 +43,7 @@ def options(
 
 app.command("up")(processes.up)
 app.command("run")(run.run)
+app.command("chat")(chat.chat)
 app.add_typer(projects.app, name="projects")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(documents.app, name="documents")

@@ -20,6 +20,11 @@ class Speaker:
     attempt: int
 
     @property
+    def is_awaited(self) -> bool:
+        """Tell whether a person waits for every word: outside of a project somebody spoke to it."""
+        return not self.project_id
+
+    @property
     def topics(self) -> tuple[str, ...]:
         """Where its words can be heard: at its project and at its subtask."""
         return (self.project_id, self.subtask_id) if self.project_id else (self.subtask_id,)

@@ -4,7 +4,9 @@ import secrets
 import time
 from typing import Final
 
-PREFIXES: Final = frozenset({"prj", "tsk", "sub", "apr", "doc", "key", "wrk", "art", "nex", "req"})
+PREFIXES: Final = frozenset(
+    {"prj", "tsk", "sub", "apr", "doc", "key", "wrk", "art", "nex", "req", "cnv"}
+)
 
 
 def new_id(prefix: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from nexus.domain.chat import Chat
 from nexus.domain.plan import Plan
 from nexus.domain.verdict import Finding
 
@@ -71,7 +72,8 @@ class Brief:
     `instructions` is the goal itself and `task` has the key `plan`; `standing` is there when
     a plan is to be amended, and `budget` has what the project may spend, by the API's names;
     `submission` (an output of the task) when it is to be reviewed, `revision` when findings
-    of a review are to be answered.
+    of a review are to be answered; `chat` when a person speaks to the agent, whose message is
+    `goal` and `instructions`.
     """
 
     goal: str
@@ -84,3 +86,4 @@ class Brief:
     budget: Mapping[str, object] = field(default_factory=dict)
     submission: str | None = None
     revision: Revision | None = None
+    chat: Chat | None = None

@@ -116,11 +116,14 @@ class Loudspeaker:
                 self._news.set()
             await asyncio.sleep(PACE_SECONDS)
 
+    def _heard_at(self, speaker: Speaker) -> Collection[str]:
+        return speaker.topics if speaker.is_awaited else self._watched & {*speaker.topics}
+
     async def _send(self, pieces: list[_Piece]) -> None:
         with suppress(ServiceMissing):
             async with self._redis.using() as client:
                 pipe = client.pipeline(transaction=False)
                 for piece in pieces:
-                    for topic in self._watched.intersection(piece.speaker.topics):
+                    for topic in self._heard_at(piece.speaker):
                         pipe.publish(self._prefix + topic, piece.message())
                 await pipe.execute()

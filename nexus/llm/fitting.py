@@ -16,7 +16,16 @@ from pydantic_ai.settings import ModelSettings
 from nexus.domain.seam import Json
 from nexus.errors import PermanentFailure
 from nexus.llm.excerpting import MARK_TOKENS, excerpt
-from nexus.llm.measuring import Measured, Slot, is_round, length_of, measure, measure_frame
+from nexus.llm.measuring import (
+    Measured,
+    Slot,
+    is_exchange,
+    is_round,
+    length_of,
+    measure,
+    measure_frame,
+    says_something,
+)
 from nexus.llm.windows import Window
 
 EXCEEDED: Final = "model_context_exceeded"
@@ -77,7 +86,8 @@ class _Fitting:
     window: Window
     room: int
     name: str
-    left_out: int = 0
+    rounds: int = 0
+    exchanges: int = 0
     shown: int = 0
     excerpts: list[Json] = field(default_factory=list)
 
@@ -87,10 +97,10 @@ class _Fitting:
         tokens = frame.tokens + sum(one.tokens for one in measured)
         if tokens <= self.room:
             return Fitted(self.messages, tokens)
-        messages, measured = self._drop_rounds(frame, measured)
+        messages, measured = self._drop_oldest(frame, measured)
         fixed = frame.fixed + sum(one.fixed for one in measured)
         slots = [slot for one in measured for slot in one.slots]
-        spare = self.room - fixed - (MARK_TOKENS if self.left_out else 0)
+        spare = self.room - fixed - (2 * MARK_TOKENS if self._has_dropped else 0)
         if spare < _least(slots):
             self._refuse_if_hopeless(fixed, [frame, *measured])
         given = iter(_shares(slots, max(spare, 0)))
@@ -98,30 +108,38 @@ class _Fitting:
             self._shown(message, [(slot, next(given)) for slot in one.slots])
             for message, one in zip(messages, measured, strict=True)
         ]
-        if not self.excerpts and not self.left_out:
+        if not self.excerpts and not self._has_dropped:
             return Fitted(self.messages, tokens)
         told: dict[str, Json] = {
             "model": self.name,
             "window_tokens": self.window.tokens,
             "excerpts": self.excerpts,
-            "rounds_left_out": self.left_out,
+            "rounds_left_out": self.rounds,
+            "messages_left_out": self.exchanges,
         }
         return Fitted(self._noted(sent), fixed + self.shown, told)
 
-    def _drop_rounds(
+    @property
+    def _has_dropped(self) -> bool:
+        return bool(self.rounds or self.exchanges)
+
+    def _drop_oldest(
         self, frame: Measured, measured: list[Measured]
     ) -> tuple[list[ModelMessage], list[Measured]]:
-        """Leave out the oldest rounds of tool calls while even their stubs are too many."""
+        """Leave out the oldest exchanges and rounds of tool calls while stubs are too many."""
         messages, kept = list(self.messages), list(measured)
         least = frame.fixed + sum(one.fixed + _least(one.slots) for one in kept)
-        at = 1
+        at = 0
         while least > self.room and at + 2 < len(messages):
-            if isinstance(messages[at], ModelRequest) or not is_round(messages[at + 1]):
+            if is_exchange(*messages[at : at + 3]):
+                self.exchanges += 1
+            elif is_round(*messages[at : at + 2]):
+                self.rounds += 1
+            else:
                 at += 1
                 continue
             least -= sum(one.fixed + _least(one.slots) for one in kept[at : at + 2])
             del messages[at : at + 2], kept[at : at + 2]
-            self.left_out += 1
         return messages, kept
 
     def _refuse_if_hopeless(self, fixed: int, measured: Sequence[Measured]) -> None:
@@ -166,15 +184,26 @@ class _Fitting:
         return replace(message, parts=parts)
 
     def _noted(self, messages: list[ModelMessage]) -> list[ModelMessage]:
-        """Say in the first prompt that rounds were left out."""
-        first = messages[0]
-        if not self.left_out or not isinstance(first, ModelRequest):
+        """Say in the prompt what was left out before it and after it."""
+        at = max((at for at, one in enumerate(messages) if says_something(one)), default=0)
+        prompt = messages[at]
+        if not self._has_dropped or not isinstance(prompt, ModelRequest):
             return messages
-        note = (
-            f"\n[left out: the first {self.left_out} rounds of tool calls and their results, "
-            f"{self._why}]"
-        )
-        return [replace(first, parts=[*first.parts, UserPromptPart(note)]), *messages[1:]]
+        counted = {
+            "first messages of this conversation, with their answers": self.exchanges,
+            "first rounds of tool calls, with their results": self.rounds,
+        }
+        said = " and ".join(f"the {number} {what}" for what, number in counted.items() if number)
+        noted = _with_note(prompt, f"[left out: {said}, {self._why}]")
+        return [*messages[:at], noted, *messages[at + 1 :]]
+
+
+def _with_note(prompt: ModelRequest, note: str) -> ModelRequest:
+    """Add a line to a prompt: to its last text, for not every chat template takes two in a row."""
+    *before, last = prompt.parts
+    if isinstance(last, UserPromptPart) and isinstance(last.content, str):
+        return replace(prompt, parts=[*before, replace(last, content=f"{last.content}\n{note}")])
+    return replace(prompt, parts=[*prompt.parts, UserPromptPart(note)])
 
 
 def _least(slots: Sequence[Slot]) -> int:

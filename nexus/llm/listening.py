@@ -52,7 +52,7 @@ class Voice:
 
     async def listener(self, call: str) -> Listener | None:
         """Return who hears the reply to a call; None: nobody does."""
-        if await self.line.is_heard(self.speaker.topics):
+        if self.speaker.is_awaited or await self.line.is_heard(self.speaker.topics):
             return Listener(self.line, self.speaker, call)
         return None
 

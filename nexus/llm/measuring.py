@@ -13,6 +13,7 @@ from typing import Final
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
+    ModelResponse,
     RetryPromptPart,
     TextPart,
     ToolCallPart,
@@ -26,7 +27,7 @@ SECTION: Final = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 ASKING: Final = re.compile(
-    r"^<(task|acceptance|criteria|findings|comment)((?: [^>\n]*)?)>\n(.*?)\n</\1>$",
+    r"^<(task|message|acceptance|criteria|findings|comment)((?: [^>\n]*)?)>\n(.*?)\n</\1>$",
     re.MULTILINE | re.DOTALL,
 )
 NAMED: Final = re.compile(r'(?:task|title)="([^"]*)"')
@@ -106,8 +107,8 @@ def measure(messages: Sequence[ModelMessage], count: Count) -> list[Measured]:
 
 
 def query_of(messages: Sequence[ModelMessage]) -> str:
-    """Find what a conversation is about: its task and criteria, else what was said first."""
-    for message in messages:
+    """Find what is asked: a task and its criteria, or a message, else the words said last."""
+    for message in reversed(messages):
         for part in message.parts:
             if isinstance(part, UserPromptPart) and isinstance(part.content, str):
                 asked = [f"{m[2]} {m[3]}" for m in ASKING.finditer(part.content)]
@@ -115,11 +116,23 @@ def query_of(messages: Sequence[ModelMessage]) -> str:
     return ""
 
 
-def is_round(request: ModelMessage) -> bool:
-    """Tell whether a message holds results of tools and nothing a person said."""
-    return isinstance(request, ModelRequest) and all(
-        isinstance(part, ToolReturnPart | RetryPromptPart) for part in request.parts
+def says_something(message: ModelMessage) -> bool:
+    """Tell whether a message is a prompt, or what a person said."""
+    return any(isinstance(part, UserPromptPart) for part in message.parts)
+
+
+def is_round(first: ModelMessage, second: ModelMessage) -> bool:
+    """Tell whether two messages are calls of tools and their results, and nothing else."""
+    return (
+        isinstance(first, ModelResponse)
+        and isinstance(second, ModelRequest)
+        and all(isinstance(part, ToolReturnPart | RetryPromptPart) for part in second.parts)
     )
+
+
+def is_exchange(first: ModelMessage, second: ModelMessage, third: ModelMessage) -> bool:
+    """Tell whether two messages are an earlier question and its answer: another one follows."""
+    return says_something(first) and isinstance(second, ModelResponse) and says_something(third)
 
 
 @dataclass(slots=True)

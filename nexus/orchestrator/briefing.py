@@ -94,16 +94,16 @@ async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) 
         NotNow: documents that came before it are still being read.
         TransientFailure: its documents cannot be put there.
     """
-    if claimed.material is None or claimed.project_id is None:
+    if claimed.material is None or not claimed.place:
         raise Fenced(f"the project of {claimed.held.subtask_id} is gone")
     if claimed.material.at_hand.is_early:
         raise NotNow(
-            "documents that were added before the project are still being read",
+            "documents that were added before are still being read",
             hint="wait; it goes on by itself",
             code="documents_processing",
             retry_after_seconds=AGAIN_SECONDS,
         )
-    folder = await folders.of(claimed.workspace, claimed.project_id)
+    folder = await folders.of(claimed.workspace, claimed.place)
     brief = claimed.material.brief
     if claimed.kind in ADDED:
         brief = await _add(database, claimed, brief)

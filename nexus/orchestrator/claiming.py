@@ -37,6 +37,12 @@ class Claimed:
     has_history: bool  # there may be journal records to replay
     material: Material | None  # None for what belongs to no project
 
+    @property
+    def place(self) -> str:
+        """The project or conversation whose folders are used; empty for a document."""
+        of_chat = self.material.conversation_id if self.material else None
+        return self.project_id or of_chat or ""
+
 
 def claim_locked(
     turn: Turn, worker_id: str, subtask_ids: Sequence[str], recall: Recall

@@ -52,7 +52,7 @@ class NewDocument:
 
 def create_project(turn: Turn, new: NewProject, graph: Graph | None) -> Transaction[str]:
     """Make a project; `graph` is its compiled plan, if it brings one."""
-    yield from _check_documents(new)
+    yield from check_documents(new.workspace, new.document_ids, "project")
     project = Subject(new_id("prj"), new.workspace)
     yield Query(
         "INSERT INTO projects (id, workspace, name, goal, status, plan_version, auto_execute, model, "
@@ -96,22 +96,29 @@ def create_project(turn: Turn, new: NewProject, graph: Graph | None) -> Transact
     return project.project_id
 
 
-def _check_documents(new: NewProject) -> Transaction[None]:
-    if not new.document_ids:
+def check_documents(
+    workspace: str, document_ids: tuple[str, ...] | None, what: str
+) -> Transaction[None]:
+    """Refuse documents that the workspace does not have; `what` names them.
+
+    Raises:
+        InvalidInput: with the place of each.
+    """
+    if not document_ids:
         return
     rows = yield Query(
         "SELECT id FROM documents WHERE id IN EACH($1) AND workspace = $2",
-        (list(new.document_ids), new.workspace),
+        (list(document_ids), workspace),
     )
     known = {row[0] for row in rows}
     problems = [
         FieldProblem(f"document_ids[{at}]", "unknown document")
-        for at, document_id in enumerate(new.document_ids)
+        for at, document_id in enumerate(document_ids)
         if document_id not in known
     ]
     if problems:
         raise InvalidInput(
-            "the project names documents that do not exist", problems=tuple(problems[:20])
+            f"the {what} names documents that do not exist", problems=tuple(problems[:20])
         )
 
 

@@ -18,9 +18,10 @@ from nexus.events.bell import Bell
 from nexus.failpoints import failpoint
 from nexus.models.database import Database
 from nexus.models.writing import Transaction, Writer
-from nexus.orchestrator import creating, deciding, steering
+from nexus.orchestrator import chatting, creating, deciding, steering
 from nexus.orchestrator.advancing import close
 from nexus.orchestrator.amending import Amendment
+from nexus.orchestrator.chatting import NewMessage, Queued
 from nexus.orchestrator.creating import NewDocument, NewProject
 from nexus.orchestrator.deciding import Decision
 from nexus.orchestrator.queue import Queue
@@ -209,6 +210,14 @@ class WorkflowEngine:
     def add_document(self, turn: Turn, new: NewDocument) -> Transaction[str]:
         """Store a document, queue its ingestion and return its id."""
         return (yield from creating.add_document(turn, new))
+
+    def converse(self, turn: Turn, new: NewMessage) -> Transaction[Queued]:
+        """Take a message to an agent and queue its answer.
+
+        Raises:
+            NotFound, Conflict, InvalidInput: it cannot be said there, or not now.
+        """
+        return (yield from chatting.take_message(turn, new))
 
     def remove_document(self, turn: Turn, workspace: str, document_id: str) -> Transaction[None]:
         """Delete a document's rows."""

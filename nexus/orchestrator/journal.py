@@ -10,6 +10,7 @@ import structlog
 
 from nexus.domain.consent import Ask, AskKind
 from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded, Usage
+from nexus.domain.states import SubtaskKind
 from nexus.errors import Fenced, LimitReached, NexusError, PermanentFailure, TransientFailure
 from nexus.failpoints import failpoint
 from nexus.orchestrator.asking import ask, ask_first, renew
@@ -113,6 +114,12 @@ class JournalSeam:
     async def _ask(self) -> None:
         """Put what is in doubt to a person and let go: before anything else of this run."""
         held = self._claimed.held
+        if self._claimed.kind is SubtaskKind.CHAT:
+            raise PermanentFailure(
+                "a call that may have taken effect lost its result, and nobody can be asked",
+                code="call_interrupted",
+                hint="look what it came to, then write to the agent again",
+            )
         await self._written()
         if await self._engine.persist(lambda turn: ask(turn, held)):
             raise Fenced(f"{held.subtask_id} waits for a person to answer")

@@ -56,6 +56,7 @@ class Material:
     at_hand: AtHand
     policy: Policy = Policy.OUTWARD
     is_reviewed: bool = False  # the output of the task is to be reviewed
+    conversation_id: str | None = None  # of a message to an agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +186,14 @@ def _documents_of(projects: Mapping[str, Chosen], recall: Recall) -> Transaction
     for project_id, chosen in sorted(projects.items()):
         asked_at, at_hand = recall.documents.get(project_id, (-math.inf, AtHand()))
         if now - asked_at > DOCUMENTS_SECONDS:
-            at_hand = yield from _documents(chosen)
+            at_hand = yield from find_documents(chosen)
             recall.documents[project_id] = (now, at_hand)
         found[project_id] = at_hand
     return found
 
 
-def _documents(chosen: Chosen) -> Transaction[AtHand]:
-    """List the documents a project named, else the newest ready ones of its workspace."""
+def find_documents(chosen: Chosen) -> Transaction[AtHand]:
+    """List the documents that were named, else the newest ready ones of its workspace."""
     if chosen.document_ids == ():
         return AtHand()
     columns = (

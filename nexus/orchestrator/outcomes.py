@@ -54,6 +54,7 @@ class Outcome:
     amends: bool = False  # the plan takes the place of another
     verdict: Verdict | None = None
     is_reviewed: bool = False  # the output is to be reviewed before it counts
+    is_chat: bool = False  # the output is an answer in a conversation
     is_part: bool = False  # the output is that of a delegated part
     problem: Problem | None = None
 
@@ -61,4 +62,5 @@ class Outcome:
     def ends_task(self) -> bool:
         """Tell whether it is the output of a task, which it ends."""
         rare = self.graph, self.passages, self.verdict
-        return not (self.is_reviewed or self.is_part) and all(one is None for one in rare)
+        is_apart = self.is_reviewed or self.is_part or self.is_chat
+        return not is_apart and all(one is None for one in rare)

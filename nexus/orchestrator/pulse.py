@@ -23,6 +23,7 @@ from nexus.models.address import Address
 from nexus.models.database import open_writer
 from nexus.models.writing import Writer
 from nexus.orchestrator import heartbeat
+from nexus.orchestrator.chatting import forget_conversations
 from nexus.orchestrator.claiming import release_all
 from nexus.orchestrator.delegating import mend_parts
 from nexus.orchestrator.engine import WorkflowEngine
@@ -263,6 +264,7 @@ class Pulse:
             await mend_stalled(engine)
             await self._sweep.go_on(engine)
             await engine.run(lambda turn: forget_answers())
+            await engine.run(forget_conversations)
 
     async def _bury_dead(self, engine: WorkflowEngine) -> None:
         """End the leases of neighbours that have ended at once; what was drained counts no attempt."""

@@ -64,11 +64,15 @@ def write_down_calls(
     for one in done:
         took_us = written.lasted_us.get((one.held.subtask_id, one.intent.number))
         row = written.holds.get(one.held)
-        if row is not None and took_us is not None and row[2]:
+        if row is None or took_us is None:
+            continue
+        if row[2]:
             if one.intent.call.kind is CallKind.MODEL:
                 _add(turn.tally(row[2]), one.recorded.usage)
             _tell(turn, _subject(row), one.intent.call, one.recorded, took_us / 1_000_000)
             made += [(_subject(row), file) for file in one.recorded.files]
+        else:  # of a conversation: whoever follows it reads the journal
+            turn.touched.add(row[0])
     if made:
         yield from keep_artifacts(turn, made)
     return written.holds

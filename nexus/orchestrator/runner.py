@@ -10,7 +10,8 @@ import structlog
 from nexus.agents.builtin import Toolkit
 from nexus.agents.context import Context
 from nexus.agents.roster import plannable, roster
-from nexus.agents.spec import AgentSpec
+from nexus.agents.spec import PLANNER, AgentSpec
+from nexus.domain.chat import MOST_ANSWER
 from nexus.domain.consent import Policy
 from nexus.domain.graph import compile_plan
 from nexus.domain.planned import read_planned
@@ -23,6 +24,7 @@ from nexus.memory.passages import SourceDocument
 from nexus.models.database import Database
 from nexus.orchestrator.briefing import Folders, brief_claimed, is_document, read_document
 from nexus.orchestrator.claiming import Claimed
+from nexus.orchestrator.conversing import read_chat, read_said, refuse_interrupted
 from nexus.orchestrator.delegating import SPLITTING
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
@@ -100,16 +102,13 @@ def _problem(claimed: Claimed, wrong: BaseException) -> Problem:
 async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
     if claimed.kind is SubtaskKind.INGEST:
         return await _ingest(bench, claimed)
+    if claimed.kind is SubtaskKind.CHAT:
+        claimed = await _with_chat(bench, claimed)
     briefing = await _patiently(lambda: brief_claimed(bench.database, bench.folders, claimed))
     agent = await _agent_of(bench, claimed)
-    plans = claimed.kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN)
-    colleagues: tuple[AgentSpec, ...] = ()
-    if claimed.kind in SPLITTING:
-        colleagues = tuple(plannable().values())
-    if plans:
-        colleagues = await _patiently(lambda: read_team(bench.database, claimed.workspace))
+    colleagues = await _colleagues(bench, claimed)
     journal = await _patiently(lambda: read_journal(bench.database, claimed))
-    files = ValueFiles(bench.folders.values_of(claimed.workspace, claimed.project_id or ""))
+    files = ValueFiles(bench.folders.values_of(claimed.workspace, claimed.place))
     seam = JournalSeam(bench.engine, desk, claimed, journal, files)
     context = Context(
         workspace=claimed.workspace,
@@ -140,14 +139,40 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
             code="agent_error",
             hint="return a string; json.dumps for structures",
         )
-    if plans:
-        return _planned(output, colleagues, amends=claimed.kind is SubtaskKind.REPLAN)
-    output = _checked(output, claimed.agent)
-    if claimed.kind is SubtaskKind.REVIEW:
+    return _outcome(claimed, output, colleagues)
+
+
+async def _colleagues(bench: Bench, claimed: Claimed) -> tuple[AgentSpec, ...]:
+    """List the agents that whoever plans or delegates is told of."""
+    if claimed.kind in SPLITTING:
+        return tuple(plannable().values())
+    if claimed.agent == PLANNER:
+        return await _patiently(lambda: read_team(bench.database, claimed.workspace))
+    return ()
+
+
+def _outcome(claimed: Claimed, output: str, colleagues: tuple[AgentSpec, ...]) -> Outcome:
+    """Read what an agent handed in, by what it was asked for."""
+    kind = claimed.kind
+    if kind in (SubtaskKind.PLAN, SubtaskKind.REPLAN):
+        return _planned(output, colleagues, amends=kind is SubtaskKind.REPLAN)
+    is_chat = kind is SubtaskKind.CHAT
+    output = _checked(output, claimed.agent, MOST_ANSWER if is_chat else MAX_OUTPUT)
+    if kind is SubtaskKind.REVIEW:
         return Outcome(verdict=Verdict.model_validate_json(output))
-    if claimed.kind is SubtaskKind.DELEGATED:
+    if kind is SubtaskKind.DELEGATED:
         return Outcome(output, is_part=True)
-    return Outcome(output, is_reviewed=bool(claimed.material and claimed.material.is_reviewed))
+    is_reviewed = bool(claimed.material and claimed.material.is_reviewed)
+    return Outcome(output, is_chat=is_chat, is_reviewed=is_reviewed)
+
+
+async def _with_chat(bench: Bench, claimed: Claimed) -> Claimed:
+    """Add what a conversation holds; what was interrupted in it and is unsafe is refused first."""
+    engine = bench.engine
+    if claimed.has_history:
+        await engine.persist(lambda turn: refuse_interrupted(claimed))
+    material = await _patiently(lambda: engine.run(lambda turn: read_chat(claimed)))
+    return replace(claimed, material=material)
 
 
 async def _agent_of(bench: Bench, claimed: Claimed) -> AgentSpec:
@@ -172,20 +197,29 @@ async def _agent_of(bench: Bench, claimed: Claimed) -> AgentSpec:
 def _guard(bench: Bench, claimed: Claimed, brief: Brief) -> Guard:
     policy = claimed.material.policy if claimed.material else Policy.OUTWARD
     project_id, task_id = claimed.project_id or "", claimed.task_id
+    given = brief.documents or brief.inputs or brief.submission or brief.revision
+    earlier = brief.chat and brief.chat.history
+
+    def said() -> Awaitable[str]:
+        if brief.chat is None:
+            return read_words(bench.database, project_id, task_id)
+        return bench.engine.run(lambda turn: read_said(claimed.held.subtask_id))
+
     return Guard(
         policy,
-        is_tainted=claimed.kind is SubtaskKind.DELEGATED  # an agent wrote what it is to do
-        or bool(brief.documents or brief.inputs or brief.submission or brief.revision),
-        trust=lambda: _patiently(lambda: read_words(bench.database, project_id, task_id)),
+        # Of a delegated part an agent wrote what it is to do.
+        is_tainted=claimed.kind is SubtaskKind.DELEGATED or bool(given or earlier),
+        trust=lambda: _patiently(said),
+        is_anyone_asked=brief.chat is None,
     )
 
 
-def _checked(output: str, agent: str) -> str:
+def _checked(output: str, agent: str, most: int) -> str:
     if not output.strip():
         raise OutputInvalid(f"the agent {agent} gave an empty answer", code="empty_output")
-    if len(output) > MAX_OUTPUT:
+    if len(output) > most:
         raise PermanentFailure(
-            f"the agent {agent} gave {len(output):,} characters, more than the {MAX_OUTPUT:,} "
+            f"the agent {agent} gave {len(output):,} characters, more than the {most:,} "
             "an output may have",
             code="output_too_large",
             hint="write large results to a file with write_file and return a summary",

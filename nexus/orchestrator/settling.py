@@ -119,7 +119,10 @@ def _settle_rare(
         return None
     if outcome.plan and outcome.graph:
         return (yield from _accept_plan(turn, subject_of(rows[0]), outcome, share))
-    yield from _finish_document(rows[0][6], passages=outcome.passages or 0)
+    if outcome.is_chat:
+        turn.touched.add(held.subtask_id)
+    else:
+        yield from _finish_document(rows[0][6], passages=outcome.passages or 0)
     return Queued()
 
 
@@ -207,10 +210,14 @@ def _is_out_of_calls(held: Held, problem: Problem, most: int) -> Transaction[boo
 def fail_what_hangs_on(turn: Turn, row: Row, error: dict[str, Json]) -> Transaction[None]:
     """Fail the task, document or project whose subtask (a row of `finish_subtasks`) has failed.
 
-    Of a delegated part nothing fails: its parent reads what became of it.
+    Of a delegated part nothing fails, its parent reads what became of it; of an answer in a
+    conversation nothing does but who waits for it hears.
     """
     if row[5] == SubtaskKind.INGEST:
         yield from _finish_document(row[6], error=error)
+        return
+    if row[5] == SubtaskKind.CHAT:
+        turn.touched.add(row[0])
         return
     subject = subject_of(row)
     project = Subject(subject.project_id, subject.workspace)

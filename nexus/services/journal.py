@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 
 from nexus.domain.clock import rfc3339
 from nexus.domain.seam import Json
 from nexus.errors import NotFound, ServiceMissing, TransientFailure
+from nexus.models.chats import Message as MessageRow
 from nexus.models.database import Database
 from nexus.models.work import JournalRecord
 from nexus.models.work import Subtask as SubtaskRow
@@ -32,8 +33,10 @@ async def read_journal(
         ServiceMissing: the database, or the file of a large value, cannot be read.
     """
     at = Cursor.read(wanted.cursor)
-    owner = select(SubtaskRow.project_id).where(
-        SubtaskRow.id == subtask_id, SubtaskRow.workspace == caller.workspace
+    owner = (
+        select(func.coalesce(SubtaskRow.project_id, MessageRow.conversation_id).label("place"))
+        .outerjoin(MessageRow, MessageRow.subtask_id == SubtaskRow.id)
+        .where(SubtaskRow.id == subtask_id, SubtaskRow.workspace == caller.workspace)
     )
     statement = (
         select(JournalRecord.__table__)
@@ -53,8 +56,8 @@ async def read_journal(
     shown = rows[: wanted.limit]
     following = Cursor(shown[-1].number, "").write() if len(rows) > wanted.limit else None
     entries = [_show_record(row) for row in shown]
-    if wanted.number is not None and found.project_id:
-        folder = folder_of_values(data, caller.workspace, found.project_id)
+    if wanted.number is not None and found.place:
+        folder = folder_of_values(data, caller.workspace, found.place)
         entries = [await _in_full(one, ValueFiles(folder)) for one in entries]
     return Page(items=entries, next_cursor=following)
 

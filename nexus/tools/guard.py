@@ -24,14 +24,22 @@ class Guard:
         policy: the project's.
         is_tainted: the task was given documents, or outputs of other tasks.
         trust: reads what people have said: goal, instructions they wrote, answers.
+        is_anyone_asked: a call that a person would have to allow waits for them; otherwise,
+            in a conversation, it is refused.
     """
 
     def __init__(
-        self, policy: Policy, *, is_tainted: bool, trust: Callable[[], Awaitable[str]]
+        self,
+        policy: Policy,
+        *,
+        is_tainted: bool,
+        trust: Callable[[], Awaitable[str]],
+        is_anyone_asked: bool = True,
     ) -> None:
         self._policy = policy
         self._is_tainted = is_tainted
         self._trust = trust
+        self._is_anyone_asked = is_anyone_asked
         self._addresses = Addresses()
         self._knows_people = False
 
@@ -39,8 +47,17 @@ class Guard:
         """Say what a person is asked before this call; None: it may be made.
 
         Raises:
-            ToolRefused: the agent asks a person where nobody is to be asked.
+            ToolRefused: it would need a person where nobody is to be asked.
         """
+        ask = await self._judge(tool, arguments)
+        if ask is not None and not self._is_anyone_asked:
+            raise ToolRefused(
+                f"{tool.name} was not called: a person would have to allow it first, and in a "
+                "conversation nobody is asked. Say so; in a project it can be approved"
+            )
+        return ask
+
+    async def _judge(self, tool: ToolSpec, arguments: Mapping[str, Json]) -> Ask | None:
         if tool.caution is Caution.ASKS:
             return self._question(tool, arguments)
         if self._policy is Policy.NONE:

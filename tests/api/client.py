@@ -5,6 +5,8 @@ from typing import Any
 import httpx2
 from fastapi import FastAPI
 
+from nexus.orchestrator.chatting import NewMessage
+
 
 def client_for(app: FastAPI, key: str | None) -> httpx2.AsyncClient:
     """Speak to the app as a server would; a crash is the 500 a client would see."""
@@ -24,6 +26,14 @@ def plan_of(*keys: str, agent: str = "content", chain: bool = False) -> dict[str
     execution = "sequential" if chain else "parallel"
     phase = {"key": "main", "title": "Main", "execution": execution, "tasks": tasks}
     return {"phases": [phase]}
+
+
+async def speak(app: FastAPI, agent: str) -> str:
+    """Begin a conversation in the workspace `default`, which nobody answers; return its id."""
+    engine, message = app.state.parts.engine, NewMessage("default", agent, "Hello")
+    queued = await engine.run(lambda turn: engine.converse(turn, message))
+    conversation_id: str = queued.conversation_id
+    return conversation_id
 
 
 class Client:

@@ -14,7 +14,7 @@ from nexus.main import create_app
 from nexus.routers.guards.keys import OPEN_PATHS
 from nexus.services.keyring import Keyring
 from nexus.settings import Settings
-from tests.api.client import Client, client_for, plan_of
+from tests.api.client import Client, client_for, plan_of, speak
 from tests.api.interrupted import interrupt
 
 ALL_SCOPES = ["read", "write", "execute", "approve", "admin"]
@@ -68,6 +68,10 @@ ROUTES: dict[tuple[str, str], Route] = {
     ),
     ("GET", "/agents/{name}"): Route("read"),
     ("DELETE", "/agents/{name}"): Route("write"),
+    ("POST", "/agents/{name}/chat"): Route("execute", {"message": "Hello"}),
+    ("GET", "/agents/{name}/chat/{conversation_id}"): Route("read"),
+    ("POST", "/agents/{name}/chat/{conversation_id}/cancel"): Route("execute"),
+    ("DELETE", "/agents/{name}/chat/{conversation_id}"): Route("write"),
     ("GET", "/keys"): Route("admin"),
     ("POST", "/keys"): Route("admin", {"name": "robot"}),
     ("DELETE", "/keys/{key_id}"): Route("admin"),
@@ -122,6 +126,7 @@ async def ids(app: FastAPI, client: Client) -> dict[str, str]:
         "document_id": document.json()["id"],
         "key_id": (await client.key())["id"],
         "name": await _declare(client),
+        "conversation_id": await speak(app, "poet"),
         "path": "notes/a.txt",
     }
 

@@ -12,7 +12,7 @@ from nexus.models.address import Dialect
 from nexus.models.writing import Query
 from nexus.services import events, keyring, progress, task_texts
 from nexus.wiring import Parts
-from tests.api.client import Client, plan_of
+from tests.api.client import Client, plan_of, speak
 
 ASKED = (
     Query(progress.STANDING, ("prj_1", "default")),
@@ -71,7 +71,17 @@ async def plan_of_question(parts: Parts, question: Query) -> str:
 
 def walks(plan: str) -> list[str]:
     """Name the steps of a plan that read a whole table."""
-    tables = ("tasks", "subtasks", "events", "projects", "journal", "plan_versions", "api_keys")
+    tables = [
+        "tasks",
+        "subtasks",
+        "events",
+        "projects",
+        "journal",
+        "plan_versions",
+        "api_keys",
+        "messages",
+        "conversations",
+    ]
     lines = [line.strip() for line in plan.splitlines()]
     return [
         line
@@ -90,6 +100,7 @@ async def test_lists_and_pages_are_read_by_index(
     (subtask,) = (await client.http.get(f"{task}/subtasks")).json()["items"]
     listed = (await client.http.get("/projects", params={"limit": 1})).json()
     assert len(listed["items"]) == 1
+    conversation = await speak(app, "content")
     for path in (
         "/projects?status=running",
         project,
@@ -97,6 +108,7 @@ async def test_lists_and_pages_are_read_by_index(
         task,
         f"/subtasks/{subtask['id']}/journal",
         "/documents",
+        f"/agents/content/chat/{conversation}?before=9",
     ):
         assert (await client.http.get(path)).status_code == 200, path
 

@@ -47,14 +47,16 @@ def environment(api: ApiDouble, folder: Path) -> dict[str, str]:
     return {**os.environ, **chosen}
 
 
-def nexus(api: ApiDouble, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end."""
+def nexus(
+    api: ApiDouble, folder: Path, *arguments: str, given: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end; `given` is its standard input."""
     return subprocess.run(
         [sys.executable, "-m", "nexus", *arguments],
         capture_output=True,
         text=True,
         check=False,
-        stdin=subprocess.DEVNULL,
+        input=given,
         env=environment(api, folder),
     )
 

@@ -5,6 +5,13 @@ from typing import Any
 
 import pytest
 from pydantic_ai import Agent
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    TextPart,
+    UserPromptPart,
+)
 from pydantic_ai.usage import UsageLimits
 
 from nexus.agents.prompt import review_prompt, work_prompt
@@ -171,10 +178,37 @@ async def test_a_large_result_of_a_tool_is_excerpted(
 
 async def test_a_long_chain_of_tool_rounds_goes_on(server: ScriptedModel, book: ModelBook) -> None:
     assert await converse(book, server, 2_000, 60) == "done"
-    assert "rounds of tool calls and their results, to fit the model's window" in server.prompt()
+    assert (
+        "first rounds of tool calls, with their results, to fit the model's window"
+        in server.prompt()
+    )
     last = server.requests[-1]["messages"]
     asked = [call["id"] for one in last for call in one.get("tool_calls") or ()]
     assert asked == [one["tool_call_id"] for one in last if one["role"] == "tool"]
+
+
+async def test_a_long_conversation_loses_its_oldest_messages(
+    server: ScriptedModel, book: ModelBook
+) -> None:
+    server.script = small(lambda request: "fine")
+    name = book.default_name
+    model = JournalledModel(book.resolve(name), DictSeam(), name=name)
+    history: list[ModelMessage] = []
+    for at in range(30):
+        history.append(ModelRequest(parts=[UserPromptPart(f"Question {at}. {FILLER * 6}")]))
+        history.append(ModelResponse(parts=[TextPart(f"Answer {at}. {FILLER * 6}")]))
+    asked = f"<message>\n{ASKED}\n</message>"
+    agent = Agent(output_type=str)
+    assert (await agent.run(asked, model=model, message_history=history)).output == "fine"
+    sent = server.prompt()
+    assert "Question 0." not in sent
+    assert "Answer 29." in sent
+    assert "first messages of this conversation, with their answers, to fit" in sent
+    assert [one["role"] for one in server.requests[-1]["messages"]][-3:] == [
+        "user",
+        "assistant",
+        "user",
+    ]
 
 
 async def test_what_fits_is_sent_as_it_is(server: ScriptedModel, book: ModelBook) -> None:

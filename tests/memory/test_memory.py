@@ -12,7 +12,7 @@ from nexus.memory.passages import SourceDocument
 from nexus.memory.store import Memory
 
 if TYPE_CHECKING:
-    from tests.memory.conftest import ChromaServer
+    from tests.support.chroma import ChromaServer
 
 PENGUINS = "Penguins eat krill and small fish, which they catch in the cold southern ocean."
 BRIDGE = "The harbour bridge was opened in 1932 and spans 503 metres."

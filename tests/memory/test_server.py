@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nexus.memory.server import chroma_command, server_installed
 
 if TYPE_CHECKING:
-    from tests.memory.conftest import ChromaServer
+    from tests.support.chroma import ChromaServer
 
 
 def test_the_server_is_installed_and_listens_on_loopback_alone(chroma: "ChromaServer") -> None:

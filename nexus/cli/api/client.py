@@ -1,5 +1,7 @@
 """A small client of the HTTP API: JSON in and out, deadlines, errors of our own."""
 
+import json
+import math
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -20,6 +22,8 @@ SILENCE_SECONDS: Final = 45.0
 RECONNECT_SECONDS: Final = 60.0
 """How long a followed project may be out of reach before following ends."""
 PAGE: Final = 200
+ENDINGS: Final = frozenset({"message.answered", "message.failed", "message.cancelled"})
+"""The event after which the stream of an answer ends."""
 LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 Document = dict[str, Any]
@@ -144,6 +148,50 @@ class ApiClient:
                         event = message.json()
                         if isinstance(event, dict) and event.get("seq", 0) > after:
                             yield event
+        except httpx2.TransportError as lost:
+            raise self._unreachable(lost) from lost
+
+    def converse(self, path: str, body: Mapping[str, Any]) -> Iterator[tuple[str, Document]]:
+        """Send a message to an agent and follow the answer: events by name, the ending last.
+
+        A line that breaks is taken up again: the same message is not said twice.
+
+        Raises:
+            ServiceMissing: the API is out of reach, or stayed so for a minute on the way.
+        """
+        key, seen = uuid.uuid4().hex, set[str]()
+        heard_at = -math.inf
+        while True:
+            try:
+                for name, data in self._answer(path, body, key):
+                    heard_at = time.monotonic()
+                    mark = f"{name} {json.dumps(data, sort_keys=True)}"
+                    if mark not in seen:
+                        seen.add(mark)
+                        yield name, data
+                    if name in ENDINGS:
+                        return
+            except ServiceMissing:
+                if time.monotonic() - heard_at > RECONNECT_SECONDS:
+                    raise
+            time.sleep(0.5)
+
+    def _answer(
+        self, path: str, body: Mapping[str, Any], key: str
+    ) -> Iterator[tuple[str, Document]]:
+        timeout = httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, read=SILENCE_SECONDS)
+        headers = {"Accept": "text/event-stream", "Idempotency-Key": key}
+        try:
+            with self._http.stream(
+                "POST", path, json=body, headers=headers, timeout=timeout
+            ) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise problem_from(answer)
+                for message in httpx2.EventSource(answer):
+                    data = message.json() if message.data else None
+                    if isinstance(data, dict):
+                        yield message.event, data
         except httpx2.TransportError as lost:
             raise self._unreachable(lost) from lost
 

@@ -28,6 +28,7 @@ from nexus.llm.offline.planning import make_plan, smallest_plan
 from nexus.llm.offline.reply import Reply
 from nexus.llm.offline.researching import research
 from nexus.llm.offline.reviewing import look_up, review
+from nexus.llm.offline.speaking import speak_of_plans
 from nexus.llm.offline.writing import write
 
 
@@ -63,7 +64,7 @@ class OfflineModel(Model):
 
 
 def _parts(talk: Conversation, parameters: ModelRequestParameters) -> list[ModelResponsePart]:
-    if talk.prompt.agent == "manager":
+    if talk.prompt.agent == "manager" and not talk.prompt.is_chat:
         return [_plan(talk, parameters)]
     tools = {tool.name: tool.description or "" for tool in parameters.function_tools}
     if talk.prompt.criteria:
@@ -107,6 +108,10 @@ def _reply(talk: Conversation, tools: dict[str, str]) -> Reply:
     """Choose the rule for the agent spoken to."""
     names = frozenset(tools)
     agent = talk.prompt.agent
+    if agent == "manager":
+        return speak_of_plans(talk)
+    if agent == "qa" and talk.prompt.is_chat:
+        return research(talk, names)
     if agent == "data":
         return analyse(talk, tools)
     if agent == "code":

@@ -12,11 +12,11 @@ from typing import Final
 AGENT_LINE: Final = re.compile(r"^You are the (.+?) agent of Nexus\.", re.MULTILINE)
 TAGS: Final = (
     "goal|task|acceptance|criteria|submission|former|findings|inputs|input|documents|passages|"
-    "passage|agents|note|budget|plan|comment|correction"
+    "passage|agents|note|budget|plan|comment|correction|message"
 )
 SECTION: Final = re.compile(
     r"^<(goal|task|acceptance|criteria|submission|former|findings|inputs|documents|passages|agents"
-    r"|plan|comment|correction)((?: [^>\n]*)?)>\n(.*?)\n?^</\1>",
+    r"|plan|comment|correction|message)((?: [^>\n]*)?)>\n(.*?)\n?^</\1>",
     re.MULTILINE | re.DOTALL,
 )
 ITEM: Final = re.compile(
@@ -76,6 +76,7 @@ class Prompt:
     correction: str = ""
     criteria: tuple[str, ...] = ()  # of a review, in the order of their numbers
     submission: str = ""
+    is_chat: bool = False  # a person has written, whose message is the goal and the instructions
 
     @property
     def tables(self) -> tuple[Source, ...]:
@@ -87,7 +88,9 @@ class Prompt:
 
     @property
     def question(self) -> str:
-        """What this task asks: its title and instructions, else the goal."""
+        """What this task asks: its title and instructions, else the goal; or a person's message."""
+        if self.is_chat:
+            return self.instructions
         return f"{self.title}\n{self.instructions}".strip() or self.goal
 
 
@@ -100,11 +103,13 @@ def read_prompt(system: str, user: str) -> Prompt:
     }
     if not sections:
         return Prompt(agent=named.group(1) if named else "", goal=user.strip())
-    attributes, instructions = sections.get("task", ({}, ""))
+    is_chat = "message" in sections
+    attributes, instructions = sections.get("message" if is_chat else "task", ({}, ""))
     return Prompt(
         agent=named.group(1) if named else "",
-        goal=_plain(_body(sections, "goal")),
-        title=attributes.get("title", ""),
+        is_chat=is_chat,
+        goal=_plain(instructions if is_chat else _body(sections, "goal")),
+        title="Answer" if is_chat else attributes.get("title", ""),
         instructions=_plain(instructions),
         acceptance=tuple(_lines(_body(sections, "acceptance"))),
         inputs=tuple((a.get("task", ""), text) for a, text in _items(sections, "inputs")),

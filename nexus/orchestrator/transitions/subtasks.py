@@ -176,6 +176,16 @@ def cancel_ingestion(document_id: str) -> Transaction[None]:
     )
 
 
+def cancel_answers(turn: Turn, subtask_ids: Sequence[str]) -> Transaction[None]:
+    """Cancel those of these `chat` subtasks that are not over, and wake who waits for them."""
+    yield Query(
+        "UPDATE subtasks SET status = 'cancelled', finished_at = NOW_US(), owner = NULL "
+        "WHERE id IN EACH($1) AND status IN EACH($2)",
+        (list(subtask_ids), list(OPEN_SUBTASKS)),
+    )
+    turn.touched.update(subtask_ids)
+
+
 def cancel_subtasks(turn: Turn, project: Subject) -> Transaction[None]:
     """Cancel every subtask of a project that is not over."""
     yield from _cancel(turn, project, list(SubtaskKind))
