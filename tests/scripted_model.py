@@ -65,12 +65,14 @@ def error(status: int, message: str = "no", **headers: str) -> Raw:
 class ScriptedModel:
     """Serves a script; keeps every request, counts calls and how many were open at once.
 
-    Who asks for a stream gets one, unless the reply is `Raw` or `streams` is False.
+    Who asks for a stream gets one, unless the reply is `Raw` or `streams` is False. `loaded` is
+    what it tells as an Ollama of its models.
     """
 
     def __init__(self, script: Script = lambda request: "ok", *, port: int = 0) -> None:
         self.script = script
         self.streams = True
+        self.loaded: list[dict[str, Any]] = []
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.arrived_us: list[int] = []
@@ -154,6 +156,8 @@ class ScriptedModel:
             model = request.get("model", "scripted")
         elif "/models" in request_line:
             reply, model, number = Raw(body=json.dumps({"data": [{"id": "scripted"}]})), "", 0
+        elif "/api/ps" in request_line:
+            reply, model, number = Raw(body=json.dumps({"models": self.loaded})), "", 0
         else:
             reply, model, number = error(404, "not here"), "", 0
         raw = self._render(reply, model, number)

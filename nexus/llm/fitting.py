@@ -62,9 +62,11 @@ async def fit(
         PermanentFailure: it cannot, whatever is left out; the message says which part is too long.
     """
     length = length_of(messages, parameters)
-    room = window.room((settings or {}).get("max_tokens"))
-    if length * MOST_TOKENS_A_CHARACTER * window.factor <= room:
+    most_answered = (settings or {}).get("max_tokens")
+    if length * MOST_TOKENS_A_CHARACTER * window.factor <= window.room(most_answered):
         return Fitted(messages)
+    await window.find_out()
+    room = window.room(most_answered)
     work = _Fitting(messages, parameters, window, room, name)
     return await asyncio.to_thread(work.fit) if length > OFF_LOOP else work.fit()
 
@@ -75,6 +77,34 @@ def estimate(
     """Estimate the tokens of a request, upwards."""
     frame = measure_frame(messages, parameters, window.count)
     return frame.tokens + sum(one.tokens for one in measure(messages, window.count))
+
+
+def refusal(
+    messages: Sequence[ModelMessage],
+    parameters: ModelRequestParameters,
+    window: Window,
+    name: str,
+) -> PermanentFailure:
+    """Say why a request is too long although all is left out that may be."""
+    measured = [
+        measure_frame(messages, parameters, window.count),
+        *measure(messages, window.count),
+    ]
+    return _too_long(sum(one.fixed for one in measured), measured, window, name)
+
+
+def _too_long(
+    fixed: int, measured: Sequence[Measured], window: Window, name: str
+) -> PermanentFailure:
+    tokens, part = max(one.largest for one in measured)
+    return PermanentFailure(
+        f"the model {name} was given more text than it can take: it takes {window.tokens:,} "
+        f"tokens, and of this request about {fixed:,} cannot be left out; {part} alone has "
+        f"{tokens:,}",
+        hint=f"shorten {part}, use a model with a larger window, or set NEXUS_CONTEXT_TOKENS "
+        "if this one's is larger",
+        code=EXCEEDED,
+    )
 
 
 @dataclass(slots=True)
@@ -147,14 +177,7 @@ class _Fitting:
         doubt = 1 if self.window.cuts_silently else DOUBTFUL
         if fixed <= self.window.tokens * doubt:
             return
-        tokens, part = max(one.largest for one in measured)
-        raise PermanentFailure(
-            f"the model {self.name} takes {self.window.tokens:,} tokens, and this request has "
-            f"about {fixed:,} of which nothing can be left out: {part} alone has {tokens:,}",
-            hint=f"shorten {part}, use a model with a larger window, or set NEXUS_CONTEXT_TOKENS "
-            "if this one's is larger",
-            code=EXCEEDED,
-        )
+        raise _too_long(fixed, measured, self.window, self.name)
 
     @property
     def _why(self) -> str:

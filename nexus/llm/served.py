@@ -15,10 +15,10 @@ from pydantic_ai.settings import ModelSettings
 
 from nexus.errors import NexusError, NotNow, PermanentFailure, TransientFailure
 from nexus.llm.failures import GARBAGE, explain
-from nexus.llm.fitting import EXCEEDED, Fitted, estimate, fit
+from nexus.llm.fitting import EXCEEDED, Fitted, estimate, fit, refusal
 from nexus.llm.headers import HEARD, read_limit
 from nexus.llm.limiter import PERMIT, Limiter, Permit
-from nexus.llm.overflow import read_overflow
+from nexus.llm.overflow import Overflow, read_overflow
 from nexus.llm.windows import Window
 
 FITTED: Final = "fitted"
@@ -87,27 +87,27 @@ class ServedModel(WrapperModel):
             try:
                 response = await self._ask(fitted.messages, *given)
             except PermanentFailure as wrong:
-                if not self._learns(wrong, fitted, messages, model_request_parameters):
+                overflow = read_overflow(wrong.__cause__) if wrong.reason == EXCEEDED else None
+                if overflow is None:
                     raise
                 refused = wrong
-                continue
+                if self._learns(overflow, fitted, messages, model_request_parameters):
+                    continue
+                break
             self.window.hear(response.usage.input_tokens, fitted.tokens)
             if fitted.told is None:
                 return response
             return replace(response, metadata={**(response.metadata or {}), FITTED: fitted.told})
-        raise refused
+        raise refusal(messages, model_request_parameters, self.window, self._name) from refused
 
     def _learns(
         self,
-        wrong: PermanentFailure,
+        overflow: Overflow,
         fitted: Fitted,
         messages: list[ModelMessage],
         parameters: ModelRequestParameters,
     ) -> bool:
-        """Take in why a request was too long; False: it was not, or nothing is new in it."""
-        overflow = read_overflow(wrong.__cause__) if wrong.reason == EXCEEDED else None
-        if overflow is None:
-            return False
+        """Take in why a request was too long; False: there is nothing new in it."""
         tokens = fitted.tokens or estimate(messages, parameters, self.window)
         return self.window.learn(overflow, tokens)
 

@@ -4,7 +4,8 @@ One for each process, in the model book. A model's window is found out when a re
 enough for it to matter; what a server tells when it refuses one is kept until the process ends.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,8 +22,11 @@ ANSWER: Final = 8_192
 LEAST: Final = 512
 HALVED: Final = 0.6
 MOST_FACTOR: Final = 4.0
+LOOK_EVERY_SECONDS: Final = 60.0
 WORTH_COMPARING: Final = 1_000
 """Tokens of a request from which on the provider's count says something about the estimate."""
+
+Look = Callable[[], Awaitable[int | None]]
 
 
 @dataclass(slots=True)
@@ -30,7 +34,7 @@ class Window:
     """How many tokens one model takes, question and answer together.
 
     `factor` mends the estimate of this model's tokens: it grows as the provider counts more.
-    `counts_answer`: the server refuses a question that leaves no room for the longest answer.
+    `look` asks the server itself, where that can be done. `counts_answer`: the server refuses a question that leaves no room for the longest answer.
     """
 
     link: ModelName
@@ -38,8 +42,10 @@ class Window:
     said: int | None = None
     factor: float = 1.0
     counts_answer: bool = False
+    look: Look | None = field(default=None, repr=False)
     _told: int | None = None
     _found: int | None = None
+    _look_after: float = 0.0
 
     @property
     def tokens(self) -> int:
@@ -49,6 +55,15 @@ class Window:
         if self._found is None:
             self._found = self.said or self._listed()
         return self._found
+
+    async def find_out(self) -> None:
+        """Ask the server for it, if it can be asked, and from time to time again."""
+        if self.look is None or self.said or time.monotonic() < self._look_after:
+            return
+        found = await self.look()
+        if found is not None:
+            self._found = max(found, LEAST)
+            self._look_after = time.monotonic() + LOOK_EVERY_SECONDS
 
     @property
     def cuts_silently(self) -> bool:
@@ -115,8 +130,8 @@ class Windows:
     said: Mapping[str, int]
     _known: dict[ModelName, Window] = field(default_factory=dict)
 
-    def of(self, link: ModelName, *, is_own: bool) -> Window:
+    def of(self, link: ModelName, *, is_own: bool, look: Look | None = None) -> Window:
         """Return the one window of a model, whatever chains it is part of."""
         if link not in self._known:
-            self._known[link] = Window(link, is_own, self.said.get(link.provider))
+            self._known[link] = Window(link, is_own, self.said.get(link.provider), look=look)
         return self._known[link]
