@@ -128,9 +128,10 @@ def _joined(pieces: Sequence[str], chosen: Sequence[int]) -> str:
     parts: list[str] = []
     before = -1
     for at in chosen:
-        if at != before + 1:
-            parts.append(f"\n{GAP}\n")
-        parts.append(pieces[at].strip("\n") if at != before + 1 else pieces[at])
+        if at == before + 1:
+            parts.append(pieces[at])
+        else:
+            parts.append(f"\n{GAP}\n{pieces[at].lstrip()}")
         before = at
     if before != len(pieces) - 1:
         parts.append(f"\n{GAP}")

@@ -5,7 +5,7 @@ request as it was before. Short requests cost one look at their length.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -31,8 +31,13 @@ from nexus.llm.windows import Window
 EXCEEDED: Final = "model_context_exceeded"
 MOST_TOKENS_A_CHARACTER: Final = 2
 LEAST_SHOWN: Final = MARK_TOKENS + 30
+USEFUL: Final = 2 * MARK_TOKENS
+STUB: Final = 30
+"""Tokens of the mark where a text is left out whole."""
 OFF_LOOP: Final = 100_000
 """Characters from which on the work is done in a thread."""
+SPARED: Final = 8
+"""Share of a window that others' texts have at least: what is taken from the answer's room."""
 DOUBTFUL: Final = 2
 """How far an estimate may be off: what cannot be cut is sent all the same if this share fits."""
 
@@ -133,7 +138,8 @@ class _Fitting:
         spare = self.room - fixed - (2 * MARK_TOKENS if self._has_dropped else 0)
         if spare < _least(slots):
             self._refuse_if_hopeless(fixed, [frame, *measured])
-        given = iter(_shares(slots, max(spare, 0)))
+        least = min(_least(slots), self.window.tokens // SPARED)
+        given = iter(_shares(slots, max(spare, least)))
         sent = [
             self._shown(message, [(slot, next(given)) for slot in one.slots])
             for message, one in zip(messages, measured, strict=True)
@@ -234,13 +240,29 @@ def _least(slots: Sequence[Slot]) -> int:
 
 
 def _shares(slots: Sequence[Slot], room: int) -> list[int]:
-    """Give each text what it needs or its share of the room, whichever is less."""
-    given = [0] * len(slots)
-    weights = sum(slot.weight for slot in slots)
-    order = sorted(range(len(slots)), key=lambda at: slots[at].tokens / slots[at].weight)
-    for at in order:
-        slot = slots[at]
-        given[at] = min(slot.tokens, room * slot.weight // weights)
+    """Give each text what it needs or its share of the room, whichever is less.
+
+    Where shares would be too small to say anything, some texts are left out whole: older
+    results of tools before newer ones, the passages found last before the first.
+    """
+    order = sorted(range(len(slots)), key=lambda at: _rank(slots[at], at))
+    for start in range(len(order)):
+        kept = order[start:]
+        given = _poured({at: slots[at] for at in kept}, room - STUB * start)
+        if all(most >= min(slots[at].tokens, USEFUL) for at, most in given.items()):
+            break
+    return [given.get(at, 0) for at in range(len(slots))] if slots else []
+
+
+def _rank(slot: Slot, at: int) -> tuple[int, int]:
+    return slot.weight, -at if slot.name.startswith("passage") else at
+
+
+def _poured(slots: Mapping[int, Slot], room: int) -> dict[int, int]:
+    given: dict[int, int] = {}
+    weights = sum(slot.weight for slot in slots.values())
+    for at, slot in sorted(slots.items(), key=lambda one: one[1].tokens / one[1].weight):
+        given[at] = max(0, min(slot.tokens, room * slot.weight // weights))
         room -= given[at]
         weights -= slot.weight
     return given

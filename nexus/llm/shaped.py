@@ -53,10 +53,15 @@ def _form(
 
 def is_too_long(error: BaseException) -> bool:
     """Tell whether a request was refused because the model cannot take so much text."""
-    if getattr(error, "reason", "") == "model_context_exceeded":
-        return True
-    causes = _causes(error)
-    return bool(causes) and all(TOO_LONG.search(_said(cause)) for cause in causes)
+    return all(_says_too_long(one) for one in _causes(error)) or _has_reason(error)
+
+
+def _has_reason(error: BaseException) -> bool:
+    return bool(getattr(error, "reason", "") == "model_context_exceeded")
+
+
+def _says_too_long(cause: BaseException) -> bool:
+    return _has_reason(cause) or bool(TOO_LONG.search(_said(cause)))
 
 
 def is_refusal(error: BaseException) -> bool:

@@ -98,7 +98,7 @@ class Window:
 
     def hear(self, counted: int, tokens: int) -> None:
         """Compare what the provider counted of a request with the estimate of it."""
-        if tokens >= WORTH_COMPARING and counted > tokens:
+        if tokens >= WORTH_COMPARING and tokens < counted <= tokens * MOST_FACTOR:
             self._compare(counted, tokens)
 
     def _compare(self, counted: int, tokens: int) -> None:
