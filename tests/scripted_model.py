@@ -65,14 +65,13 @@ def error(status: int, message: str = "no", **headers: str) -> Raw:
 class ScriptedModel:
     """Serves a script; keeps every request, counts calls and how many were open at once.
 
-    Who asks for a stream gets one, unless the reply is `Raw` or `streams` is False. `loaded` is
-    what it tells as an Ollama of its models.
+    Who asks for a stream gets one, unless the reply is `Raw` or `streams` is False.
     """
 
     def __init__(self, script: Script = lambda request: "ok", *, port: int = 0) -> None:
         self.script = script
         self.streams = True
-        self.loaded: list[dict[str, Any]] = []
+        self.loaded: list[dict[str, Any]] = []  # as an Ollama tells it
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.arrived_us: list[int] = []
@@ -154,10 +153,9 @@ class ScriptedModel:
             number = await self._note(request, headers)
             reply = await self._play_unless_left(reader, request)
             model = request.get("model", "scripted")
-        elif "/models" in request_line:
-            reply, model, number = Raw(body=json.dumps({"data": [{"id": "scripted"}]})), "", 0
-        elif "/api/ps" in request_line:
-            reply, model, number = Raw(body=json.dumps({"models": self.loaded})), "", 0
+        elif "/models" in request_line or "/api/ps" in request_line:
+            listed = {"data": [{"id": "scripted"}], "models": self.loaded}
+            reply, model, number = Raw(body=json.dumps(listed)), "", 0
         else:
             reply, model, number = error(404, "not here"), "", 0
         raw = self._render(reply, model, number)
