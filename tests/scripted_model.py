@@ -147,17 +147,15 @@ class ScriptedModel:
             name.lower(): value.strip() for name, _, value in (h.partition(":") for h in lines)
         }
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        reply: Reply
+        reply: Reply = error(404, "not here")
+        model, number = "", 0
         if request_line.startswith("POST") and "/chat/completions" in request_line:
             request = json.loads(body)
             number = await self._note(request, headers)
             reply = await self._play_unless_left(reader, request)
             model = request.get("model", "scripted")
         elif "/models" in request_line or "/api/ps" in request_line:
-            listed = {"data": [{"id": "scripted"}], "models": self.loaded}
-            reply, model, number = Raw(body=json.dumps(listed)), "", 0
-        else:
-            reply, model, number = error(404, "not here"), "", 0
+            reply = Raw(body=json.dumps({"data": [{"id": "scripted"}], "models": self.loaded}))
         raw = self._render(reply, model, number)
         if raw is None:
             return False
