@@ -93,6 +93,7 @@ def review_prompt(brief: Brief, criteria: Sequence[str], quotes: Sequence[Quote]
         _section("goal", content(brief.goal)),
         f'<task key="{key}" title="{title}">\n{content(brief.instructions or brief.task.title)}\n</task>',
         _section("criteria", numbered),
+        _before(brief.revision) if brief.revision else "",
         _section("inputs", _inputs(brief.inputs, about)),
         _section("documents", _documents(brief.documents)),
         _section("passages", _passages(quotes)),
@@ -141,18 +142,30 @@ def _section(tag: str, inside: str) -> str:
 
 def _revision(revision: Revision, about: str) -> str:
     """Show an agent what it handed in before, and what the review asks it to mend."""
-    findings = "\n".join(
-        f"- Not met: {one_line(one.criterion)}\n  Evidence: {one_line(one.evidence)}\n"
-        f"  To mend: {one_line(one.fix)}"
-        for one in revision.findings
-    )
     return _join(
         _section("former", content(bounded(revision.output, about))),
         _section(
             "findings",
             "A review rejected your former output, in <former>. Answer each finding and hand in "
-            f"the whole output again; keep what was right.\n{findings}",
+            f"the whole output again; keep what was right.\n{_findings(revision)}",
         ),
+    )
+
+
+def _before(revision: Revision) -> str:
+    """Show a reviewer what the review before did not find met."""
+    return _section(
+        "findings",
+        "The review before rejected a former output for this. See whether the submission mends "
+        f"each; then judge every criterion by itself.\n{_findings(revision)}",
+    )
+
+
+def _findings(revision: Revision) -> str:
+    return "\n".join(
+        f"- Not met: {one_line(one.criterion)}\n  Evidence: {one_line(one.evidence)}\n"
+        f"  To mend: {one_line(one.fix)}"
+        for one in revision.findings
     )
 
 
