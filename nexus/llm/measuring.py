@@ -98,8 +98,10 @@ def measure(messages: Sequence[ModelMessage], count: Count) -> list[Measured]:
     asked = query_of(messages)
     calls: dict[str, str] = {}
     found = []
+    prompt = max((at for at, one in enumerate(messages) if says_something(one)), default=0)
     for at, message in enumerate(messages):
-        tally = _Tally(count, asked, calls, is_last=at == len(messages) - 1)
+        is_last = at == len(messages) - 1
+        tally = _Tally(count, asked, calls, is_last=is_last, is_prompt=at == prompt)
         for number, part in enumerate(message.parts):
             tally.add(number, part)
         found.append(Measured(tally.fixed + PER_MESSAGE, tuple(tally.slots), tally.largest))
@@ -143,12 +145,13 @@ class _Tally:
     asked: str
     calls: dict[str, str]
     is_last: bool
+    is_prompt: bool  # ours, with sections; what a person said before has none
     fixed: int = 0
     slots: list[Slot] = field(default_factory=list)
     largest: tuple[int, str] = (0, "")
 
     def add(self, number: int, part: object) -> None:
-        if isinstance(part, UserPromptPart) and isinstance(part.content, str):
+        if self.is_prompt and isinstance(part, UserPromptPart) and isinstance(part.content, str):
             self._add_prompt(number, part.content)
         elif isinstance(part, ToolReturnPart):
             self._add_result(number, part)
