@@ -217,3 +217,22 @@ async def test_what_fits_is_sent_as_it_is(server: ScriptedModel, book: ModelBook
     await ask(book, prompt_with(text), seam)
     assert text in server.prompt()
     assert seam.made[0].fitted is None
+
+
+async def test_every_model_of_a_chain_gets_what_fits_it(server: ScriptedModel) -> None:
+    book = ModelBook(
+        settings(
+            openai_base_url=server.base_url,
+            ollama_base_url=server.base_url,
+            context_tokens={"openai": 100_000, "ollama": 2_048},
+        )
+    )
+    server.script = lambda request: error(503) if request["model"] == "first" else "fine"
+    text = buried(FACT, FILLER, 100_000).strip()
+    seam = DictSeam()
+    await ask(book, prompt_with(text), seam, model="openai:first,ollama:second")
+    assert text in server.prompt(0)
+    assert FACT in server.prompt(1)
+    assert tokens(server.requests[1]) <= 2_048
+    assert '"model": "ollama:second"' in json.dumps(seam.made[0].fitted)
+    await book.close()
