@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     model_timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 120.0
     model_first_token_seconds: Annotated[float, Field(gt=0, le=3_600)] | None = None
     provider_concurrency: Annotated[dict[str, int], NoDecode] = Field(default_factory=dict)
+    context_tokens: Annotated[dict[str, int], NoDecode] = Field(default_factory=dict)
     secret_key: str | None = None
     plugins: Annotated[tuple[str, ...], NoDecode] = ()
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
@@ -73,19 +74,17 @@ class Settings(BaseSettings):
     @classmethod
     def _split_caps(cls, value: object) -> object:
         """Read `ollama=2,groq=8`."""
+        return _by_provider(value, 1, 10_000) if isinstance(value, str) else value
+
+    @field_validator("context_tokens", mode="before")
+    @classmethod
+    def _split_windows(cls, value: object) -> object:
+        """Read `ollama=32768,groq=131072`, or one number for all."""
         if not isinstance(value, str):
             return value
-        caps: dict[str, int] = {}
-        for part in filter(None, (part.strip() for part in value.split(","))):
-            provider, _, most = (side.strip() for side in part.partition("="))
-            if (
-                provider not in PROVIDER_NAMES
-                or not most.isdecimal()
-                or not 0 < int(most) <= 10_000
-            ):
-                raise ValueError(f"write provider=number with one of {', '.join(PROVIDER_NAMES)}")
-            caps[provider] = int(most)
-        return caps
+        if value.strip().isdecimal():
+            value = ",".join(f"{provider}={value.strip()}" for provider in PROVIDER_NAMES)
+        return _by_provider(value, 512, 100_000_000)
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -96,6 +95,25 @@ class Settings(BaseSettings):
     def data(self) -> Path:
         """The data directory as an absolute path."""
         return self.data_dir.expanduser().absolute()
+
+
+def _by_provider(text: str, least: int, most: int) -> dict[str, int]:
+    """Read numbers by provider.
+
+    Raises:
+        ValueError: it is no such list, or a number is out of bounds.
+    """
+    numbers: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        provider, _, number = (side.strip() for side in part.partition("="))
+        is_number = number.isdecimal() and least <= int(number) <= most
+        if provider not in PROVIDER_NAMES or not is_number:
+            raise ValueError(
+                f"write provider=number with one of {', '.join(PROVIDER_NAMES)} "
+                f"and a number from {least:,} to {most:,}"
+            )
+        numbers[provider] = int(number)
+    return numbers
 
 
 def read_settings(**overrides: object) -> Settings:

@@ -71,6 +71,7 @@ class ScriptedModel:
     def __init__(self, script: Script = lambda request: "ok", *, port: int = 0) -> None:
         self.script = script
         self.streams = True
+        self.loaded: list[dict[str, Any]] = []  # as an Ollama tells it
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.arrived_us: list[int] = []
@@ -146,16 +147,15 @@ class ScriptedModel:
             name.lower(): value.strip() for name, _, value in (h.partition(":") for h in lines)
         }
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        reply: Reply
+        reply: Reply = error(404, "not here")
+        model, number = "", 0
         if request_line.startswith("POST") and "/chat/completions" in request_line:
             request = json.loads(body)
             number = await self._note(request, headers)
             reply = await self._play_unless_left(reader, request)
             model = request.get("model", "scripted")
-        elif "/models" in request_line:
-            reply, model, number = Raw(body=json.dumps({"data": [{"id": "scripted"}]})), "", 0
-        else:
-            reply, model, number = error(404, "not here"), "", 0
+        elif "/models" in request_line or "/api/ps" in request_line:
+            reply = Raw(body=json.dumps({"data": [{"id": "scripted"}], "models": self.loaded}))
         raw = self._render(reply, model, number)
         if raw is None:
             return False

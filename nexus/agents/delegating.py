@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from nexus.agents.context import Context
 
 KEY: Final = "nexus.delegate"
-MOST_READ: Final = 280_000
-"""Characters of all outputs together that a model reads; the journal has all of them."""
 
 
 async def delegate(
@@ -36,19 +34,3 @@ async def never(_: str) -> Recorded:
         PermanentFailure: always.
     """
     raise PermanentFailure("what is delegated is not done here")
-
-
-def shortened(value: Json) -> Json:
-    """Give a model what parts came to: each whole, or its beginning and how much there is."""
-    if not isinstance(value, list):
-        return value
-    most = MOST_READ // max(1, len(value))
-    return [_shortened(one, most) for one in value]
-
-
-def _shortened(one: Json, most: int) -> Json:
-    output = one.get("output") if isinstance(one, dict) else None
-    if not isinstance(one, dict) or not isinstance(output, str) or len(output) <= most:
-        return one
-    cut = f"{output[:most]}\n[cut: the first {most:,} of {len(output):,} characters]"
-    return {**one, "output": cut}

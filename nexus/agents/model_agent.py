@@ -3,6 +3,7 @@
 Built-in work agents and declared ones are made of this; it is loaded only when one of them runs.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ from pydantic_ai.settings import ModelSettings
 from nexus.agents.context import Context
 from nexus.agents.conversation import MAX_REQUESTS, converse
 from nexus.agents.instructions import render
-from nexus.agents.prompt import chat_prompt, work_prompt
+from nexus.agents.prompt import Quote, chat_prompt, is_large, work_prompt
 from nexus.agents.retrieval import retrieve
 from nexus.agents.toolset import MAX_BAD_CALLS, GrantedTools
 from nexus.domain.chat import WITHHELD
@@ -63,7 +64,7 @@ class ModelAgent:
         )
         text = await converse(
             agent,
-            chat_prompt(brief, quotes, self.colleagues) if chat else work_prompt(brief, quotes),
+            await self._prompt(brief, quotes),
             context,
             instructions=self._instructions(granted, is_chat=chat is not None),
             history=chat.history if chat else (),
@@ -77,6 +78,13 @@ class ModelAgent:
                 hint="retry, or use another model",
             )
         return text
+
+    async def _prompt(self, brief: Brief, quotes: list[Quote]) -> str:
+        if brief.chat:
+            return chat_prompt(brief, quotes, self.colleagues)
+        if is_large(brief):
+            return await asyncio.to_thread(work_prompt, brief, quotes)
+        return work_prompt(brief, quotes)
 
     def _instructions(self, granted: tuple[str, ...], *, is_chat: bool) -> str:
         if self.declaration is None:

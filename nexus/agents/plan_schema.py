@@ -6,7 +6,7 @@ Pure; called by the ManagerAgent. Flat and without references, which weak server
 from collections.abc import Iterable
 from typing import Any, Final
 
-from nexus.domain.plan import Execution
+from nexus.domain.plan import Execution, OnRejection
 
 SUBMIT: Final = "submit_plan"
 ABOUT: Final = "Hand over the finished plan."
@@ -36,6 +36,12 @@ def whole_schema(agents: Iterable[str], *, amends: bool = False) -> dict[str, An
             "instructions": {"type": "string"},
             "depends_on": {**TEXTS, "description": "keys of the tasks whose output it needs"},
             "acceptance": {**TEXTS, "description": "criteria to check"},
+            "review": {"type": "boolean", "description": "judged by its criteria before it counts"},
+            "on_rejection": {
+                "type": "string",
+                "enum": [kind.value for kind in OnRejection],
+                "description": "with review: what becomes of it after two revisions",
+            },
         },
         "required": ["key", "title", "agent", "instructions"],
     }

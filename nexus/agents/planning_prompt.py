@@ -95,6 +95,8 @@ def _line(phase: str, task: PlanTask, found: TaskStanding, tightness: int) -> di
         "depends_on": task.depends_on,
         "output": _cut(found.output or "", MOST_OUTPUT[tightness]),
     }
+    if task.review:
+        fields |= {"review": True, "on_rejection": task.on_rejection.value}
     if found.status in ("failed", "pending", "skipped", "cancelled"):
         fields["instructions"] = _cut(task.instructions, MOST_INSTRUCTIONS[tightness])
         fields["acceptance"] = task.acceptance if tightness == 0 else []

@@ -10,6 +10,7 @@ from typing import Final
 
 from nexus.domain.work import Brief, DocumentNote, Revision
 from nexus.llm.cleaning import clean_text
+from nexus.llm.excerpting import CHARACTERS_PER_TOKEN, excerpt
 
 TAGS: Final = (
     "goal",
@@ -32,8 +33,10 @@ TAGS: Final = (
     "correction",
     "message",
 )
-MOST_INPUT: Final = 300_000
+MOST_INPUT: Final = 1_000_000
 """Characters of one input; the output it is of may have sixteen million."""
+MOST_INPUTS: Final = 4_000_000
+"""Of all inputs together. What a model's window takes is found out when it is asked."""
 FORGED: Final = re.compile(rf"<(?=\s*/?\s*(?:{'|'.join(TAGS)})\b)", re.IGNORECASE)
 
 
@@ -47,16 +50,22 @@ class Quote:
     document_id: str
 
 
+def is_large(brief: Brief) -> bool:
+    """Tell whether a prompt takes long to write: texts no request holds whole are read for it."""
+    return sum(map(len, brief.inputs.values())) + len(brief.submission or "") > MOST_INPUT
+
+
 def work_prompt(brief: Brief, quotes: Sequence[Quote]) -> str:
     """Write the prompt of a task."""
+    about = "\n".join((brief.task.title, brief.instructions, *brief.acceptance))
     key, title = attribute(brief.task.key), attribute(brief.task.title)
     criteria = "\n".join(f"- {one_line(criterion)}" for criterion in brief.acceptance)
     return _join(
         _section("goal", content(brief.goal)),
         f'<task key="{key}" title="{title}">\n{content(brief.instructions or brief.task.title)}\n</task>',
         _section("acceptance", criteria),
-        _revision(brief.revision) if brief.revision else "",
-        _section("inputs", _inputs(brief.inputs)),
+        _revision(brief.revision, about) if brief.revision else "",
+        _section("inputs", _inputs(brief.inputs, about)),
         _section("documents", _documents(brief.documents)),
         _section("passages", _passages(quotes)),
     )
@@ -78,15 +87,17 @@ def chat_prompt(brief: Brief, quotes: Sequence[Quote], agents: Mapping[str, str]
 def review_prompt(brief: Brief, criteria: Sequence[str], quotes: Sequence[Quote]) -> str:
     """Write the prompt of a review: the task, its criteria by number, and the output to judge."""
     key, title = attribute(brief.task.key), attribute(brief.task.title)
+    about = "\n".join((brief.task.title, *criteria))
     numbered = "\n".join(f"- {at}: {one_line(one)}" for at, one in enumerate(criteria, 1))
     return _join(
         _section("goal", content(brief.goal)),
         f'<task key="{key}" title="{title}">\n{content(brief.instructions or brief.task.title)}\n</task>',
         _section("criteria", numbered),
-        _section("inputs", _inputs(brief.inputs)),
+        _before(brief.revision) if brief.revision else "",
+        _section("inputs", _inputs(brief.inputs, about)),
         _section("documents", _documents(brief.documents)),
         _section("passages", _passages(quotes)),
-        _section("submission", content(_bounded(brief.submission or ""))),
+        _section("submission", content(bounded(brief.submission or "", about))),
     )
 
 
@@ -129,35 +140,49 @@ def _section(tag: str, inside: str) -> str:
     return f"<{tag}>\n{inside}\n</{tag}>" if inside else ""
 
 
-def _revision(revision: Revision) -> str:
+def _revision(revision: Revision, about: str) -> str:
     """Show an agent what it handed in before, and what the review asks it to mend."""
-    findings = "\n".join(
-        f"- Not met: {one_line(one.criterion)}\n  Evidence: {one_line(one.evidence)}\n"
-        f"  To mend: {one_line(one.fix)}"
-        for one in revision.findings
-    )
     return _join(
-        _section("former", content(_bounded(revision.output))),
+        _section("former", content(bounded(revision.output, about))),
         _section(
             "findings",
             "A review rejected your former output, in <former>. Answer each finding and hand in "
-            f"the whole output again; keep what was right.\n{findings}",
+            f"the whole output again; keep what was right.\n{_findings(revision)}",
         ),
     )
 
 
-def _inputs(inputs: Mapping[str, str]) -> str:
+def _before(revision: Revision) -> str:
+    """Show a reviewer what the review before did not find met."""
+    return _section(
+        "findings",
+        "The review before rejected a former output for this. See whether the submission mends "
+        f"each; then judge every criterion by itself.\n{_findings(revision)}",
+    )
+
+
+def _findings(revision: Revision) -> str:
     return "\n".join(
-        f'<input task="{attribute(key)}">\n{content(_bounded(output))}\n</input>'
+        f"- Not met: {one_line(one.criterion)}\n  Evidence: {one_line(one.evidence)}\n"
+        f"  To mend: {one_line(one.fix)}"
+        for one in revision.findings
+    )
+
+
+def _inputs(inputs: Mapping[str, str], about: str) -> str:
+    most = min(MOST_INPUT, MOST_INPUTS // max(1, len(inputs)))
+    return "\n".join(
+        f'<input task="{attribute(key)}">\n{content(bounded(output, about, most))}\n</input>'
         for key, output in inputs.items()
     )
 
 
-def _bounded(output: str) -> str:
-    """Cut what no model could read in one request, and say so."""
-    if len(output) <= MOST_INPUT:
-        return output
-    return f"{output[:MOST_INPUT]}\n[cut: the first {MOST_INPUT:,} of {len(output):,} characters]"
+def bounded(text: str, about: str, most: int = MOST_INPUT) -> str:
+    """Show in excerpts what no request should hold whole, and say so."""
+    if len(text) <= most:
+        return text
+    why = f"because a request holds no more than {most:,} of its {len(text):,} characters"
+    return excerpt(text, about, most, len, why, CHARACTERS_PER_TOKEN).text
 
 
 def _agents(agents: Mapping[str, str]) -> str:

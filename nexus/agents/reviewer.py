@@ -4,6 +4,7 @@ Its model hands the verdict over with a tool, or as text; what cannot be used is
 model, which may mend it twice. No verdict is a failed attempt, never an acceptance.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from pydantic_ai import Agent, ModelRetry, RunContext, StructuredDict, TextOutpu
 from nexus.agents.context import Context
 from nexus.agents.conversation import converse
 from nexus.agents.instructions import render
-from nexus.agents.prompt import review_prompt
+from nexus.agents.prompt import is_large, review_prompt
 from nexus.agents.retrieval import retrieve
 from nexus.agents.toolset import MAX_BAD_CALLS, GrantedTools
 from nexus.agents.verdicts import SUBMIT, VERDICT_SCHEMA, NoVerdict, build_verdict, read_text
@@ -65,7 +66,11 @@ class Reviewer:
             return draft
 
         instructions = render("review", tools=self.tools, submit=SUBMIT)
-        prompt = review_prompt(brief, criteria, quotes)
+        prompt = (
+            await asyncio.to_thread(review_prompt, brief, criteria, quotes)
+            if is_large(brief)
+            else review_prompt(brief, criteria, quotes)
+        )
         try:
             await converse(agent, prompt, context, instructions=instructions)
         except OutputInvalid as wrong:

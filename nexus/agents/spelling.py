@@ -29,6 +29,7 @@ ALIASES: Final = {
 }
 UNKEYED: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 AGENT_WORD: Final = re.compile(r"[\s_-]*agent$", re.IGNORECASE)
+YES: Final = frozenset({"true", "yes", "1"})
 MOST_KEY: Final = 64
 
 Draft = dict[str, Any]
@@ -79,6 +80,7 @@ class Spelling:
             self._keys.setdefault(str(name).strip().casefold(), key)
         if isinstance(mended.get("agent"), str):
             mended["agent"] = self._agent(mended["agent"])
+        _mend_review(mended)
         for name in ("depends_on", "acceptance"):
             if isinstance(mended.get(name), str):
                 mended[name] = [mended[name]] if mended[name].strip() else []
@@ -126,6 +128,15 @@ def _renamed(part: Mapping[str, Any]) -> Draft:
         if alias in renamed and renamed.get(name) in (None, ""):
             renamed[name] = renamed.pop(alias)
     return renamed
+
+
+def _mend_review(task: Draft) -> None:
+    """Write a review as yes or no; what is not reviewed cannot be rejected."""
+    wish = task.get("review")
+    if isinstance(wish, str):
+        task["review"] = wish.strip().casefold() in YES
+    if not task.get("review"):
+        task.pop("on_rejection", None)
 
 
 def _title(part: Draft, otherwise: str) -> str:

@@ -1,8 +1,7 @@
 """One call of a tool, by a model or by an agent in plain Python: it passes the seam, once."""
 
-import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from nexus.agents.canonical import as_json, fingerprint
 from nexus.agents.delegating import never
@@ -13,9 +12,6 @@ from nexus.errors import InvalidInput, PermanentFailure, ServiceMissing, ToolRef
 if TYPE_CHECKING:
     from nexus.tools.registry import ToolSpec
     from nexus.tools.scope import ToolScope
-
-MOST_READ: Final = 300_000
-"""Characters a model reads of one result; the journal has all of it."""
 
 
 async def call_tool(
@@ -83,11 +79,3 @@ async def _split(spec: "ToolSpec", call: Call, seam: Seam, scope: "ToolScope") -
 
 async def _refuse(told: Json) -> Recorded:
     return Recorded(told, outcome="refused")
-
-
-def readable(value: Json) -> Json:
-    """Return what a model reads of a result: all of it, or its beginning and how much there is."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if len(text) <= MOST_READ:
-        return value
-    return f"{text[:MOST_READ]}\n[cut: the first {MOST_READ:,} of {len(text):,} characters]"

@@ -13,8 +13,8 @@ from pydantic_ai.toolsets.abstract import AbstractToolset, ToolsetTool
 from pydantic_core import SchemaValidator, core_schema
 
 from nexus.agents.context import Context
-from nexus.agents.delegating import shortened
-from nexus.agents.tool_call import call_tool, readable
+from nexus.agents.reading import readable
+from nexus.agents.tool_call import call_tool
 from nexus.domain.delegation import DELEGATE
 from nexus.domain.seam import Json
 from nexus.errors import Misconfigured, ToolRefused
@@ -76,7 +76,7 @@ class GrantedTools(AbstractToolset[Context]):
             raise ToolRefused(f"the tool {name!r} is not granted to this agent")
         place = (ctx.deps.seam, ctx.deps.scope)
         value = await call_tool(self._specs[name], tool_args, ctx.tool_call_id, *place)
-        return readable(shortened(value) if name == DELEGATE else value)
+        return await readable(name, value, tool_args, ctx.messages)
 
 
 def _described(spec: "ToolSpec", context: Context) -> str:

@@ -50,6 +50,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
         "cost_usd",
         "duration_seconds",
         "outcome",
+        "fitted",
     ),
     "tool.called": ("name", "duration_seconds", "outcome"),
     "approval.requested": ("approval_id", "question"),

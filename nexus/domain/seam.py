@@ -84,12 +84,16 @@ class MadeFile:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What an effect came to: a JSON `value` that replay returns, what it cost, what it wrote."""
+    """What an effect came to: a JSON `value` that replay returns, what it cost, what it wrote.
+
+    `fitted` says what was left out of a model's request to fit its window.
+    """
 
     value: Json
     usage: Usage = field(default_factory=Usage)
     outcome: str = "ok"
     files: tuple[MadeFile, ...] = ()
+    fitted: Json = None
 
 
 class Seam(Protocol):

@@ -72,7 +72,7 @@ class Brief:
     `instructions` is the goal itself and `task` has the key `plan`; `standing` is there when
     a plan is to be amended, and `budget` has what the project may spend, by the API's names;
     `submission` (an output of the task) when it is to be reviewed, `revision` when findings
-    of a review are to be answered; `chat` when a person speaks to the agent, whose message is
+    of a review are to be answered, and without its output when a review is to see whether they were; `chat` when a person speaks to the agent, whose message is
     `goal` and `instructions`.
     """
 

@@ -7,6 +7,7 @@ of a local Ollama when nothing else is configured.
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from nexus.errors import InvalidInput, Misconfigured
@@ -14,6 +15,7 @@ from nexus.llm.boards import Boards
 from nexus.llm.limiter import Limiter
 from nexus.llm.modes import Modes
 from nexus.llm.naming import OFFLINE, PROVIDERS, ModelName, parse_chain
+from nexus.llm.windows import Window, Windows
 
 if TYPE_CHECKING:
     from httpx2 import AsyncClient
@@ -43,6 +45,7 @@ class ModelBook:
         self._settings = settings
         self.line = line
         self._boards = Boards(board)
+        self._windows = Windows(settings.context_tokens)
         self._limiters: dict[str, Limiter] = {}
         self._caps: dict[str, asyncio.Semaphore] = {}
         self._models: dict[str, Model] = {}
@@ -193,6 +196,14 @@ class ModelBook:
             self._limiters[name] = Limiter(name, self._boards, self._caps.get(link.provider))
         return self._limiters[name]
 
+    def _window(self, link: ModelName) -> Window:
+        look = None
+        if link.provider == "ollama":
+            from nexus.llm.ollama import loaded_window
+
+            look = partial(loaded_window, self._base_url("ollama"), link.model, PROBE_SECONDS)
+        return self._windows.of(link, is_own=self.is_own(str(link)), look=look)
+
     def _build_one(self, link: ModelName, has_next: bool = False) -> "Model":
         if link.provider == OFFLINE:
             from nexus.llm.offline import OfflineModel
@@ -222,5 +233,6 @@ class ModelBook:
             name=str(link),
             timeout_seconds=self._settings.model_timeout_seconds,
             limiter=self._limiter(link),
+            window=self._window(link),
             has_next=has_next,
         )

@@ -13,7 +13,6 @@ from pydantic_ai.exceptions import (
     ModelAPIError,
     ModelAuthenticationError,
     ModelConnectionError,
-    ModelContextWindowExceededError,
     ModelHTTPError,
     ModelNotFoundError,
     ModelQuotaExceededError,
@@ -24,6 +23,7 @@ from pydantic_ai.exceptions import (
 )
 
 from nexus.errors import ModelError, NexusError, NotNow, PermanentFailure, TransientFailure
+from nexus.llm.overflow import read_overflow
 
 GARBAGE = (
     UnexpectedModelBehavior,
@@ -109,7 +109,7 @@ def _explain_status(error: ModelHTTPError, where: str) -> NexusError:
             hint="check the model's name and the base URL, then retry",
             code="model_not_found",
         )
-    if isinstance(error, ModelContextWindowExceededError):
+    if read_overflow(error):
         return PermanentFailure(
             f"{where} was given more text than it can take (HTTP {status})",
             hint="use a model with a larger context, or split the task",

@@ -5,7 +5,6 @@ Made for each run of a model-driven agent, around a model of the book.
 
 import hashlib
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -30,7 +29,7 @@ from nexus.llm.limiter import PERMIT
 from nexus.llm.listening import LISTENER, Voice
 from nexus.llm.needs import need_of
 from nexus.llm.pricing import usage_of
-from nexus.llm.served import enter_any
+from nexus.llm.served import FITTED, ServedModel, enter_any
 from nexus.llm.spoken_calls import heard
 
 CALL_ID_LENGTH = 9
@@ -87,7 +86,8 @@ class JournalledModel(WrapperModel):
             if self._hears_calls:
                 response = heard(response, model_request_parameters)
             response = with_own_call_ids(response, f"{key}/{len(messages)}")
-            return Recorded(dump(response), usage_of(response))
+            told: Json = (response.metadata or {}).get(FITTED)
+            return Recorded(dump(response), usage_of(response), fitted=told)
 
         async def enter() -> None:
             PERMIT.set(await enter_any(links_of(self.wrapped)))
@@ -99,7 +99,13 @@ class JournalledModel(WrapperModel):
             "",
             mark,
             request=legible(messages),
-            need=partial(need_of, self._name, messages, model_settings, model_request_parameters),
+            need=lambda: need_of(
+                self._name,
+                messages,
+                model_settings,
+                model_request_parameters,
+                widest(self.wrapped),
+            ),
             enter=enter,
         )
         try:
@@ -114,6 +120,13 @@ class JournalledModel(WrapperModel):
 def links_of(model: Model) -> tuple[Model, ...]:
     """List the models of a chain in their order; one that is no chain is its only link."""
     return tuple(model.models) if isinstance(model, FallbackModel) else (model,)
+
+
+def widest(model: Model) -> int | None:
+    """Return the widest window of a chain; None where a link has none."""
+    links = links_of(model)
+    windows = [link.window.tokens for link in links if isinstance(link, ServedModel)]
+    return max(windows) if len(windows) == len(links) else None
 
 
 def with_own_call_ids(response: ModelResponse, seed: str) -> ModelResponse:

@@ -1,11 +1,10 @@
 """What a request to a model is likely to use, before it is made: for the project's budget.
 
-Asked only where there is a budget. An estimate: text counts a token for three bytes, which is
-more than most models need, and an answer without a cap of its own is taken to be long.
+Asked only where there is a budget. An estimate that errs upwards: an answer without a cap of
+its own is taken to be long.
 """
 
 import json
-import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,11 +16,11 @@ from pydantic_ai.settings import ModelSettings
 from nexus.domain.money import to_pico
 from nexus.domain.seam import Need
 from nexus.errors import InvalidInput
+from nexus.llm.counting import tokens_in
 from nexus.llm.fingerprint import canonical_messages
 from nexus.llm.naming import ModelName, parse_chain
 from nexus.llm.pricing import FREE
 
-BYTES_PER_TOKEN: Final = 3
 ANSWER_TOKENS: Final = 1_024
 """Expected of an answer without a cap of its own."""
 
@@ -31,14 +30,21 @@ def need_of(
     messages: Sequence[ModelMessage],
     settings: ModelSettings | None,
     parameters: ModelRequestParameters,
+    most: int | None = None,
 ) -> Need:
-    """Estimate a request's tokens and cost; of a chain of models, the dearest known one's."""
+    """Estimate a request's tokens and cost; of a chain of models, the dearest known one's.
+
+    Args:
+        most: tokens of the widest window it may be sent to; longer ones are made to fit.
+    """
     tools = [
         (tool.name, tool.description, tool.parameters_json_schema)
         for tool in (*parameters.function_tools, *parameters.output_tools)
     ]
     text = json.dumps([canonical_messages(messages), tools], ensure_ascii=False)
-    asked = math.ceil(len(text.encode("utf-8", "replace")) / BYTES_PER_TOKEN)
+    asked = tokens_in(text)
+    if most is not None:
+        asked = min(asked, most)
     answered = (settings or {}).get("max_tokens") or ANSWER_TOKENS
     return Need(asked + answered, price_of(model, asked, answered))
 

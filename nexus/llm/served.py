@@ -1,9 +1,11 @@
-"""A model on a server: its limiter, one deadline over the whole request, every failure in our words.
+"""A model on a server: its window, its limiter, one deadline, every failure in our words.
 
 Made by the model book around each network model, so that a chain can go on to the next one.
 """
 
 import asyncio
+from dataclasses import replace
+from typing import Final
 
 from pydantic_ai.exceptions import AgentRunError, UserError
 from pydantic_ai.messages import ModelMessage, ModelResponse
@@ -11,10 +13,18 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
-from nexus.errors import NexusError, NotNow, TransientFailure
+from nexus.errors import NexusError, NotNow, PermanentFailure, TransientFailure
 from nexus.llm.failures import GARBAGE, explain
+from nexus.llm.fitting import EXCEEDED, Fitted, estimate, fit, refusal
 from nexus.llm.headers import HEARD, read_limit
 from nexus.llm.limiter import PERMIT, Limiter, Permit
+from nexus.llm.overflow import Overflow, read_overflow
+from nexus.llm.windows import Window
+
+FITTED: Final = "fitted"
+"""Where a reply's metadata say what was left out of its request."""
+MOST_FITTINGS: Final = 4
+"""A server that tells its window is asked twice; without a number it is found by halving."""
 
 
 class ServedModel(WrapperModel):
@@ -33,12 +43,14 @@ class ServedModel(WrapperModel):
         name: str,
         timeout_seconds: float,
         limiter: Limiter,
+        window: Window,
         has_next: bool = False,
     ) -> None:
         super().__init__(wrapped)
         self._name = name
         self._timeout_seconds = timeout_seconds
         self._limiter = limiter
+        self.window = window
         self._has_next = has_next
 
     async def enter(self) -> Permit:
@@ -62,13 +74,49 @@ class ServedModel(WrapperModel):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
-        """Ask the model once.
+        """Ask the model once, with what fits its window; again when that turns out to be smaller.
 
         Raises:
             NotNow: its rate limit is reached.
             TransientFailure: out of reach, too slow, failing, or answering nonsense.
-            PermanentFailure: the key, the model's name or the request is refused.
+            PermanentFailure: the key, the model's name or the request is refused, or too long.
         """
+        for _ in range(MOST_FITTINGS):
+            given = (model_settings, model_request_parameters)
+            fitted = await fit(messages, *given, self.window, self._name)
+            try:
+                response = await self._ask(fitted.messages, *given)
+            except PermanentFailure as wrong:
+                overflow = read_overflow(wrong.__cause__) if wrong.reason == EXCEEDED else None
+                if overflow is None:
+                    raise
+                refused = wrong
+                if self._learns(overflow, fitted, messages, model_request_parameters):
+                    continue
+                break
+            self.window.hear(response.usage.input_tokens, fitted.tokens)
+            if fitted.told is None:
+                return response
+            return replace(response, metadata={**(response.metadata or {}), FITTED: fitted.told})
+        raise refusal(messages, model_request_parameters, self.window, self._name) from refused
+
+    def _learns(
+        self,
+        overflow: Overflow,
+        fitted: Fitted,
+        messages: list[ModelMessage],
+        parameters: ModelRequestParameters,
+    ) -> bool:
+        """Take in why a request was too long; False: there is nothing new in it."""
+        tokens = fitted.tokens or estimate(messages, parameters, self.window)
+        return self.window.learn(overflow, tokens)
+
+    async def _ask(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
         permit = PERMIT.get()
         if permit is None or permit.limiter is not self._limiter:
             permit = await self.enter()

@@ -13,14 +13,10 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
 from nexus.llm.modes import Mode
+from nexus.llm.overflow import TOO_LONG
 
 REFUSING: Final = frozenset({400, 415, 422, 500, 501})
 """Statuses small servers answer when they do not know `tools` or a `response_format`."""
-TOO_LONG: Final = re.compile(
-    r"context (?:length|size|window)|exceed\w* (?:the )?(?:available )?context|maximum context"
-    r"|too many tokens|prompt is too long|input is too long",
-    re.IGNORECASE,
-)
 ABOUT_TOOLS: Final = re.compile(r"\btools?\b|\bfunction", re.IGNORECASE)
 
 
@@ -57,10 +53,15 @@ def _form(
 
 def is_too_long(error: BaseException) -> bool:
     """Tell whether a request was refused because the model cannot take so much text."""
-    if getattr(error, "reason", "") == "model_context_exceeded":
-        return True
-    causes = _causes(error)
-    return bool(causes) and all(TOO_LONG.search(_said(cause)) for cause in causes)
+    return all(_says_too_long(one) for one in _causes(error)) or _has_reason(error)
+
+
+def _has_reason(error: BaseException) -> bool:
+    return bool(getattr(error, "reason", "") == "model_context_exceeded")
+
+
+def _says_too_long(cause: BaseException) -> bool:
+    return _has_reason(cause) or bool(TOO_LONG.search(_said(cause)))
 
 
 def is_refusal(error: BaseException) -> bool:

@@ -120,7 +120,7 @@ async def _add(database: Database, claimed: Claimed, brief: Brief) -> Brief:
     """Add what subtasks of these kinds are about."""
     subtask_id = claimed.held.subtask_id
     if claimed.kind is SubtaskKind.REVIEW:
-        return replace(brief, submission=await read_submission(database, subtask_id))
+        return await read_submission(database, subtask_id, brief)
     if claimed.kind is SubtaskKind.REVISE:
         return replace(brief, revision=await read_revision(database, subtask_id))
     if claimed.kind is SubtaskKind.DELEGATED:

@@ -190,6 +190,7 @@ def _tell(turn: Turn, subject: Subject, call: Call, recorded: Recorded, seconds:
             cost_usd=cost,
             duration_seconds=seconds,
             outcome=recorded.outcome,
+            fitted=recorded.fitted,
         )
     elif call.kind is CallKind.TOOL:
         turn.tell(

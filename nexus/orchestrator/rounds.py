@@ -14,21 +14,30 @@ from nexus.models.work import Offshoot, Subtask
 from nexus.orchestrator.claiming import Claimed
 
 
-async def read_submission(database: Database, subtask_id: str) -> str:
-    """Read the output that a review is to judge.
+async def read_submission(database: Database, subtask_id: str, task: Brief) -> Brief:
+    """Add the output that a review is to judge, and what the review before did not find met.
 
     Raises:
         Fenced: it is gone.
     """
+    revision, before = aliased(Offshoot), aliased(Subtask)
     async with database.read() as session:
-        output = await session.scalar(
-            select(Subtask.output)
-            .join(Offshoot, Offshoot.parent_id == Subtask.id)
+        rows = await session.execute(
+            select(Subtask.output, before.output, Offshoot.round)
+            .select_from(Offshoot)
+            .join(Subtask, Subtask.id == Offshoot.parent_id)
+            .outerjoin(revision, revision.subtask_id == Offshoot.parent_id)
+            .outerjoin(before, before.id == revision.parent_id)
             .where(Offshoot.subtask_id == subtask_id)
         )
-    if output is None:
+        found = rows.one_or_none()
+    if found is None or found[0] is None:
         raise Fenced(f"what {subtask_id} is to review is gone")
-    return output
+    output, verdict, number = found
+    if verdict is None:
+        return replace(task, submission=output)
+    unmet = Verdict.model_validate_json(verdict).unmet
+    return replace(task, submission=output, revision=Revision("", unmet, number))
 
 
 async def read_revision(database: Database, subtask_id: str) -> Revision:

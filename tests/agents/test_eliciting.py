@@ -12,6 +12,7 @@ from nexus.domain.planned import Planned, read_planned
 from nexus.errors import PermanentFailure, TransientFailure
 from nexus.llm.book import ModelBook
 from tests.agents.fakes import PENGUINS, DictSeam, Found, ListMemory, brief, context
+from tests.llm.small_window import small
 from tests.scripted_model import PLAN, Reply, ScriptedModel, Text, ToolCalls, error
 
 FLAT: Final = {
@@ -221,3 +222,16 @@ async def test_a_model_too_slow_to_plan_gets_a_safe_plan(
     planned = await plan(book)
     assert planned.safe == "the model gave no plan within 0.2 s"
     assert list(planned.plan.tasks())
+
+
+async def test_passages_of_a_long_prompt_come_in_excerpts_before_anything_is_shortened(
+    server: ScriptedModel, book: ModelBook
+) -> None:
+    server.script = small(lambda request: ToolCalls((("submit_plan", PLAN),)))
+    memory = ListMemory([Found("A penguin is a bird. " * 100)] * 8)
+    given = context(book, memory=memory)
+    planned = read_planned(await roster()["manager"].run(brief(documents=(PENGUINS,)), given))
+    assert planned.safe is None
+    assert server.calls == 2
+    assert "[excerpts: " in server.prompt()
+    assert "window of 4,096 tokens]" in server.prompt()

@@ -134,3 +134,28 @@ async def test_replay_plans_without_a_call(server: ScriptedModel, book: ModelBoo
     made = await plan(book, seam)
     assert await plan(book, seam.replay()) == made
     assert server.calls == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "review", "on_rejection"),
+    [
+        ({"review": True, "on_rejection": "deliver"}, True, "deliver"),
+        ({"review": "yes"}, True, "fail"),
+        ({"review": False, "on_rejection": "deliver"}, False, "fail"),
+        ({"on_rejection": "deliver"}, False, "fail"),
+        ({}, False, "fail"),
+    ],
+)
+async def test_the_manager_may_ask_for_a_review(
+    written: dict[str, Any],
+    review: bool,
+    on_rejection: str,
+    server: ScriptedModel,
+    book: ModelBook,
+) -> None:
+    task = {"key": "one", "title": "One", "agent": "content", "instructions": "Write.", **written}
+    phases = [{"key": "only", "title": "Only", "tasks": [task]}]
+    server.script = lambda request: ToolCalls((("submit_plan", {"phases": phases}),))
+    planned = read_planned(await roster()["manager"].run(brief(), context(book)))
+    [(_, _, made)] = planned.plan.tasks()
+    assert (made.review, made.on_rejection.value, server.calls) == (review, on_rejection, 1)

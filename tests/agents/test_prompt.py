@@ -71,7 +71,10 @@ def test_a_missing_variable_is_an_error() -> None:
         render("research")
 
 
-def test_an_input_too_large_for_any_model_is_cut_and_says_so() -> None:
-    prompt = work_prompt(brief(inputs={"before": "x" * 1_000_000}), ())
-    assert "x\n[cut: the first 300,000 of 1,000,000 characters]\n</input>" in prompt
-    assert len(prompt) < 301_000
+def test_an_input_too_large_for_any_model_comes_in_excerpts_and_says_so() -> None:
+    filler = "The ship came on time again. " * 50_000
+    before = f"{filler}Adelie weighs 3.7 kg. {filler}"
+    prompt = work_prompt(brief(inputs={"before": before}, instructions="Weigh the Adelie."), ())
+    assert "Adelie weighs 3.7 kg." in prompt
+    assert f"because a request holds no more than 1,000,000 of its {len(before):,} char" in prompt
+    assert 900_000 < len(prompt) < 1_001_000
