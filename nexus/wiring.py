@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from nexus import locations
 from nexus.agents.roster import load_agent_files, load_plugins, roster
+from nexus.catalogue.catalogue import SqlCatalogue
 from nexus.errors import Misconfigured
 from nexus.events.bell import Bell
 from nexus.events.redis_link import RedisLink
@@ -61,7 +62,11 @@ async def open_engine(
     redis = RedisLink(lambda: locations.redis_url(settings))
     queue = Queue(redis, database.installation_id)
     bell = Bell(redis, database.installation_id)
-    memory = Memory(lambda: locations.chroma_url(settings), installation=database.installation_id)
+    memory = Memory(
+        lambda: locations.chroma_url(settings),
+        SqlCatalogue(database),
+        installation=database.installation_id,
+    )
     engine = WorkflowEngine(database, queue, bell, usable_agents)
     try:
         yield Parts(settings, database, redis, queue, bell, engine, memory)

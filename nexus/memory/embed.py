@@ -1,7 +1,7 @@
 """Text to vectors on this machine: all-MiniLM-L6-v2 as int8 ONNX, from an installed package.
 
 Nothing is downloaded. `Memory` calls it; it loads at the first use, checks the file's
-checksum, and runs off the event loop.
+checksum, and runs off the event loop. Vectors are kept as little-endian float16.
 """
 
 import asyncio
@@ -37,8 +37,28 @@ class _Session(Protocol):
     def run(self, names: Sequence[str], feeds: Mapping[str, object]) -> Sequence[object]: ...
 
 
-class Embedder:
+class Embedder(Protocol):
+    """A model that makes vectors of texts; what two of them make is never compared."""
+
+    @property
+    def name(self) -> str:
+        """Names the model wherever its vectors are kept."""
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> "Vectors":
+        """Return (n, dimensions) float32, each of length 1, in the order of `texts`.
+
+        Raises:
+            Misconfigured: the model cannot be used as it is set up.
+            ServiceMissing, TransientFailure: it is out of reach, or failed.
+        """
+        ...
+
+
+class LocalEmbedder:
     """One copy of the model for this process; threads may use it at the same time."""
+
+    name = EMBEDDING_MODEL
 
     def __init__(self) -> None:
         self._session: _Session | None = None
@@ -81,6 +101,20 @@ class Embedder:
             if self._session is None:
                 self._session = _open_session(_verified(_model_file()))
             return self._session
+
+
+def pack(vectors: "Vectors") -> list[bytes]:
+    """Write vectors the way the catalogue keeps them."""
+    return [row.tobytes() for row in vectors.astype("<f2")]
+
+
+def unpack(rows: Sequence[bytes]) -> "Vectors":
+    """Read vectors of one model back: (n, dimensions) float32."""
+    import numpy as np
+
+    if not rows:
+        return np.zeros((0, 0), dtype=np.float32)
+    return np.frombuffer(b"".join(rows), dtype="<f2").reshape(len(rows), -1).astype(np.float32)
 
 
 def _model_file() -> Path:
