@@ -50,8 +50,12 @@ class Embedder(Protocol):
 
         Raises:
             Misconfigured: the model cannot be used as it is set up.
-            ServiceMissing, TransientFailure: it is out of reach, or failed.
+            PermanentFailure, TransientFailure: its server refused, or failed.
         """
+        ...
+
+    async def close(self) -> None:
+        """Let go of what it holds."""
         ...
 
 
@@ -74,6 +78,10 @@ class LocalEmbedder:
             Misconfigured: the model's package is missing or its file is not the published one.
         """
         return await asyncio.to_thread(self._embed, texts)
+
+    async def close(self) -> None:
+        with self._loading:
+            self._session = None
 
     def _embed(self, texts: Sequence[str]) -> "Vectors":
         import numpy as np

@@ -118,6 +118,10 @@ class Memory:
         await self._catalogue.keep(entry, self.embedding, cuts)
         await self._put(Space(entry.workspace, entry.shelf, self.embedding), entry.id, cuts)
 
+    async def check(self) -> None:
+        """Raise ServiceMissing when Chroma is out of reach."""
+        await self._link.check()
+
     async def search(self, where: Where, query: str, *, k: int = 8) -> Findings:
         """Find the passages that answer a question best; hopeless ones are left out.
 
@@ -148,8 +152,9 @@ class Memory:
         return await self._upkeep.audit()
 
     async def close(self) -> None:
-        """Close the connections to Chroma."""
+        """Close the connections to Chroma and to the embedding model."""
         await self._link.close()
+        await self._embedder.close()
 
     async def _cut(
         self,
