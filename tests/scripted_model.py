@@ -11,7 +11,7 @@ import inspect
 import itertools
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -52,8 +52,19 @@ class HangUp:
     """No answer: the connection is closed."""
 
 
+ANSWERED = ("/chat/completions", "/embeddings")
+
 Reply = Text | ToolCalls | Raw | Streamed | HangUp | str
 Script = Callable[[dict[str, Any]], Reply | Awaitable[Reply]]
+
+
+def embeddings(vectors: Sequence[Sequence[float]]) -> Raw:
+    """Make the answer to a request for vectors."""
+    data = [
+        {"object": "embedding", "index": at, "embedding": [*vector]}
+        for at, vector in enumerate(vectors)
+    ]
+    return Raw(body=json.dumps({"object": "list", "model": "scripted", "data": data}))
 
 
 def error(status: int, message: str = "no", **headers: str) -> Raw:
@@ -149,7 +160,7 @@ class ScriptedModel:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         reply: Reply = error(404, "not here")
         model, number = "", 0
-        if request_line.startswith("POST") and "/chat/completions" in request_line:
+        if request_line.startswith("POST") and any(end in request_line for end in ANSWERED):
             request = json.loads(body)
             number = await self._note(request, headers)
             reply = await self._play_unless_left(reader, request)

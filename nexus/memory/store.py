@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from nexus.errors import PermanentFailure
+from nexus.failpoints import failpoint
 from nexus.memory.catalogue import Catalogue, NewEntry, Staging
 from nexus.memory.chunk import cut
 from nexus.memory.embed import Embedder, LocalEmbedder, pack, unpack
@@ -98,7 +99,9 @@ class Memory:
             batch = excerpts[start : start + BATCH]
             cuts = await self._cut(batch, names[start : start + BATCH], start, known)
             await staging.add(self.embedding, cuts)
+            failpoint("stage.committed")
             await self._put(space, document.id, cuts)
+            failpoint("put.done")
         return len(excerpts)
 
     async def keep(self, entry: NewEntry) -> None:
