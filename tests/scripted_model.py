@@ -11,7 +11,7 @@ import inspect
 import itertools
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -56,15 +56,6 @@ ANSWERED = ("/chat/completions", "/embeddings")
 
 Reply = Text | ToolCalls | Raw | Streamed | HangUp | str
 Script = Callable[[dict[str, Any]], Reply | Awaitable[Reply]]
-
-
-def embeddings(vectors: Sequence[Sequence[float]]) -> Raw:
-    """Make the answer to a request for vectors."""
-    data = [
-        {"object": "embedding", "index": at, "embedding": [*vector]}
-        for at, vector in enumerate(vectors)
-    ]
-    return Raw(body=json.dumps({"object": "list", "model": "scripted", "data": data}))
 
 
 def error(status: int, message: str = "no", **headers: str) -> Raw:

@@ -8,7 +8,8 @@ import pytest
 from nexus.errors import Misconfigured, NexusError
 from nexus.llm.embedding import ServedEmbedder
 from nexus.settings import read_settings
-from tests.scripted_model import Raw, Reply, ScriptedModel, embeddings, error
+from tests.scripted_model import Raw, Reply, ScriptedModel, error
+from tests.scripted_vectors import embeddings
 
 
 async def test_texts_become_vectors_of_length_one_in_their_order() -> None:
