@@ -11,21 +11,13 @@ from pydantic import Field
 
 from nexus.domain.seam import Effect, Json
 from nexus.errors import Misconfigured, PermanentFailure, ToolRefused
+from nexus.memory.passages import NOTES, Findings, Passage, Where
 from nexus.tools.fetch.fetcher import Fetcher
 from nexus.tools.registry import ToolSpec, tool, tools
 from nexus.tools.sandbox.bubblewrap import BubblewrapSandbox
 from nexus.tools.scope import Equipment, ToolScope
 from nexus.tools.searcher import Searcher
 from nexus.tools.spec import registered
-
-
-@dataclass(frozen=True)
-class Passage:
-    text: str
-    score: float
-    document_id: str
-    title: str
-    locator: str
 
 
 @dataclass
