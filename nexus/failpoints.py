@@ -29,7 +29,7 @@ ACTS: Final = (
 """Transactions with points around their commit; `steer` is execute, cancel and retry, `return`
 what gives a lost claim back, `announce` what tells the queue again."""
 
-OF_MEMORY: Final = frozenset({"stage.committed", "put.done", "discard.committed", "drop.done"})
+OF_MEMORY: Final = frozenset({"stage.done", "put.done", "discard.done", "drop.done"})
 """Between the catalogue and Chroma: passages stored here and there, removed here and there."""
 
 POINTS: Final = (

@@ -99,7 +99,7 @@ class Memory:
             batch = excerpts[start : start + BATCH]
             cuts = await self._cut(batch, names[start : start + BATCH], start, known)
             await staging.add(self.embedding, cuts)
-            failpoint("stage.committed")
+            failpoint("stage.done")
             await self._put(space, document.id, cuts)
             failpoint("put.done")
         return len(excerpts)

@@ -36,7 +36,7 @@ class Upkeep:
             if not documents:
                 break
             await self._catalogue.discard(documents)
-            failpoint("discard.committed")
+            failpoint("discard.done")
         for _ in range(ROUNDS):
             spaces = await self._catalogue.forgotten(BATCH)
             for space, ids in spaces.items():

@@ -23,9 +23,9 @@ DEATH_SECONDS: Final = 30.0
 SIZES: Final = (3, 70, 140)
 """Passages of a document; they are stored 64 at a time."""
 POINTS: Final = (
-    "stage.committed",
+    "stage.done",
     "put.done",
-    "discard.committed",
+    "discard.done",
     "drop.done",
     "claim.committed",
     "settle.before_commit",
