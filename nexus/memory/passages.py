@@ -1,6 +1,12 @@
 """What goes into memory and what comes out of it: plain values, shared by the whole room."""
 
 from dataclasses import dataclass
+from typing import Final
+
+DOCUMENTS: Final = "documents"
+NOTES: Final = "notes"
+SHELVES: Final = (DOCUMENTS, NOTES)
+"""What users gave, and what agents have noted for their project; kept and searched apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,22 +17,96 @@ class SourceDocument:
     title: str
     media_type: str
     content: bytes
+    workspace: str = ""
+    shelf: str = DOCUMENTS
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A piece of a document small enough to embed, and where it stands, such as `page 3`."""
+    """A piece of a document small enough to embed, and where it stands, such as `page 3`.
+
+    `heading` is the path of headings above it, joined by ` > `; "" without.
+    """
 
     text: str
     locator: str
+    heading: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Vectors that may be compared: one shelf of one workspace, made by one embedding model."""
+
+    workspace: str
+    shelf: str
+    embedding: str
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where a search looks; None is everywhere. Times are microseconds since 1970 UTC."""
+
+    workspace: str
+    shelf: str = DOCUMENTS
+    document_ids: tuple[str, ...] | None = None
+    project_id: str | None = None
+    media_types: tuple[str, ...] | None = None
+    added_from: int | None = None
+    added_until: int | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether it is the whole shelf."""
+        chosen = self.document_ids, self.project_id, self.media_types
+        return all(one is None for one in (*chosen, self.added_from, self.added_until))
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A passage as it is stored; `digest` is of what was embedded, `vector` float16 bytes."""
+
+    id: str
+    position: int
+    locator: str
+    heading: str
+    text: str
+    tokens: int
+    digest: str
+    vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A stored passage of a document that searches see."""
+
+    id: str
+    document_id: str
+    title: str
+    locator: str
+    heading: str
+    text: str
+    tokens: int
+    embedding: str
+    vector: bytes
+    added_at: int
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What a search found; `score` is 0..1, higher is closer."""
+    """A passage found; `score` is 0..1 and falls, `similarity` is the cosine with the question."""
 
+    id: str
     text: str
     score: float
+    similarity: float
     document_id: str
     title: str
     locator: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a search found, best first; by words alone while nothing can be asked by meaning."""
+
+    passages: tuple[Passage, ...] = ()
+    by_words_alone: bool = False

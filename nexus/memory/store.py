@@ -1,72 +1,85 @@
-"""Memory: documents in, passages out, kept in Chroma, one collection a workspace and model.
+"""Memory: documents in, passages out. The catalogue keeps them, Chroma finds them by meaning.
 
-`ingest` subtasks add, tools and the API search. Vectors are made here; Chroma only keeps and
-compares them. Everything may be repeated: passages are named by their content.
+`ingest` subtasks add, tools and the API search, workers keep Chroma in step. Everything may
+be repeated: passages are named by what they are, and none is embedded twice.
 """
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from nexus.errors import PermanentFailure
+from nexus.failpoints import failpoint
+from nexus.memory.catalogue import Catalogue, NewEntry, Staging
 from nexus.memory.chunk import cut
-from nexus.memory.embed import EMBEDDING_MODEL, Embedder
+from nexus.memory.embed import Embedder, LocalEmbedder, pack, unpack
 from nexus.memory.extract import clean, extract
 from nexus.memory.link import Link
-from nexus.memory.passages import Excerpt, Passage, SourceDocument
-
-if TYPE_CHECKING:
-    from chromadb.api import AsyncClientAPI
-    from chromadb.api.models.AsyncCollection import AsyncCollection
-    from chromadb.api.types import Metadata, Where
+from nexus.memory.passages import Cut, Excerpt, Findings, SourceDocument, Space, Where
+from nexus.memory.searching import Finder
+from nexus.memory.upkeep import Upkeep
+from nexus.memory.vectors import Vectors
+from nexus.memory.wordpiece import count_tokens
 
 MAX_RESULTS: Final = 50
 # At 40 passages a second: some four minutes of one processor.
 MAX_PASSAGES: Final = 10_000
-# Measured on a dozen questions: answers score 0.4 to 0.7, and nine in ten other texts less
-# than this. It is low because broad instructions resemble everything a little.
-LEAST_SCORE: Final = 0.15
-EMBED_BATCH: Final = 16
-DELETE_BATCH: Final = 500
-IDS_PAGE: Final = 1_000
+BATCH: Final = 64
+EMBEDDED_AT_ONCE: Final = 16
 
 
 class Memory:
-    """The documents of every workspace; a workspace never sees another's."""
+    """The passages of every workspace; a workspace never sees another's."""
 
-    def __init__(self, locate: Callable[[], str | None], *, installation: str = "") -> None:
+    def __init__(
+        self,
+        locate: Callable[[], str | None],
+        catalogue: Catalogue,
+        *,
+        installation: str = "",
+        embedder: Embedder | None = None,
+    ) -> None:
         """Remember how to find Chroma; nothing is opened or loaded yet.
 
         Args:
             locate: says the server's URL right now, None when there is none; asked again
                 whenever the connection has to be made.
             installation: tells installations that share one Chroma server apart.
+            embedder: makes the vectors; the model that comes with Nexus without one.
         """
         self._link = Link(locate)
-        self._installation = installation
-        self._embedder = Embedder()
+        self._catalogue = catalogue
+        self._vectors = Vectors(self._link, installation)
+        self._embedder = embedder or LocalEmbedder()
+        self._finder = Finder(catalogue, self._vectors, self._embedder)
+        self._upkeep = Upkeep(catalogue, self._vectors)
         # Two ingestions may use the processor at once; searches need not queue behind them.
         self._reading = asyncio.Semaphore(2)
         self._embedding = asyncio.Semaphore(2)
+
+    @property
+    def embedding(self) -> str:
+        """The name of the model that makes vectors now."""
+        return self._embedder.name
 
     async def ready(self) -> bool:
         """Say within a second whether Chroma answers; kept for some seconds."""
         return await self._link.is_up()
 
-    async def add(self, workspace: str, document: SourceDocument) -> int:
-        """Read a document and keep its passages; an earlier version of it is replaced.
+    async def add(self, document: SourceDocument, staging: Staging) -> int:
+        """Read a document and store its passages as a coming edition.
 
         Returns:
-            The number of its passages. Those kept already are not embedded again.
+            The number of its passages. Those known already are not embedded again.
 
         Raises:
             PermanentFailure: the document cannot be read; the message says why.
-            ServiceMissing: Chroma is out of reach.
+            ServiceMissing: Chroma or the database is out of reach.
             TransientFailure: Chroma failed.
+            Fenced: the document is somebody else's by now.
         """
-        kept = await self._kept_ids(workspace, document.id)
+        await self._link.check()
         async with self._reading:
             excerpts = await asyncio.to_thread(cut, await extract(document))
         if len(excerpts) > MAX_PASSAGES:
@@ -76,167 +89,124 @@ class Memory:
                 hint="split it",
                 code="document_unreadable",
             )
-        wanted = {_passage_id(document, excerpt): excerpt for excerpt in excerpts}
-        missing = [(name, wanted[name]) for name in wanted if name not in kept]
-        for start in range(0, len(missing), EMBED_BATCH):
-            await self._keep(workspace, document, missing[start : start + EMBED_BATCH])
-        await self._forget(workspace, sorted(kept - wanted.keys()))
-        return len(wanted)
+        names = [
+            _name(document.id, staging.edition, place, excerpt)
+            for place, excerpt in enumerate(excerpts)
+        ]
+        known = await staging.begin(self.embedding, names)
+        space = Space(document.workspace, document.shelf, self.embedding)
+        for start in range(0, len(excerpts), BATCH):
+            batch = excerpts[start : start + BATCH]
+            cuts = await self._cut(batch, names[start : start + BATCH], start, known)
+            await staging.add(self.embedding, cuts)
+            failpoint("stage.done")
+            await self._put(space, document.id, cuts)
+            failpoint("put.done")
+        return len(excerpts)
 
-    async def remove(self, workspace: str, document_id: str) -> None:
-        """Forget a document; one that was never there is fine."""
-        await self._forget(workspace, sorted(await self._kept_ids(workspace, document_id)))
+    async def keep(self, entry: NewEntry) -> None:
+        """Keep something short, to be found at once; the same id is kept once.
 
-    async def drop(self, workspace: str) -> None:
-        """Forget everything of a workspace; one that has nothing is fine."""
-        from chromadb.errors import NotFoundError
+        Raises:
+            PermanentFailure: there is no text in it.
+            ServiceMissing: Chroma or the database is out of reach.
+            TransientFailure: Chroma failed.
+        """
+        source = SourceDocument(
+            entry.id, entry.title, entry.media_type, entry.content, entry.workspace, entry.shelf
+        )
+        excerpts = cut(await extract(source))
+        names = [_name(entry.id, 1, place, one) for place, one in enumerate(excerpts)]
+        cuts = await self._cut(excerpts, names, 0, {})
+        await self._catalogue.keep(entry, self.embedding, cuts)
+        await self._put(Space(entry.workspace, entry.shelf, self.embedding), entry.id, cuts)
 
-        async def ask(client: "AsyncClientAPI") -> None:
-            with suppress(NotFoundError):
-                await client.delete_collection(self._collection_name(workspace))
+    async def check(self) -> None:
+        """Raise ServiceMissing when Chroma is out of reach."""
+        await self._link.check()
 
-        await self._link.run(ask)
-
-    async def search(
-        self,
-        workspace: str,
-        query: str,
-        *,
-        k: int = 8,
-        document_ids: Sequence[str] | None = None,
-    ) -> list[Passage]:
-        """Find the passages closest to a question, best first; hopeless ones are left out.
+    async def search(self, where: Where, query: str, *, k: int = 8) -> Findings:
+        """Find the passages that answer a question best; hopeless ones are left out.
 
         Args:
             k: how many at most, 1..50.
-            document_ids: look only in these documents; None is all of the workspace's.
+
+        While Chroma is away, what words find must do.
 
         Raises:
-            ServiceMissing: Chroma is out of reach.
-            TransientFailure: Chroma failed.
+            ServiceMissing: the database is out of reach.
         """
         question = clean(query).strip()
-        if not question or k < 1 or (document_ids is not None and not document_ids):
-            return []
-        where: Where | None = None
-        if document_ids is not None:
-            among: dict[Literal["$in", "$nin"], list[str | int | float | bool]]
-            among = {"$in": [*document_ids]}
-            where = {"document_id": among}
-        await self._link.check()
-        vector = (await self._embedder.embed([question]))[0]
+        if not question or k < 1:
+            return Findings()
+        return await self._finder.find(where, question, min(k, MAX_RESULTS))
 
-        async def ask(client: "AsyncClientAPI") -> list[Passage]:
-            collection = await _existing(client, self._collection_name(workspace))
-            if collection is None:
-                return []
-            found = await collection.query(
-                query_embeddings=[vector],
-                n_results=min(k, MAX_RESULTS),
-                where=where,
-                include=["documents", "metadatas", "distances"],
-            )
-            texts, metadatas = found["documents"] or [[]], found["metadatas"] or [[]]
-            distances = found["distances"] or [[]]
-            return list(_passages(texts[0], metadatas[0], distances[0]))
+    async def tidy(self) -> None:
+        """Remove for good what nobody can see any more.
 
-        return await self._link.run(ask)
+        Raises:
+            ServiceMissing: Chroma or the database is out of reach.
+            TransientFailure: Chroma failed.
+        """
+        await self._upkeep.tidy()
+
+    async def audit(self) -> int:
+        """Mend what differs between the catalogue and Chroma; raises as `tidy` does."""
+        return await self._upkeep.audit()
 
     async def close(self) -> None:
-        """Close the connections to Chroma."""
+        """Close the connections to Chroma and to the embedding model."""
         await self._link.close()
+        await self._embedder.close()
 
-    def _collection_name(self, workspace: str) -> str:
-        owner = f"{self._installation}\0{workspace}"
-        digest = hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()
-        return f"nexus-{digest[:40]}-{EMBEDDING_MODEL}"
-
-    async def _kept_ids(self, workspace: str, document_id: str) -> set[str]:
-        async def ask(client: "AsyncClientAPI") -> set[str]:
-            collection = await _existing(client, self._collection_name(workspace))
-            kept: set[str] = set()
-            while collection is not None:
-                page = await collection.get(
-                    where={"document_id": document_id},
-                    include=[],
-                    limit=IDS_PAGE,
-                    offset=len(kept),
-                )
-                kept.update(page["ids"])
-                if len(page["ids"]) < IDS_PAGE:
-                    break
-            return kept
-
-        return await self._link.run(ask)
-
-    async def _keep(
-        self, workspace: str, document: SourceDocument, named: list[tuple[str, Excerpt]]
-    ) -> None:
-        async with self._embedding:
-            vectors = await self._embedder.embed([excerpt.text for _, excerpt in named])
-
-        embeddings: list[Sequence[float]] = [*vectors.tolist()]
-
-        async def put(client: "AsyncClientAPI") -> None:
-            collection = await client.get_or_create_collection(
-                self._collection_name(workspace),
-                configuration={"hnsw": {"space": "cosine"}},
-                metadata={"embedding_model": EMBEDDING_MODEL},
-                embedding_function=None,
+    async def _cut(
+        self,
+        excerpts: Sequence[Excerpt],
+        names: Sequence[str],
+        first: int,
+        known: Mapping[str, bytes],
+    ) -> list[Cut]:
+        digests = [_digest(excerpt) for excerpt in excerpts]
+        vectors = {digest: known[digest] for digest in digests if digest in known}
+        fresh = {
+            digest: _embedded(excerpt)
+            for digest, excerpt in zip(digests, excerpts, strict=True)
+            if digest not in vectors
+        }
+        todo = list(fresh)
+        for start in range(0, len(todo), EMBEDDED_AT_ONCE):
+            part = todo[start : start + EMBEDDED_AT_ONCE]
+            async with self._embedding:
+                made = await self._embedder.embed([fresh[digest] for digest in part])
+            vectors |= dict(zip(part, pack(made), strict=True))
+        tokens = await asyncio.to_thread(count_tokens, [one.text for one in excerpts])
+        return [
+            Cut(
+                name,
+                first + place,
+                excerpt.locator,
+                excerpt.heading,
+                excerpt.text,
+                tokens[place],
+                digests[place],
+                vectors[digests[place]],
             )
-            await collection.upsert(
-                ids=[name for name, _ in named],
-                embeddings=embeddings,
-                documents=[excerpt.text for _, excerpt in named],
-                metadatas=[
-                    {
-                        "document_id": document.id,
-                        "title": clean(document.title),
-                        "locator": excerpt.locator,
-                    }
-                    for _, excerpt in named
-                ],
-            )
+            for place, (name, excerpt) in enumerate(zip(names, excerpts, strict=True))
+        ]
 
-        await self._link.run(put)
-
-    async def _forget(self, workspace: str, names: list[str]) -> None:
-        for start in range(0, len(names), DELETE_BATCH):
-            batch = names[start : start + DELETE_BATCH]
-
-            async def drop(client: "AsyncClientAPI", batch: list[str] = batch) -> None:
-                collection = await _existing(client, self._collection_name(workspace))
-                if collection is not None:
-                    await collection.delete(ids=batch)
-
-            await self._link.run(drop)
+    async def _put(self, space: Space, document_id: str, cuts: Sequence[Cut]) -> None:
+        vectors = unpack([one.vector for one in cuts])
+        await self._vectors.put(space, document_id, [one.id for one in cuts], vectors)
 
 
-async def _existing(client: "AsyncClientAPI", name: str) -> "AsyncCollection | None":
-    """Find a workspace's collection anew: a handle would outlive a server whose data is gone."""
-    from chromadb.errors import NotFoundError
-
-    try:
-        return await client.get_collection(name, embedding_function=None)
-    except NotFoundError:
-        return None
+def _embedded(excerpt: Excerpt) -> str:
+    return excerpt.text
 
 
-def _passage_id(document: SourceDocument, excerpt: Excerpt) -> str:
-    content = "\0".join((document.id, clean(document.title), excerpt.locator, excerpt.text))
-    return hashlib.sha256(content.encode()).hexdigest()[:40]
+def _digest(excerpt: Excerpt) -> str:
+    return hashlib.sha256(_embedded(excerpt).encode()).hexdigest()
 
 
-def _passages(
-    texts: Sequence[str], metadatas: "Sequence[Metadata]", distances: Sequence[float]
-) -> Iterator[Passage]:
-    for text, metadata, distance in zip(texts, metadatas, distances, strict=True):
-        score = round(min(max(1.0 - distance, 0.0), 1.0), 4)
-        if score >= LEAST_SCORE:
-            yield Passage(
-                text=text,
-                score=score,
-                document_id=str(metadata["document_id"]),
-                title=str(metadata["title"]),
-                locator=str(metadata["locator"]),
-            )
+def _name(document_id: str, edition: int, place: int, excerpt: Excerpt) -> str:
+    told = "\0".join((document_id, str(edition), str(place), excerpt.locator, excerpt.text))
+    return f"psg_{hashlib.sha256(told.encode('utf-8', 'replace')).hexdigest()[:32]}"

@@ -14,6 +14,7 @@ from nexus.models.writing import Query, Row
 
 COMMAND_SECONDS: Final = 20.0
 WORDS: Final = {
+    r"IN JSON\(\$(\d+)\)": r"= ANY(ARRAY(SELECT jsonb_array_elements_text(CAST($\1 AS JSONB))))",
     r"RFC3339\(([\w.]+)\)": r"to_char(timestamp 'epoch' + \1 * interval '1 microsecond', "
     r"""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')""",
     r"JSON_OBJECT\(": "json_build_object(",

@@ -4,9 +4,9 @@
 databases: `$1`, and words in capitals for what each renders in its own way. JSON made here
 is text that goes to clients as it is, without ever becoming objects of Python.
 
-`RFC3339(x)` writes microseconds since 1970; `JSON_OBJECT`, `JSON_ROW` and `JSON_ALL` are an
-object, an array and the array of a group's values; `JOINED(x, y)` is the texts of a group
-with y between them.
+`IN JSON($1)` is membership in a JSON array of strings, given as text; `RFC3339(x)` writes
+microseconds since 1970; `JSON_OBJECT`, `JSON_ROW` and `JSON_ALL` are an object, an array and
+the array of a group's values; `JOINED(x, y)` is the texts of a group with y between them.
 """
 
 import re

@@ -16,6 +16,7 @@ from nexus.models.sqlite import AWAY, BUSY_MS
 from nexus.models.writing import Query, Row
 
 WORDS: Final = {
+    r"IN JSON\(\$(\d+)\)": r"IN (SELECT value FROM json_each(?\1))",
     r"\$(\d+)": r"?\1",
     r"RFC3339\(([\w.]+)\)": r"strftime('%Y-%m-%dT%H:%M:%S.', \1 / 1000000, 'unixepoch') "
     r"|| substr(1000000 + \1 % 1000000, 2) || 'Z'",

@@ -243,37 +243,6 @@ class IdempotencyKey(Table):
     created_at: Mapped[TimeUs]
 
 
-class Document(Table):
-    """What a user put in memory."""
-
-    __tablename__ = "documents"
-    __table_args__ = (
-        Index("ix_documents_workspace_created", "workspace", "created_at", "id"),
-        Index("ix_documents_workspace_sha256", "workspace", "sha256"),
-    )
-
-    id: Mapped[Id]
-    workspace: Mapped[Workspace]
-    title: Mapped[Name]
-    media_type: Mapped[Name]
-    bytes: Mapped[Count]
-    sha256: Mapped[Word]
-    status: Mapped[Word]  # processing, ready or failed
-    error: Mapped[Json]
-    passages: Mapped[Count]
-    created_at: Mapped[TimeUs]
-
-
-class DocumentContent(Table):
-    """A document's bytes: in the database, so that any worker on any machine can read them."""
-
-    __tablename__ = "document_contents"
-
-    document_id: Mapped[Id]
-    workspace: Mapped[Workspace]
-    content: Mapped[bytes]
-
-
 class DeclaredAgent(Table):
     """A model-driven agent that a workspace has declared; `document` is its declaration."""
 

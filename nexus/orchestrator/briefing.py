@@ -15,7 +15,7 @@ from nexus.domain.states import SubtaskKind
 from nexus.domain.work import Brief, DocumentNote
 from nexus.errors import Fenced, NotNow, TransientFailure
 from nexus.models.database import Database
-from nexus.models.work import Document, DocumentContent
+from nexus.models.passages import DocumentContent
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.material import DocumentAtHand
 from nexus.orchestrator.rounds import read_part, read_revision, read_submission
@@ -172,28 +172,3 @@ async def _place(
         )
     if content is not None:  # else it was removed meanwhile
         await asyncio.to_thread(shelf.put, *place, content)
-
-
-async def read_document(database: Database, document_id: str) -> tuple[str, str, bytes]:
-    """Return (title, media type, content) of a document.
-
-    Raises:
-        Fenced: the document is gone.
-    """
-    async with database.read() as session:
-        rows = await session.execute(
-            select(Document.title, Document.media_type, DocumentContent.content)
-            .join(DocumentContent, DocumentContent.document_id == Document.id)
-            .where(Document.id == document_id)
-        )
-        found = rows.one_or_none()
-    if found is None:
-        raise Fenced(f"the document {document_id} is gone")
-    return found.title, found.media_type, found.content
-
-
-async def is_document(database: Database, document_id: str) -> bool:
-    """Tell whether a document is still there."""
-    async with database.read() as session:
-        found = await session.scalar(select(Document.id).where(Document.id == document_id))
-    return found is not None

@@ -1,4 +1,4 @@
-"""Projects and documents come into being, are edited and go."""
+"""Projects come into being, are edited and go."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,10 +16,9 @@ from nexus.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.budgeting import go_on
 from nexus.orchestrator.planting import plant_plan
-from nexus.orchestrator.queueing import announce_project, queue_ingestion, queue_planning
+from nexus.orchestrator.queueing import announce_project, queue_planning
 from nexus.orchestrator.starting import start_unless_asked
 from nexus.orchestrator.transitions.projects import move_project
-from nexus.orchestrator.transitions.subtasks import cancel_ingestion
 from nexus.orchestrator.turn import Subject, Turn
 
 
@@ -37,17 +36,6 @@ class NewProject:
     metadata: Mapping[str, Json] = field(default_factory=dict)
     budget: Budget | None = None
     approvals: Policy = Policy.OUTWARD
-
-
-@dataclass(frozen=True, slots=True)
-class NewDocument:
-    """A document as it was sent."""
-
-    workspace: str
-    title: str
-    media_type: str
-    content: bytes
-    sha256: str
 
 
 def create_project(turn: Turn, new: NewProject, graph: Graph | None) -> Transaction[str]:
@@ -107,7 +95,7 @@ def check_documents(
     if not document_ids:
         return
     rows = yield Query(
-        "SELECT id FROM documents WHERE id IN EACH($1) AND workspace = $2",
+        "SELECT id FROM documents WHERE id IN EACH($1) AND workspace = $2 AND shelf = 'documents'",
         (list(document_ids), workspace),
     )
     known = {row[0] for row in rows}
@@ -207,46 +195,11 @@ DELETE_PROJECT: Final = (
     "DELETE FROM offshoots WHERE project_id = $1",
     "DELETE FROM parts WHERE project_id = $1",
     "DELETE FROM replans WHERE project_id = $1",
+    "INSERT INTO untidy_documents (document_id, workspace) SELECT id, workspace FROM documents "
+    "WHERE project_id = $1 ON CONFLICT (document_id) DO NOTHING",
+    "DELETE FROM document_contents WHERE document_id IN "
+    "(SELECT id FROM documents WHERE project_id = $1)",
+    "DELETE FROM documents WHERE project_id = $1",
     "DELETE FROM plan_versions WHERE project_id = $1",
     "DELETE FROM projects WHERE id = $1",
 )
-
-
-def add_document(turn: Turn, new: NewDocument) -> Transaction[str]:
-    """Store a document and queue its ingestion."""
-    document_id = new_id("doc")
-    yield Query(
-        "INSERT INTO documents (id, workspace, title, media_type, bytes, sha256, status, passages, "
-        "created_at) VALUES ($1, $2, $3, $4, $5, $6, 'processing', 0, NOW_US())",
-        (
-            document_id,
-            new.workspace,
-            clean(new.title)[:200],
-            new.media_type,
-            len(new.content),
-            new.sha256,
-        ),
-    )
-    yield Query(
-        "INSERT INTO document_contents (document_id, workspace, content) VALUES ($1, $2, $3)",
-        (document_id, new.workspace, new.content),
-    )
-    yield from queue_ingestion(turn, new.workspace, document_id)
-    return document_id
-
-
-def remove_document(workspace: str, document_id: str) -> Transaction[None]:
-    """Delete a document's rows; its passages are removed by the caller.
-
-    Raises:
-        NotFound: no such document in this workspace.
-    """
-    rows = yield Query(
-        "SELECT id FROM documents WHERE id = $1 AND workspace = $2", (document_id, workspace)
-    )
-    if not rows:
-        raise NotFound("no such document", hint="list them with GET /documents")
-    # The subtask before the document: in the order in which settling locks them.
-    yield from cancel_ingestion(document_id)
-    yield Query("DELETE FROM documents WHERE id = $1", (document_id,))
-    yield Query("DELETE FROM document_contents WHERE document_id = $1", (document_id,))

@@ -18,12 +18,13 @@ from nexus.events.bell import Bell
 from nexus.failpoints import failpoint
 from nexus.models.database import Database
 from nexus.models.writing import Transaction, Writer
-from nexus.orchestrator import chatting, creating, deciding, steering
+from nexus.orchestrator import chatting, creating, deciding, documents, steering
 from nexus.orchestrator.advancing import close
 from nexus.orchestrator.amending import Amendment
 from nexus.orchestrator.chatting import NewMessage, Queued
-from nexus.orchestrator.creating import NewDocument, NewProject
+from nexus.orchestrator.creating import NewProject
 from nexus.orchestrator.deciding import Decision
+from nexus.orchestrator.documents import NewDocument
 from nexus.orchestrator.queue import Queue
 from nexus.orchestrator.team import compile_for
 from nexus.orchestrator.turn import Turn
@@ -208,8 +209,8 @@ class WorkflowEngine:
         yield from creating.delete_project(workspace, project_id)
 
     def add_document(self, turn: Turn, new: NewDocument) -> Transaction[str]:
-        """Store a document, queue its ingestion and return its id."""
-        return (yield from creating.add_document(turn, new))
+        """Store a document, queue its ingestion unless it is there already, and return its id."""
+        return (yield from documents.add_document(turn, new))
 
     def converse(self, turn: Turn, new: NewMessage) -> Transaction[Queued]:
         """Take a message to an agent and queue its answer.
@@ -221,4 +222,4 @@ class WorkflowEngine:
 
     def remove_document(self, turn: Turn, workspace: str, document_id: str) -> Transaction[None]:
         """Delete a document's rows."""
-        yield from creating.remove_document(workspace, document_id)
+        yield from documents.remove_document(workspace, document_id)

@@ -205,13 +205,14 @@ def find_documents(chosen: Chosen) -> Transaction[AtHand]:
     patience = (int(READING_SECONDS * 1_000_000), chosen.created_at)
     if chosen.document_ids is None:
         rows = yield Query(
-            f"{columns} WHERE workspace = $1 AND status <> 'failed' "
+            f"{columns} WHERE workspace = $1 AND shelf = 'documents' AND status <> 'failed' "
             "ORDER BY created_at DESC, id DESC LIMIT $2",
             (chosen.workspace, MAX_DOCUMENTS, *patience),
         )
     else:
         rows = yield Query(
-            f"{columns} WHERE workspace = $1 AND id IN EACH($2) ORDER BY created_at DESC, id DESC",
+            f"{columns} WHERE workspace = $1 AND shelf = 'documents' AND id IN EACH($2) "
+            "ORDER BY created_at DESC, id DESC",
             (chosen.workspace, list(chosen.document_ids), *patience),
         )
     usable = (row for row in reversed(rows) if chosen.document_ids or row[5] == "ready")

@@ -7,6 +7,7 @@ from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
 from nexus.domain.text import clean
 from nexus.domain.verdict import Verdict
+from nexus.orchestrator.documents import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Outcome:
     graph: Graph | None = None
     safe: str | None = None
     reason: str | None = None
-    passages: int | None = None
+    reading: Reading | None = None  # of a document
     amends: bool = False  # the plan takes the place of another
     verdict: Verdict | None = None
     is_reviewed: bool = False  # the output is to be reviewed before it counts
@@ -61,6 +62,6 @@ class Outcome:
     @property
     def ends_task(self) -> bool:
         """Tell whether it is the output of a task, which it ends."""
-        rare = self.graph, self.passages, self.verdict
+        rare = self.graph, self.reading, self.verdict
         is_apart = self.is_reviewed or self.is_part or self.is_chat
         return not is_apart and all(one is None for one in rare)

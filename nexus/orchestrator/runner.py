@@ -20,14 +20,14 @@ from nexus.domain.verdict import Verdict
 from nexus.domain.work import Brief
 from nexus.errors import Fenced, NotNow, OutputInvalid, PermanentFailure, ServiceMissing
 from nexus.llm.book import ModelBook
-from nexus.memory.passages import SourceDocument
 from nexus.models.database import Database
-from nexus.orchestrator.briefing import Folders, brief_claimed, is_document, read_document
+from nexus.orchestrator.briefing import Folders, brief_claimed
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.conversing import read_chat, read_said, refuse_interrupted
 from nexus.orchestrator.delegating import SPLITTING
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
+from nexus.orchestrator.ingesting import ingest
 from nexus.orchestrator.journal import JournalSeam
 from nexus.orchestrator.judging import STRAY_CANCEL, judge, time_over
 from nexus.orchestrator.outcomes import Outcome, Problem
@@ -101,7 +101,9 @@ def _problem(claimed: Claimed, wrong: BaseException) -> Problem:
 
 async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
     if claimed.kind is SubtaskKind.INGEST:
-        return await _ingest(bench, claimed)
+        return Outcome(
+            output="", reading=await ingest(bench.database, bench.equipment.memory, claimed)
+        )
     if claimed.kind is SubtaskKind.CHAT:
         claimed = await _with_chat(bench, claimed)
     briefing = await _patiently(lambda: brief_claimed(bench.database, bench.folders, claimed))
@@ -244,17 +246,3 @@ def _planned(output: str, colleagues: tuple[AgentSpec, ...], *, amends: bool) ->
     return Outcome(
         output, planned.plan, graph, safe=planned.safe, reason=planned.reason, amends=amends
     )
-
-
-async def _ingest(bench: Bench, claimed: Claimed) -> Outcome:
-    document_id = claimed.document_id or ""
-    title, media_type, content = await read_document(bench.database, document_id)
-    source = SourceDocument(document_id, title, media_type, content)
-    memory = bench.equipment.memory
-    try:
-        passages = await memory.add(claimed.workspace, source)
-    finally:
-        # Removed meanwhile? What was added since must not outlive it.
-        if not await _patiently(lambda: is_document(bench.database, document_id)):
-            await memory.remove(claimed.workspace, document_id)
-    return Outcome(output="", passages=passages)

@@ -7,7 +7,7 @@ from typing import Final
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState, SubtaskKind, SubtaskState, TaskState
-from nexus.domain.text import clean, dumps
+from nexus.domain.text import clean
 from nexus.errors import CallerError, Fenced
 from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.advancing import close
@@ -15,6 +15,7 @@ from nexus.orchestrator.amending import amend_plan
 from nexus.orchestrator.backoff import pause_seconds
 from nexus.orchestrator.claiming import Claimed, claim_taken
 from nexus.orchestrator.delegating import end_part, settle_part
+from nexus.orchestrator.documents import finish_document
 from nexus.orchestrator.material import Recall
 from nexus.orchestrator.outcomes import Outcome, Problem
 from nexus.orchestrator.planting import plant_plan
@@ -122,7 +123,7 @@ def _settle_rare(
     if outcome.is_chat:
         turn.touched.add(held.subtask_id)
     else:
-        yield from _finish_document(rows[0][6], passages=outcome.passages or 0)
+        yield from finish_document(rows[0][2], rows[0][6], outcome.reading)
     return Queued()
 
 
@@ -214,7 +215,7 @@ def fail_what_hangs_on(turn: Turn, row: Row, error: dict[str, Json]) -> Transact
     conversation nothing does but who waits for it hears.
     """
     if row[5] == SubtaskKind.INGEST:
-        yield from _finish_document(row[6], error=error)
+        yield from finish_document(row[2], row[6], None, error)
         return
     if row[5] == SubtaskKind.CHAT:
         turn.touched.add(row[0])
@@ -231,21 +232,6 @@ def fail_what_hangs_on(turn: Turn, row: Row, error: dict[str, Json]) -> Transact
         yield from move_project(turn, project, ProjectState.FAILED, "project.failed", error=error)
         return
     yield from fail_task(turn, subject, error)
-
-
-def _finish_document(
-    document_id: str, *, passages: int = 0, error: Json = None
-) -> Transaction[None]:
-    yield Query(
-        "UPDATE documents SET status = $2, passages = $3, error = $4 "
-        "WHERE id = $1 AND status = 'processing'",
-        (
-            document_id,
-            "failed" if error else "ready",
-            passages,
-            dumps(error) if error else None,
-        ),
-    )
 
 
 def _accept_plan(

@@ -11,7 +11,7 @@ from nexus.routers.answers import send_answer
 from nexus.schemas.documents import Document, DocumentListParams, Passages, Search
 from nexus.schemas.lists import Page
 from nexus.services import documents
-from nexus.services.documents import Shelves, Upload
+from nexus.services.documents import Upload
 
 PARTS = frozenset({"file", "title"})
 
@@ -59,8 +59,7 @@ async def show_document(caller: Reader, parts: Opened, document_id: str) -> Docu
 @router.delete("/documents/{document_id}", status_code=204)
 async def remove_document(caller: Author, parts: Opened, document_id: str) -> None:
     """Remove a document from memory."""
-    shelves = Shelves(parts.database, parts.memory)
-    await documents.remove_document(parts.engine, shelves, caller, document_id)
+    await documents.remove_document(parts.engine, parts.memory, caller, document_id)
 
 
 @router.post("/memory/search")

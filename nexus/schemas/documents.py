@@ -59,10 +59,15 @@ class Search(Request):
 
 
 class Passage(Reply):
-    """A piece of a document that answers a search; a higher score is closer."""
+    """A piece of a document that answers a search; a higher score fits better.
 
+    `similarity` is the cosine of its meaning and the question's.
+    """
+
+    id: str
     text: str
     score: float
+    similarity: float
     document_id: str
     title: str
     locator: str
@@ -72,3 +77,4 @@ class Passages(Reply):
     """The passages found, best first."""
 
     items: list[Passage]
+    note: str | None = Field(None, description="Why there is nothing, or not everything.")

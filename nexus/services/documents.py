@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Row, select
 
 from nexus.domain.clock import rfc3339
-from nexus.errors import FieldProblem, InvalidInput, NotFound, ServiceMissing
+from nexus.errors import (
+    FieldProblem,
+    InvalidInput,
+    NotFound,
+    ServiceMissing,
+    TransientFailure,
+)
+from nexus.memory.passages import DOCUMENTS, Findings, Where
 from nexus.models.database import Database
-from nexus.models.work import Document as DocumentRow
+from nexus.models.passages import Document as DocumentRow
 from nexus.models.writing import Query, Transaction
-from nexus.orchestrator.creating import NewDocument
+from nexus.orchestrator.documents import NewDocument
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.turn import Turn
 from nexus.schemas.documents import Document, DocumentListParams, Passage, Passages, Search
@@ -21,7 +28,7 @@ from nexus.services.caller import Caller
 from nexus.services.cursors import Cursor, page_of
 from nexus.services.idempotency import Answer, Once, fingerprint_of
 from nexus.services.project_view import show_failure
-from nexus.services.reads import now_us, reading
+from nexus.services.reads import reading
 
 if TYPE_CHECKING:
     from nexus.memory.store import Memory
@@ -39,14 +46,6 @@ COLUMNS: Final = (
     DocumentRow.passages,
     DocumentRow.created_at,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Shelves:
-    """Where documents are: their rows, and their passages."""
-
-    database: Database
-    memory: "Memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +91,26 @@ async def add_document(
     name = title if "." in title else (upload.file_name or title)
     media_type = recognise(name, upload.media_type, upload.content[:HEAD_BYTES])
     sha256 = hashlib.sha256(upload.content).hexdigest()
-    new = NewDocument(caller.workspace, title, media_type, upload.content, sha256)
+    source = upload.file_name or title
+    new = NewDocument(caller.workspace, title, media_type, upload.content, sha256, source)
 
     def act(turn: Turn) -> Transaction[Answer]:
         document_id = yield from engine.add_document(turn, new)
-        rows = yield Query("SELECT created_at FROM documents WHERE id = $1", (document_id,))
+        rows = yield Query(
+            "SELECT title, media_type, bytes, status, passages, created_at FROM documents "
+            "WHERE id = $1",
+            (document_id,),
+        )
+        title, media_type, size, status, passages, created_at = rows[0]
         shown = Document(
             id=document_id,
             title=title,
             media_type=media_type,
-            bytes=len(upload.content),
-            status="processing",
+            bytes=size,
+            status=status,
             error=None,
-            passages=0,
-            created_at=rfc3339(rows[0][0] if rows else now_us()) or "",
+            passages=passages,
+            created_at=rfc3339(created_at) or "",
         )
         return Answer(202, shown.model_dump_json(), f"/documents/{document_id}")
 
@@ -119,7 +124,7 @@ async def list_documents(
     at = Cursor.read(wanted.cursor)
     statement = (
         select(*COLUMNS)
-        .where(DocumentRow.workspace == caller.workspace)
+        .where(DocumentRow.workspace == caller.workspace, DocumentRow.shelf == DOCUMENTS)
         .order_by(DocumentRow.created_at.desc(), DocumentRow.id.desc())
         .limit(wanted.limit + 1)
     )
@@ -140,7 +145,9 @@ async def get_document(database: Database, caller: Caller, document_id: str) -> 
         NotFound: unknown, or another workspace's.
     """
     statement = select(*COLUMNS).where(
-        DocumentRow.id == document_id, DocumentRow.workspace == caller.workspace
+        DocumentRow.id == document_id,
+        DocumentRow.workspace == caller.workspace,
+        DocumentRow.shelf == DOCUMENTS,
     )
     async with reading(database) as session:
         row = (await session.execute(statement)).one_or_none()
@@ -163,22 +170,16 @@ def _show(row: Row[Any]) -> Document:
 
 
 async def remove_document(
-    engine: WorkflowEngine, shelves: Shelves, caller: Caller, document_id: str
+    engine: WorkflowEngine, memory: "Memory", caller: Caller, document_id: str
 ) -> None:
-    """Delete a document and its passages; the passages first, so that none outlives it.
+    """Delete a document and its passages; copies of vectors that are out of reach go later.
 
     Raises:
         NotFound: unknown, or another workspace's.
-        ServiceMissing: the passages are out of reach; nothing is deleted.
     """
-    document = await get_document(shelves.database, caller, document_id)
-    if document.passages:
-        await shelves.memory.remove(caller.workspace, document_id)
     await engine.run(lambda turn: engine.remove_document(turn, caller.workspace, document_id))
-    if document.status == "processing":
-        # A worker may have been adding passages meanwhile; what it adds now, it does not settle.
-        with suppress(ServiceMissing):
-            await shelves.memory.remove(caller.workspace, document_id)
+    with suppress(ServiceMissing, TransientFailure):
+        await memory.tidy()
 
 
 async def search_memory(memory: "Memory", caller: Caller, wanted: Search) -> Passages:
@@ -187,17 +188,28 @@ async def search_memory(memory: "Memory", caller: Caller, wanted: Search) -> Pas
     Raises:
         ServiceMissing: Chroma is out of reach.
     """
+    await memory.check()
     chosen = wanted.filter.document_ids if wanted.filter else None
-    found = await memory.search(caller.workspace, wanted.query, k=wanted.k, document_ids=chosen)
+    where = Where(caller.workspace, document_ids=None if chosen is None else tuple(chosen))
+    found = await memory.search(where, wanted.query, k=wanted.k)
     return Passages(
         items=[
             Passage(
+                id=passage.id,
                 text=passage.text,
                 score=passage.score,
+                similarity=passage.similarity,
                 document_id=passage.document_id,
                 title=passage.title,
                 locator=passage.locator,
             )
-            for passage in found
-        ]
+            for passage in found.passages
+        ],
+        note=_note(found),
     )
+
+
+def _note(found: Findings) -> str | None:
+    if found.by_words_alone:
+        return "by words alone: the embedding model is out of reach"
+    return None if found.passages else "nothing in memory resembles the question"

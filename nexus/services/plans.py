@@ -11,10 +11,11 @@ from nexus.domain.estimating import assumptions, forecast
 from nexus.domain.money import to_usd
 from nexus.domain.plan import Plan
 from nexus.errors import NotFound
+from nexus.memory.passages import DOCUMENTS
 from nexus.models.database import Database
+from nexus.models.passages import Document
 from nexus.models.projects import PlanVersion
 from nexus.models.projects import Project as ProjectRow
-from nexus.models.work import Document
 from nexus.schemas.projects import Estimate, PlanShown
 from nexus.services.caller import Caller
 from nexus.services.projects import no_project
@@ -76,7 +77,11 @@ async def _find(database: Database, caller: Caller, project_id: str, version: in
 
 
 async def _has_any(session: AsyncSession, caller: Caller) -> bool:
-    statement = select(Document.id).where(Document.workspace == caller.workspace).limit(1)
+    statement = (
+        select(Document.id)
+        .where(Document.workspace == caller.workspace, Document.shelf == DOCUMENTS)
+        .limit(1)
+    )
     return (await session.execute(statement)).first() is not None
 
 

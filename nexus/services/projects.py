@@ -11,7 +11,6 @@ from nexus.domain.budget import Budget
 from nexus.domain.consent import Policy
 from nexus.domain.text import shorten
 from nexus.errors import FieldProblem, InvalidInput, NotFound, ServiceMissing, TransientFailure
-from nexus.memory.notes import Notes
 from nexus.models.database import Database
 from nexus.models.projects import Project as ProjectRow
 from nexus.models.writing import Transaction
@@ -162,13 +161,12 @@ async def delete_project(
 ) -> None:
     """Delete a project that is not running, with its history, its notes and its files here.
 
-    Notes that are out of reach stay where they are: nothing finds them any more.
+    What of its notes is out of reach goes later: nothing finds it any more.
     """
     await engine.run(lambda turn: engine.delete(turn, caller.workspace, project_id))
     await remove_folders(data, caller.workspace, project_id)
-    if await memory.ready():
-        with suppress(ServiceMissing, TransientFailure):
-            await Notes(memory, caller.workspace, project_id).forget()
+    with suppress(ServiceMissing, TransientFailure):
+        await memory.tidy()
 
 
 def no_project() -> NotFound:

@@ -14,8 +14,9 @@ from nexus.domain.budget import Budget, Limit, Sums, words
 from nexus.domain.states import ProjectState, SubtaskState, TaskState
 from nexus.models.address import Dialect
 from nexus.models.database import Database
+from nexus.models.passages import Document
 from nexus.models.projects import Approval, Project, Task
-from nexus.models.work import Document, Subtask, Worker
+from nexus.models.work import Subtask, Worker
 from nexus.services.caller import Caller
 from nexus.services.projects import no_project
 from nexus.services.reads import now_us

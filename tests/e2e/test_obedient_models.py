@@ -16,7 +16,7 @@ import pytest
 
 from nexus.domain.states import PROJECT_TERMINAL
 from nexus.models.writing import Query, Transaction
-from nexus.orchestrator.creating import NewDocument
+from nexus.orchestrator.documents import NewDocument
 from tests.scripted_model import Reply, ScriptedModel, ToolCalls
 from tests.support.obedient_tools import EFFECTS, PAGES
 from tests.support.rig import WORKSPACE, Rig, open_rig, plan, task
@@ -133,7 +133,8 @@ async def _start(rig: Rig, case: Case) -> str:
     if case.carrier == "document":
         text = case.poison.encode()
         title = f"{case.name.replace(' ', '_')}.txt"
-        new = NewDocument(WORKSPACE, title, "text/plain", text, sha256(text).hexdigest())
+        digest = sha256(text).hexdigest()
+        new = NewDocument(WORKSPACE, title, "text/plain", text, digest, title)
         documents = (await engine.run(lambda turn: engine.add_document(turn, new)),)
         await engine.run(lambda turn: _ready(documents[0]))
     return await rig.create(

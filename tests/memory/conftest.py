@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nexus.memory.store import Memory
+from tests.support.bookcase import Bookcase, open_bookcase
 from tests.support.chroma import ChromaServer
 
 
@@ -27,10 +27,11 @@ def own_chroma(tmp_path: Path) -> Iterator[ChromaServer]:
 
 
 @pytest.fixture
-async def memory(chroma: ChromaServer) -> AsyncIterator[Memory]:
-    opened = Memory(lambda: chroma.url)
-    yield opened
-    await opened.close()
+async def memory(
+    chroma: ChromaServer, database_url: str, tmp_path: Path
+) -> AsyncIterator[Bookcase]:
+    async with open_bookcase(database_url, tmp_path, lambda: chroma.url) as opened:
+        yield opened
 
 
 @pytest.fixture

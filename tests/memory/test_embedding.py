@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +12,16 @@ import pytest
 
 from nexus.errors import Misconfigured
 from nexus.memory import embed
-from nexus.memory.embed import Embedder
+from nexus.memory.embed import LocalEmbedder
 from nexus.memory.wordpiece import WORDPIECE_FILE, tokenizer
+from tests.support.places import ROOT
 
 # Source: vocab.txt of bert-base-uncased, as published.
 VOCABULARY_SHA256 = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"
 
 
 async def test_paraphrases_are_close_and_strangers_are_not() -> None:
-    vectors = await Embedder().embed(
+    vectors = await LocalEmbedder().embed(
         [
             "A man is eating food.",
             "A man is eating a piece of bread.",
@@ -34,7 +38,7 @@ async def test_paraphrases_are_close_and_strangers_are_not() -> None:
 
 async def test_long_texts_are_read_up_to_the_limit_of_the_model() -> None:
     long = "penguin " * 5_000
-    vectors = await Embedder().embed([long, long + "bridge"])
+    vectors = await LocalEmbedder().embed([long, long + "bridge"])
     assert np.array_equal(vectors[0], vectors[1])
 
 
@@ -55,4 +59,18 @@ async def test_another_model_file_is_refused(
     forged.write_bytes(b"not the model")
     monkeypatch.setattr(embed, "_model_file", lambda: forged)
     with pytest.raises(Misconfigured, match="checksum"):
-        await Embedder().embed(["hello"])
+        await LocalEmbedder().embed(["hello"])
+
+
+def test_the_library_is_told_to_report_nothing(tmp_path: Path) -> None:
+    """Left alone it keeps a device's id and a store of events, and sends them to its maker."""
+    program = (
+        "import asyncio; from nexus.memory.embed import LocalEmbedder; "
+        "asyncio.run(LocalEmbedder().embed(['hello']))"
+    )
+    folders = {name: str(tmp_path) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
+    environment = {**os.environ, **folders, "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run(
+        [sys.executable, "-c", program], check=True, cwd=ROOT, env=environment, timeout=60
+    )
+    assert [*tmp_path.rglob("*")] == []

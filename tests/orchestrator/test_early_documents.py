@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 from nexus.models.writing import Query, Transaction
-from nexus.orchestrator.creating import NewDocument
+from nexus.orchestrator.documents import NewDocument
 from tests.support.rig import WORKSPACE, Rig, plan, task
 from tests.support.waiting import until
 
@@ -14,7 +14,8 @@ FAULT = '{"code": "memory_missing"}'
 async def upload(rig: Rig) -> str:
     """Add a document whose reading does not begin yet."""
     content = b"The sea is wide."
-    new = NewDocument(WORKSPACE, "sea.txt", "text/plain", content, sha256(content).hexdigest())
+    digest = sha256(content).hexdigest()
+    new = NewDocument(WORKSPACE, "sea.txt", "text/plain", content, digest, "sea.txt")
     engine = rig.parts.engine
 
     def add() -> Transaction[None]:

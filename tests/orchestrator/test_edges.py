@@ -8,7 +8,7 @@ import pytest
 from nexus.errors import NotFound, StatementRefused
 from nexus.models.writing import Query, Transaction
 from nexus.orchestrator.briefing import folder_of, remove_folders
-from nexus.orchestrator.creating import NewDocument
+from nexus.orchestrator.documents import NewDocument
 from tests.support.rig import WORKSPACE, Rig, plan, task
 
 
@@ -42,7 +42,7 @@ async def test_the_folder_of_a_project_that_is_gone_goes_too(rig: Rig, tmp_path:
 
 async def test_a_document_is_removed_with_its_open_work(rig: Rig) -> None:
     engine = rig.parts.engine
-    new = NewDocument(WORKSPACE, "A title", "text/plain", b"text", "0" * 64)
+    new = NewDocument(WORKSPACE, "A title", "text/plain", b"text", "0" * 64, "A title")
     document = await engine.run(lambda turn: engine.add_document(turn, new))
 
     with pytest.raises(NotFound):

@@ -1,6 +1,7 @@
 """A real Chroma server over a folder."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -32,6 +33,10 @@ class ChromaServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def forget(self) -> None:
+        """Lose all data, as a server does that is set up anew; it must not run."""
+        shutil.rmtree(self.folder)
 
     def terminate(self) -> int:
         assert self._process is not None

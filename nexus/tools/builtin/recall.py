@@ -5,7 +5,7 @@ from typing import Final
 from nexus.domain.seam import Effect, Json
 from nexus.errors import ToolRefused
 from nexus.memory.notes import Notes
-from nexus.memory.passages import Passage
+from nexus.memory.passages import Passage, Where
 from nexus.tools.fetch.page import visible
 from nexus.tools.scope import ToolScope
 from nexus.tools.spec import Caution, tool
@@ -21,9 +21,8 @@ async def search_memory(scope: ToolScope, query: str) -> Json:
     if not query.strip():
         raise ToolRefused("search_memory: the query is empty")
     asked = query[:2_000]
-    passages = await scope.equipment.memory.search(
-        scope.workspace, asked, document_ids=scope.document_ids
-    )
+    where = Where(scope.workspace, document_ids=scope.document_ids)
+    passages = (await scope.equipment.memory.search(where, asked)).passages
     noted = await _notes(scope).search(asked) if scope.project_id else []
     found = [(one, False) for one in passages] + [(one, True) for one in noted]
     found.sort(key=lambda one: -one[0].score)

@@ -1,0 +1,159 @@
+"""Passages by their words: FTS5's BM25 on SQLite, weighted text search on PostgreSQL.
+
+Both stem English and ignore case; both leave out the commonest of a question's words once
+there are rarer ones, which is what keeps a search quick among many passages.
+"""
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from nexus.memory.passages import Where
+from nexus.models.address import Dialect
+from nexus.models.database import Database
+from nexus.models.writing import Query
+
+ROWS: Final = 20_000
+"""How many passages a question may be compared with: some 40 ms of one processor."""
+KNOWN_SECONDS: Final = 60.0
+KNOWN_TERMS: Final = 10_000
+MOST_OWNERS: Final = 300
+
+
+class Words:
+    """The indexes of words of one database; remembers for a minute how common words are."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._is_sqlite = database.address.dialect is Dialect.SQLITE
+        self._known: dict[tuple[str, str, str], tuple[float, int]] = {}
+
+    async def find(
+        self, where: Where, terms: Sequence[str], document_ids: Sequence[str] | None, most: int
+    ) -> list[str]:
+        """Name the passages that fit best, at most `most`."""
+        chosen = _rarest(await self._frequencies(where, terms))
+        if not chosen:
+            return []
+        if self._is_sqlite:
+            question = _fts5(where, list(chosen), document_ids, most)
+        else:
+            question = _tsquery(where, chosen, document_ids, most)
+        (rows,) = await self._database.ask(question)
+        return [row[0] for row in rows[:most]]
+
+    async def _frequencies(self, where: Where, terms: Sequence[str]) -> dict[str, int]:
+        """Count the passages of each word, up to ROWS."""
+        now = time.monotonic()
+        shelf = where.workspace, where.shelf
+        found: dict[str, int] = {}
+        unknown: list[str] = []
+        for term in terms:
+            at, count = self._known.get((*shelf, term), (-math.inf, 0))
+            if now - at < KNOWN_SECONDS and count:
+                found[term] = count
+            else:
+                unknown.append(term)
+        if unknown:
+            count_one = _fts5_count if self._is_sqlite else _tsquery_count
+            answers = await self._database.ask(*(count_one(where, term) for term in unknown))
+            if len(self._known) > KNOWN_TERMS:
+                self._known.clear()
+            for term, rows in zip(unknown, answers, strict=True):
+                found[term] = int(rows[0][0])
+                self._known[(*shelf, term)] = (now, found[term])
+        return {term: found[term] for term in terms}
+
+
+def _rarest(frequencies: Mapping[str, int]) -> dict[str, int]:
+    """Leave out words that no passage has, and the commonest when there are too many passages."""
+    chosen: dict[str, int] = {}
+    rows = 0
+    for term, count in sorted(frequencies.items(), key=lambda one: one[1]):
+        if not count:
+            continue
+        if chosen and rows + count > ROWS:
+            break
+        chosen[term] = count
+        rows += count
+    return chosen
+
+
+def _shelf_token(where: Where) -> str:
+    """The token the migration's triggers write for a shelf."""
+    return f'"w{f"{where.workspace}/{where.shelf}".encode().hex()}0"'
+
+
+def _match(where: Where, terms: Sequence[str], document_ids: Sequence[str] | None) -> str:
+    parts = [f"owners : {_shelf_token(where)}"]
+    if document_ids is not None and len(document_ids) <= MOST_OWNERS:
+        owners = " OR ".join(f'"d{one.replace("_", "")}0"' for one in document_ids)
+        parts.append(f"owners : ({owners})")
+    words = " OR ".join(f'"{term}"' for term in terms)
+    parts.append(f"{{heading text}} : ({words})")
+    return " AND ".join(parts)
+
+
+def _fts5(
+    where: Where, terms: Sequence[str], document_ids: Sequence[str] | None, most: int
+) -> Query:
+    is_wide = document_ids is not None and len(document_ids) > MOST_OWNERS
+    chosen = "" if document_ids is None else "AND d.id IN JSON($4) "
+    values: tuple[str | int, ...] = (
+        _match(where, terms, document_ids),
+        most * 10 if is_wide else most * 2,
+        where.workspace,
+    )
+    if document_ids is not None:
+        values = (*values, json.dumps([*document_ids]))
+    return Query(
+        "SELECT p.id FROM (SELECT rowid, rank AS fit FROM passage_words "
+        "WHERE passage_words MATCH $1 ORDER BY rank LIMIT $2) w "
+        "JOIN passages p ON p.number = w.rowid "
+        "JOIN documents d ON d.id = p.document_id AND d.edition = p.edition "
+        f"WHERE p.workspace = $3 {chosen}ORDER BY w.fit",
+        values,
+    )
+
+
+def _fts5_count(where: Where, term: str) -> Query:
+    return Query(
+        "SELECT count(*) FROM (SELECT 1 FROM passage_words WHERE passage_words MATCH $1 LIMIT $2)",
+        (_match(where, [term], None), ROWS),
+    )
+
+
+_RANK: Final = "CAST(${weight} AS FLOAT) * ts_rank(p.words, plainto_tsquery('english', ${term}))"
+_MIDDLING: Final = 150.0  # tokens: a passage of this size is neither long nor short
+
+
+def _tsquery(
+    where: Where, terms: Mapping[str, int], document_ids: Sequence[str] | None, most: int
+) -> Query:
+    values: list[str | int | float] = [where.workspace, where.shelf, " or ".join(terms), most]
+    chosen = ""
+    if document_ids is not None:
+        values.append(json.dumps([*document_ids]))
+        chosen = "AND p.document_id IN JSON($5) "
+    ranks: list[str] = []
+    for term, count in terms.items():
+        values += [math.log(1 + ROWS * 2 / count), term]
+        ranks.append(_RANK.format(weight=len(values) - 1, term=len(values)))
+    fit = f"({' + '.join(ranks)}) / (0.6 + 0.4 * p.tokens / {_MIDDLING})"
+    return Query(
+        f"SELECT p.id, {fit} AS fit FROM passages p "
+        "JOIN documents d ON d.id = p.document_id AND d.edition = p.edition "
+        "WHERE p.workspace = $1 AND p.shelf = $2 AND p.words @@ websearch_to_tsquery('english', $3) "
+        f"{chosen}ORDER BY fit DESC, p.number LIMIT $4",
+        tuple(values),
+    )
+
+
+def _tsquery_count(where: Where, term: str) -> Query:
+    return Query(
+        "SELECT count(*) FROM (SELECT 1 FROM passages p WHERE p.workspace = $1 AND p.shelf = $2 "
+        f"AND p.words @@ plainto_tsquery('english', $3) LIMIT {ROWS}) w",
+        (where.workspace, where.shelf, term),
+    )

@@ -1,0 +1,151 @@
+"""Documents come in, in one edition after another, and go; their passages are the catalogue's.
+
+A document is known by its source within its workspace: the same content again is the same
+document, other content under the same source is its next edition, seen once it is whole.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from nexus.catalogue.rows import mark_untidy
+from nexus.domain.ids import new_id
+from nexus.domain.seam import Json
+from nexus.domain.text import clean, dumps
+from nexus.errors import NotFound
+from nexus.memory.passages import DOCUMENTS
+from nexus.models.writing import Lock, Query, Transaction
+from nexus.orchestrator.queueing import queue_ingestion
+from nexus.orchestrator.transitions.subtasks import cancel_ingestion
+from nexus.orchestrator.turn import Turn
+
+READ_AGAIN_AT_ONCE: Final = 8
+"""Documents that wait for their new vectors in the queue, so that new ones need not wait long."""
+READ_AGAIN_TIMES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A document as it was sent; `source` says which document it is an edition of."""
+
+    workspace: str
+    title: str
+    media_type: str
+    content: bytes
+    sha256: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reading a document came to; `embedding` names the model of its vectors."""
+
+    passages: int
+    edition: int
+    embedding: str
+
+
+def add_document(turn: Turn, new: NewDocument) -> Transaction[str]:
+    """Store a document and queue its ingestion, unless its very content is there; return its id."""
+    # Nothing is there yet that could be locked when two add the same for the first time.
+    yield Lock("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", (new.workspace,))
+    known = yield Query(
+        "SELECT id, sha256, status, source FROM documents WHERE workspace = $1 AND shelf = $2 "
+        "AND (sha256 = $3 OR source = $4) ORDER BY created_at, id FOR UPDATE",
+        (new.workspace, DOCUMENTS, new.sha256, clean(new.source)),
+    )
+    for document_id, sha256, status, _ in known:
+        if sha256 == new.sha256 and status != "failed":
+            return str(document_id)
+    for document_id, _, _, source in known:
+        if source == clean(new.source):
+            yield from _change(turn, document_id, new)
+            return str(document_id)
+    document_id = new_id("doc")
+    yield Query(
+        "INSERT INTO documents (id, workspace, shelf, title, source, media_type, bytes, sha256, "
+        "status, passages, edition, coming, embedding, created_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'processing', 0, 0, 1, '', NOW_US())",
+        (
+            *(document_id, new.workspace, DOCUMENTS, clean(new.title)[:200], clean(new.source)),
+            *(new.media_type, len(new.content), new.sha256),
+        ),
+    )
+    yield Query(
+        "INSERT INTO document_contents (document_id, workspace, content) VALUES ($1, $2, $3)",
+        (document_id, new.workspace, new.content),
+    )
+    yield from queue_ingestion(turn, new.workspace, document_id)
+    return document_id
+
+
+def _change(turn: Turn, document_id: str, new: NewDocument) -> Transaction[None]:
+    """Begin the next edition; searches see the one of before until it is whole."""
+    yield from cancel_ingestion(document_id)
+    yield Query(
+        "UPDATE documents SET title = $2, media_type = $3, bytes = $4, sha256 = $5, "
+        "status = 'processing', error = NULL, coming = coming + 1 WHERE id = $1",
+        (document_id, clean(new.title)[:200], new.media_type, len(new.content), new.sha256),
+    )
+    yield Query(
+        "UPDATE document_contents SET content = $2 WHERE document_id = $1",
+        (document_id, new.content),
+    )
+    yield from mark_untidy(new.workspace, document_id)
+    yield from queue_ingestion(turn, new.workspace, document_id)
+
+
+def remove_document(workspace: str, document_id: str) -> Transaction[None]:
+    """Delete a document: nothing finds it any more, and its passages are there to be tidied.
+
+    Raises:
+        NotFound: no such document in this workspace.
+    """
+    rows = yield Query(
+        "SELECT id FROM documents WHERE id = $1 AND workspace = $2 AND shelf = $3",
+        (document_id, workspace, DOCUMENTS),
+    )
+    if not rows:
+        raise NotFound("no such document", hint="list them with GET /documents")
+    # The subtask before the document: in the order in which settling locks them.
+    yield from cancel_ingestion(document_id)
+    yield Query("DELETE FROM documents WHERE id = $1", (document_id,))
+    yield Query("DELETE FROM document_contents WHERE document_id = $1", (document_id,))
+    yield from mark_untidy(workspace, document_id)
+
+
+def finish_document(
+    workspace: str, document_id: str, reading: Reading | None, error: Json = None
+) -> Transaction[None]:
+    """Show the edition that was read; of one that failed the earlier edition stays."""
+    if reading is not None:
+        yield Query(
+            "UPDATE documents SET status = 'ready', error = NULL, passages = $3, edition = $2, "
+            "embedding = $4 WHERE id = $1 AND coming = $2",
+            (document_id, reading.edition, reading.passages, reading.embedding),
+        )
+    else:
+        # One that was only to have new vectors stays ready with those it has.
+        yield Query(
+            "UPDATE documents SET status = 'failed', error = $2 "
+            "WHERE id = $1 AND status = 'processing'",
+            (document_id, dumps(error)),
+        )
+    yield from mark_untidy(workspace, document_id)
+
+
+def read_again(turn: Turn, embedding: str) -> Transaction[int]:
+    """Queue the reading of ready documents whose vectors another model made; return how many."""
+    rows = yield Query(
+        "UPDATE documents SET coming = coming + 1 WHERE id IN (SELECT d.id FROM documents d "
+        "WHERE d.status = 'ready' AND d.embedding <> $1 AND d.coming - d.edition < $3 "
+        "AND NOT EXISTS (SELECT 1 FROM subtasks s "
+        "WHERE s.document_id = d.id AND s.status IN ('queued', 'running')) "
+        "ORDER BY d.created_at DESC LIMIT (SELECT CASE WHEN count(*) < CAST($2 AS BIGINT) "
+        "THEN CAST($2 AS BIGINT) - count(*) "
+        "ELSE 0 END FROM subtasks s WHERE s.kind = 'ingest' AND s.status IN ('queued', 'running'))"
+        ") RETURNING id, workspace",
+        (embedding, READ_AGAIN_AT_ONCE, READ_AGAIN_TIMES),
+    )
+    for document_id, workspace in rows:
+        yield from queue_ingestion(turn, workspace, document_id)
+    return len(rows)

@@ -1,0 +1,35 @@
+"""What every worker does for memory now and then: tidy it, mend it, bring its vectors up to date."""
+
+import asyncio
+import random
+import time
+from typing import Final
+
+import structlog
+
+from nexus.errors import NexusError
+from nexus.memory.store import Memory
+from nexus.orchestrator.documents import read_again
+from nexus.orchestrator.engine import WorkflowEngine
+
+TIDY_SECONDS: Final = 5.0
+AUDIT_SECONDS: Final = 60.0
+
+log = structlog.get_logger()
+
+
+async def tend(engine: WorkflowEngine, memory: Memory) -> None:
+    """Go on until cancelled; what is out of reach is tried again."""
+    audited_at = -AUDIT_SECONDS
+    while True:
+        # Workers that started together need not all look at the same moment.
+        await asyncio.sleep(TIDY_SECONDS * random.SystemRandom().uniform(0.5, 1.5))
+        try:
+            await engine.run(lambda turn: read_again(turn, memory.embedding))
+            if await memory.ready():
+                await memory.tidy()
+                if time.monotonic() - audited_at >= AUDIT_SECONDS:
+                    await memory.audit()
+                    audited_at = time.monotonic()
+        except (NexusError, OSError) as wrong:
+            log.info("memory.untended", error=f"{type(wrong).__name__}: {wrong}"[:300])
