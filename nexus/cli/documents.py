@@ -86,12 +86,13 @@ def search(
 ) -> None:
     """Search the documents."""
     with connect(data_dir, url) as client:
-        found = client.post("/memory/search", {"query": query, "k": k})["items"]
+        answer = client.post("/memory/search", {"query": query, "k": k})
+    found, note = answer["items"], answer.get("note")
     if as_json:
-        emit({"items": found})
+        emit({"items": found, "note": note})
         return
-    if not found:
-        say("nothing found")
+    if note or not found:
+        say(note or "nothing found")
     from rich.text import Text
 
     for each in found:
