@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from nexus.memory.catalogue import Matches
 from nexus.memory.passages import Where
 from nexus.models.address import Dialect
 from nexus.models.database import Database
@@ -20,6 +21,8 @@ ROWS: Final = 20_000
 KNOWN_SECONDS: Final = 60.0
 KNOWN_TERMS: Final = 10_000
 MOST_OWNERS: Final = 300
+SIZE: Final = ""
+"""Stands for the size of a shelf among the words whose frequencies are known."""
 
 
 class Words:
@@ -32,17 +35,19 @@ class Words:
 
     async def find(
         self, where: Where, terms: Sequence[str], document_ids: Sequence[str] | None, most: int
-    ) -> list[str]:
-        """Name the passages that fit best, at most `most`."""
-        chosen = _rarest(await self._frequencies(where, terms))
+    ) -> Matches:
+        """Find the passages that fit best, at most `most`."""
+        counts = await self._frequencies(where, [SIZE, *terms])
+        passages = max(counts.pop(SIZE), 1, *counts.values())
+        chosen = _rarest(counts)
         if not chosen:
-            return []
+            return Matches({}, counts, passages)
         if self._is_sqlite:
             question = _fts5(where, list(chosen), document_ids, most)
         else:
-            question = _tsquery(where, chosen, document_ids, most)
+            question = _tsquery(where, chosen, passages, document_ids, most)
         (rows,) = await self._database.ask(question)
-        return [row[0] for row in rows[:most]]
+        return Matches({row[0]: float(row[1]) for row in rows[:most]}, counts, passages)
 
     async def _frequencies(self, where: Where, terms: Sequence[str]) -> dict[str, int]:
         """Count the passages of each word, up to ROWS."""
@@ -57,14 +62,26 @@ class Words:
             else:
                 unknown.append(term)
         if unknown:
-            count_one = _fts5_count if self._is_sqlite else _tsquery_count
-            answers = await self._database.ask(*(count_one(where, term) for term in unknown))
+            answers = await self._database.ask(*(self._count(where, term) for term in unknown))
             if len(self._known) > KNOWN_TERMS:
                 self._known.clear()
             for term, rows in zip(unknown, answers, strict=True):
                 found[term] = int(rows[0][0])
                 self._known[(*shelf, term)] = (now, found[term])
         return {term: found[term] for term in terms}
+
+    def _count(self, where: Where, term: str) -> Query:
+        if term == SIZE:
+            return _size(where)
+        return _fts5_count(where, term) if self._is_sqlite else _tsquery_count(where, term)
+
+
+def _size(where: Where) -> Query:
+    return Query(
+        "SELECT CAST(COALESCE(sum(passages), 0) AS BIGINT) FROM documents "
+        "WHERE workspace = $1 AND shelf = $2 AND edition > 0",
+        (where.workspace, where.shelf),
+    )
 
 
 def _rarest(frequencies: Mapping[str, int]) -> dict[str, int]:
@@ -109,7 +126,7 @@ def _fts5(
     if document_ids is not None:
         values = (*values, json.dumps([*document_ids]))
     return Query(
-        "SELECT p.id FROM (SELECT rowid, rank AS fit FROM passage_words "
+        "SELECT p.id, -w.fit FROM (SELECT rowid, rank AS fit FROM passage_words "
         "WHERE passage_words MATCH $1 ORDER BY rank LIMIT $2) w "
         "JOIN passages p ON p.number = w.rowid "
         "JOIN documents d ON d.id = p.document_id AND d.edition = p.edition "
@@ -125,25 +142,38 @@ def _fts5_count(where: Where, term: str) -> Query:
     )
 
 
-_RANK: Final = "CAST(${weight} AS FLOAT) * ts_rank(p.words, plainto_tsquery('english', ${term}))"
+# PostgreSQL adds 1/n² for the nth time a word stands in a passage and divides by the sum of
+# them all, so how often it stands there can be had back from it, and BM25 made of that.
+_ALL: Final = 1.64493406685
+_TIMES: Final = (
+    f"1 / ({_ALL} * (1.0001 - ts_rank('{{{{1,1,1,1}}}}', p.words, "
+    "plainto_tsquery('english', ${term})))) - 0.608"
+)
+_LENGTH: Final = "1.2 * (0.25 + 0.75 * p.tokens / {middling})"
+_TERM: Final = "CAST(${weight} AS FLOAT) * 2.2 * (1 - {length} / ({times} + {length}))"
 _MIDDLING: Final = 150.0  # tokens: a passage of this size is neither long nor short
 
 
 def _tsquery(
-    where: Where, terms: Mapping[str, int], document_ids: Sequence[str] | None, most: int
+    where: Where,
+    terms: Mapping[str, int],
+    passages: int,
+    document_ids: Sequence[str] | None,
+    most: int,
 ) -> Query:
     values: list[str | int | float] = [where.workspace, where.shelf, " or ".join(terms), most]
     chosen = ""
     if document_ids is not None:
         values.append(json.dumps([*document_ids]))
         chosen = "AND p.document_id IN JSON($5) "
-    ranks: list[str] = []
+    fits: list[str] = []
     for term, count in terms.items():
-        values += [math.log(1 + ROWS * 2 / count), term]
-        ranks.append(_RANK.format(weight=len(values) - 1, term=len(values)))
-    fit = f"({' + '.join(ranks)}) / (0.6 + 0.4 * p.tokens / {_MIDDLING})"
+        values += [math.log(1 + (passages - count + 0.5) / (count + 0.5)), term]
+        times = _TIMES.format(term=len(values))
+        length = _LENGTH.format(middling=_MIDDLING)
+        fits.append(_TERM.format(weight=len(values) - 1, times=times, length=length))
     return Query(
-        f"SELECT p.id, {fit} AS fit FROM passages p "
+        f"SELECT p.id, {' + '.join(fits)} AS fit FROM passages p "
         "JOIN documents d ON d.id = p.document_id AND d.edition = p.edition "
         "WHERE p.workspace = $1 AND p.shelf = $2 AND p.words @@ websearch_to_tsquery('english', $3) "
         f"{chosen}ORDER BY fit DESC, p.number LIMIT $4",
