@@ -34,7 +34,7 @@ up: setup ## Start everything here: API, worker, Redis and Chroma
 	@$(BIN)/nexus up
 
 test: $(VENV)/.developing ## Run the tests against real services
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 chaos: $(VENV)/.developing ## Do every fault of the chaos suite (SEED=1 RUNS= ONLY=)
 	@$(BIN)/python -m tests.chaos --seed $(SEED) $(if $(RUNS),--runs $(RUNS)) \

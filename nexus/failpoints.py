@@ -29,10 +29,16 @@ ACTS: Final = (
 """Transactions with points around their commit; `steer` is execute, cancel and retry, `return`
 what gives a lost claim back, `announce` what tells the queue again."""
 
-POINTS: Final = frozenset(
-    {f"{act}.before_commit" for act in ACTS}
-    | {f"{act}.committed" for act in ACTS}
-    | {"queue.read", "effect.done", "announce.done", "ring.done", "ack.done"}
+OF_MEMORY: Final = frozenset({"stage.done", "put.done", "discard.done", "drop.done"})
+"""Between the catalogue and Chroma: passages stored here and there, removed here and there."""
+
+POINTS: Final = (
+    frozenset(
+        {f"{act}.before_commit" for act in ACTS}
+        | {f"{act}.committed" for act in ACTS}
+        | {"queue.read", "effect.done", "announce.done", "ring.done", "ack.done"}
+    )
+    | OF_MEMORY
 )
 
 ENTRY: Final = re.compile(r"(?P<name>[\w.]+)=(?P<action>kill|stop|drop)(?:@(?P<at>[1-9]\d*))?")

@@ -14,6 +14,7 @@ from nexus.catalogue.catalogue import SqlCatalogue
 from nexus.errors import Misconfigured
 from nexus.events.bell import Bell
 from nexus.events.redis_link import RedisLink
+from nexus.memory.embed import Embedder, LocalEmbedder
 from nexus.memory.store import Memory
 from nexus.models.database import Database, open_database
 from nexus.models.writing import Writer
@@ -58,6 +59,7 @@ async def open_engine(
         ) from wrong
     load_plugins(settings)
     load_agent_files(settings)
+    embedder = _embedder(settings)
     database = await open_database(settings, prepare=prepare)
     redis = RedisLink(lambda: locations.redis_url(settings))
     queue = Queue(redis, database.installation_id)
@@ -66,6 +68,7 @@ async def open_engine(
         lambda: locations.chroma_url(settings),
         SqlCatalogue(database),
         installation=database.installation_id,
+        embedder=embedder,
     )
     engine = WorkflowEngine(database, queue, bell, usable_agents)
     try:
@@ -74,6 +77,14 @@ async def open_engine(
         await memory.close()
         await redis.close()
         await database.close()
+
+
+def _embedder(settings: Settings) -> Embedder:
+    if not settings.embedding_model:
+        return LocalEmbedder()
+    from nexus.llm.embedding import ServedEmbedder
+
+    return ServedEmbedder(settings, settings.embedding_model)
 
 
 @asynccontextmanager

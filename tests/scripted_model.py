@@ -52,6 +52,7 @@ class HangUp:
     """No answer: the connection is closed."""
 
 
+ANSWERED = ("/chat/completions", "/embeddings")
 Reply = Text | ToolCalls | Raw | Streamed | HangUp | str
 Script = Callable[[dict[str, Any]], Reply | Awaitable[Reply]]
 
@@ -143,13 +144,12 @@ class ScriptedModel:
     async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         request_line, *lines = head.rstrip().split("\r\n")
-        headers = {
-            name.lower(): value.strip() for name, _, value in (h.partition(":") for h in lines)
-        }
+        named = (line.partition(":") for line in lines)
+        headers = {name.lower(): value.strip() for name, _, value in named}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         reply: Reply = error(404, "not here")
         model, number = "", 0
-        if request_line.startswith("POST") and "/chat/completions" in request_line:
+        if request_line.startswith("POST") and request_line.split()[1].endswith(ANSWERED):
             request = json.loads(body)
             number = await self._note(request, headers)
             reply = await self._play_unless_left(reader, request)

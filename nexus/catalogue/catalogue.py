@@ -87,8 +87,8 @@ class SqlCatalogue:
 
         await self._database.run(act)
 
-    async def discard(self, document_ids: Sequence[str]) -> list[str]:
-        return await self._database.run(lambda: discard_unseen(document_ids))
+    async def discard(self, document_ids: Sequence[str]) -> None:
+        await self._database.run(lambda: discard_unseen(document_ids))
 
     async def untidy(self, most: int) -> list[str]:
         (rows,) = await self._database.ask(

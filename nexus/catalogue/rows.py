@@ -83,11 +83,11 @@ def mark_untidy(workspace: str, document_id: str) -> Transaction[None]:
     )
 
 
-def discard_unseen(document_ids: Sequence[str]) -> Transaction[list[str]]:
-    """Remove passages nobody can see; name the documents that are done, [] if more remain."""
+def discard_unseen(document_ids: Sequence[str]) -> Transaction[None]:
+    """Remove passages nobody can see, some at a time; documents without more are tidy."""
     rows = yield Query(_UNSEEN, (list(document_ids), DISCARDED_AT_ONCE))
     yield Many(_FORGET, [tuple(row) for row in rows])
-    if len(rows) == DISCARDED_AT_ONCE:
-        return []
-    yield Query("DELETE FROM untidy_documents WHERE document_id IN EACH($1)", (list(document_ids),))
-    return list(document_ids)
+    if len(rows) < DISCARDED_AT_ONCE:
+        yield Query(
+            "DELETE FROM untidy_documents WHERE document_id IN EACH($1)", (list(document_ids),)
+        )

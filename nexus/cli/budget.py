@@ -37,19 +37,29 @@ def budget(
 
     A project that waits for its budget goes on with: nexus projects resume ID
     """
-    named = {
-        "max_cost_usd": max_cost_usd,
-        "max_tokens": max_tokens,
-        "max_seconds": max_seconds,
-        "max_calls": max_calls,
-    }
-    given = {name: value for name, value in named.items() if value is not None}
+    given = limits_of(max_cost_usd, max_tokens, max_seconds, max_calls)
     with connect(data_dir, url) as client:
         project = _change(client, project_id, given, none)
     if as_json:
         emit({"budget": project["budget"], "usage": project["usage"]})
         return
     show_table(("limit", "allowed", "spent"), _rows(project), "no budget: nothing limits it")
+
+
+def limits_of(
+    max_cost_usd: str | None,
+    max_tokens: int | None,
+    max_seconds: float | None,
+    max_calls: int | None,
+) -> dict[str, Any]:
+    """Write the limits that were named the way the API takes them."""
+    named = {
+        "max_cost_usd": max_cost_usd,
+        "max_tokens": max_tokens,
+        "max_seconds": max_seconds,
+        "max_calls": max_calls,
+    }
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def _change(

@@ -31,6 +31,7 @@ class Wish:
     asks: bool
     detach: bool
     output: Path | None
+    budget: dict[str, Any]
 
 
 class Journey:
@@ -76,6 +77,8 @@ class Journey:
             body["plan"] = wish.plan
         if wish.model:
             body["model"] = wish.model
+        if wish.budget:
+            body["budget"] = wish.budget
         if wish.detach and not wish.asks:
             body["auto_execute"] = True
         project = self._client.post("/projects", body)

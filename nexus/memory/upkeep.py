@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from nexus.failpoints import failpoint
 from nexus.memory.catalogue import Catalogue
 from nexus.memory.embed import unpack
 from nexus.memory.passages import Space
@@ -32,12 +33,15 @@ class Upkeep:
         """Remove passages nobody can see from the catalogue, then what has left it from Chroma."""
         for _ in range(ROUNDS):
             documents = await self._catalogue.untidy(BATCH)
-            if not documents or (await self._catalogue.discard(documents)) == documents:
+            if not documents:
                 break
+            await self._catalogue.discard(documents)
+            failpoint("discard.done")
         for _ in range(ROUNDS):
             spaces = await self._catalogue.forgotten(BATCH)
             for space, ids in spaces.items():
                 await self._vectors.drop(space, ids)
+                failpoint("drop.done")
                 await self._catalogue.forget(ids)
             if not spaces:
                 break

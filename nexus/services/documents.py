@@ -183,7 +183,12 @@ async def remove_document(
 
 
 async def search_memory(memory: "Memory", caller: Caller, wanted: Search) -> Passages:
-    """Find passages of the workspace's documents."""
+    """Find passages of the workspace's documents.
+
+    Raises:
+        ServiceMissing: Chroma is out of reach.
+    """
+    await memory.check()
     chosen = wanted.filter.document_ids if wanted.filter else None
     where = Where(caller.workspace, document_ids=None if chosen is None else tuple(chosen))
     found = await memory.search(where, wanted.query, k=wanted.k)
@@ -206,5 +211,5 @@ async def search_memory(memory: "Memory", caller: Caller, wanted: Search) -> Pas
 
 def _note(found: Findings) -> str | None:
     if found.by_words_alone:
-        return "by words alone: Chroma or the embedding model is out of reach"
+        return "by words alone: the embedding model is out of reach"
     return None if found.passages else "nothing in memory resembles the question"

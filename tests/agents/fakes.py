@@ -12,6 +12,7 @@ from nexus.domain.seam import Call, CallKind, Json, Recorded
 from nexus.domain.work import Brief, DocumentNote, TaskBrief
 from nexus.errors import ServiceMissing
 from nexus.llm.book import ModelBook
+from nexus.memory.passages import Where
 from nexus.settings import Settings
 from nexus.tools.sandbox.monty import MontySandbox
 from nexus.tools.scope import Equipment, ToolScope
@@ -59,6 +60,13 @@ class Found:
 
 
 @dataclass
+class Listed:
+    """What a memory of fixed passages finds."""
+
+    passages: list[Found]
+
+
+@dataclass
 class ListMemory:
     """A memory of fixed passages; `missing` makes it out of reach."""
 
@@ -67,12 +75,12 @@ class ListMemory:
     queries: list[str] = field(default_factory=list)
 
     async def search(
-        self, workspace: str, query: str, *, k: int = 8, document_ids: tuple[str, ...] | None = None
-    ) -> list[Found]:
+        self, where: Where, query: str, *, k: int = 8, even_if_far: bool = False
+    ) -> Listed:
         self.queries.append(query)
         if self.missing:
             raise ServiceMissing("Chroma is out of reach: set NEXUS_CHROMA_URL")
-        return self.passages[:k]
+        return Listed(self.passages[:k])
 
 
 def settings(**values: Any) -> Settings:

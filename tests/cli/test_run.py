@@ -65,7 +65,8 @@ def test_a_run_ends_with_its_deliverable(serve: ExitStack, tmp_path: Path) -> No
     api = serve.enter_context(serving(answers()))
     plan = tmp_path / "plan.json"
     plan.write_text(json.dumps(PLAN))
-    done = nexus(api, tmp_path, "run", "Study the market", "--plan", str(plan))
+    limits = ("--max-cost-usd", "2.50", "--max-calls", "20")
+    done = nexus(api, tmp_path, "run", "Study the market", "--plan", str(plan), *limits)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "# Deliverable: Penguin market\n\nPenguins sell.\n"
     assert "about 7 model calls, 21,000 tokens, $0.0123" in done.stderr
@@ -73,7 +74,8 @@ def test_a_run_ends_with_its_deliverable(serve: ExitStack, tmp_path: Path) -> No
     assert saved.read_text() == "Penguins sell.\n"
     assert done.stderr.splitlines()[-1] == f"nexus: saved to {saved}"
     assert "task market succeeded in 3.0 s" in done.stderr
-    assert api.bodies[0] == {"goal": "Study the market", "plan": PLAN}
+    budget = {"max_cost_usd": "2.50", "max_calls": 20}
+    assert api.bodies[0] == {"goal": "Study the market", "plan": PLAN, "budget": budget}
 
 
 def test_a_failed_run_hands_over_what_there_is_and_says_why(

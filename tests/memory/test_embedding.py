@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from nexus.errors import Misconfigured
 from nexus.memory import embed
 from nexus.memory.embed import LocalEmbedder
 from nexus.memory.wordpiece import WORDPIECE_FILE, tokenizer
+from tests.support.places import ROOT
 
 # Source: vocab.txt of bert-base-uncased, as published.
 VOCABULARY_SHA256 = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"
@@ -56,3 +60,17 @@ async def test_another_model_file_is_refused(
     monkeypatch.setattr(embed, "_model_file", lambda: forged)
     with pytest.raises(Misconfigured, match="checksum"):
         await LocalEmbedder().embed(["hello"])
+
+
+def test_the_library_is_told_to_report_nothing(tmp_path: Path) -> None:
+    """Left alone it keeps a device's id and a store of events, and sends them to its maker."""
+    program = (
+        "import asyncio; from nexus.memory.embed import LocalEmbedder; "
+        "asyncio.run(LocalEmbedder().embed(['hello']))"
+    )
+    folders = {name: str(tmp_path) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
+    environment = {**os.environ, **folders, "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run(
+        [sys.executable, "-c", program], check=True, cwd=ROOT, env=environment, timeout=60
+    )
+    assert [*tmp_path.rglob("*")] == []

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from nexus.domain.seam import Effect, Json
 from nexus.errors import Misconfigured, PermanentFailure, ToolRefused
+from nexus.memory.passages import NOTES, Findings, Passage, Where
 from nexus.tools.fetch.fetcher import Fetcher
 from nexus.tools.registry import ToolSpec, tool, tools
 from nexus.tools.sandbox.bubblewrap import BubblewrapSandbox
@@ -19,28 +20,17 @@ from nexus.tools.searcher import Searcher
 from nexus.tools.spec import registered
 
 
-@dataclass(frozen=True)
-class Passage:
-    text: str
-    score: float
-    document_id: str
-    title: str
-    locator: str
-
-
 @dataclass
 class RememberedSearches:
     """The memory as tools use it, with one passage in it."""
 
     asked: list[tuple[Any, ...]] = field(default_factory=list)
 
-    async def search(
-        self, workspace: str, query: str, *, k: int = 8, document_ids: tuple[str, ...] | None = None
-    ) -> list[Passage]:
-        self.asked.append((workspace, query, document_ids))
-        if "\0" in workspace:
-            return []  # where the notes of a project are
-        return [Passage("birds swim", 0.5, "doc_1", "Penguins", "page 2")]
+    async def search(self, where: Where, query: str, *, k: int = 8) -> Findings:
+        self.asked.append((where, query))
+        if where.shelf == NOTES:
+            return Findings()
+        return Findings((Passage("psg_1", "birds swim", 0.5, 0.6, "doc_1", "Penguins", "page 2"),))
 
 
 @pytest.fixture
@@ -125,7 +115,10 @@ async def test_memory_is_searched_for_this_workspace_only(
     scope: ToolScope, memory: RememberedSearches
 ) -> None:
     found = await call(scope, "search_memory", query="birds")
-    assert memory.asked == [("mine", "birds", ("doc_1",)), ("mine\0prj_1", "birds", None)]
+    assert memory.asked == [
+        (Where("mine", document_ids=("doc_1",)), "birds"),
+        (Where("mine", NOTES, project_id="prj_1"), "birds"),
+    ]
     assert found == [
         {
             "text": "birds swim",

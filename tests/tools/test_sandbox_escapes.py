@@ -108,7 +108,9 @@ async def test_no_process_of_the_machine_is_seen(run: Run) -> None:
     assert int(user) != 0
 
 
-@pytest.mark.parametrize("pid", [-1, 1, os.getpid(), os.getppid()])
+@pytest.mark.parametrize(
+    "pid", [-1, 1, os.getpid(), os.getppid()], ids=["all", "first", "own", "parent"]
+)
 async def test_signals_reach_nobody_outside(run: Run, pid: int) -> None:
     result = await run(
         f"import os, signal\ntry:\n    os.kill({pid}, signal.SIGTERM)\nexcept OSError:\n    pass\n"

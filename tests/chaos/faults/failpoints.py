@@ -8,7 +8,7 @@ import signal
 from collections import defaultdict
 from typing import Any, Final
 
-from nexus.failpoints import POINTS
+from nexus.failpoints import OF_MEMORY, POINTS
 from tests.chaos.evidence import read_effects
 from tests.chaos.fault import Figures, fault, require
 from tests.chaos.measures import most_loaded
@@ -19,7 +19,7 @@ from tests.support.valkey import command
 OF_THE_API: Final = frozenset(
     f"{act}.{side}" for act in ("create", "steer") for side in ("before_commit", "committed")
 )
-WORKERS_POINTS: Final = tuple(sorted(POINTS - OF_THE_API))
+WORKERS_POINTS: Final = tuple(sorted(POINTS - OF_THE_API - OF_MEMORY))
 SHORT: Final = ("settle.committed", "effect.done", "claim.committed")
 DEATH_SECONDS: Final = 30.0
 TASKS: Final = 3
