@@ -110,7 +110,7 @@ def _manuals(most: int) -> Corpus:
     families: dict[str, int] = {}
     seen: set[str] = set()
     for file in sorted(MANUALS.glob("man[18]/*.gz")):
-        program = file.name.split(".")[0]
+        program = file.name.split(".")[0][:32]
         family = re.split(r"[-_]", program)[0]
         if families.get(family, 0) >= FAMILY:
             continue
