@@ -47,7 +47,8 @@ class SqlCatalogue:
             Query(
                 "SELECT p.id, p.document_id, d.title, p.locator, p.heading, p.text, p.tokens, "
                 f"p.embedding, p.vector, d.created_at FROM passages p {_SEEN} "
-                "WHERE d.workspace = $1 AND p.id IN JSON($2)",
+                # Not a bare column: SQLite would go through all the workspace has.
+                "AND d.workspace || '' = $1 WHERE p.id IN JSON($2)",
                 (workspace, json.dumps([*passage_ids])),
             )
         )

@@ -36,12 +36,14 @@ RERANKED: Final = 24
 class Sight:
     """What a question brought up: the nearest passages, and those its words fit.
 
-    `vector` is the question's; None while nothing can be asked by meaning.
+    `vector` is the question's; None while nothing can be asked by meaning. `kept` is what can
+    be seen of both, near ones first.
     """
 
     vector: "Matrix | None"
     near: Sequence[str]
     matches: Matches
+    kept: Mapping[str, Kept]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,11 @@ class Finder:
         sight = await self.look(where, wanted.question, max(CANDIDATES, wanted.most * 2))
         if sight is None:
             return Findings()
-        ids = list(dict.fromkeys([*sight.near, *sight.matches.fits]))
-        kept = await self.catalogue.read(where.workspace, ids) if ids else {}
-        found = shortlist(kept, sight.matches, sight.vector, self.embedder.name)
+        found = shortlist(sight.kept, sight.matches, sight.vector, self.embedder.name)
         if found.is_hopeless() and not wanted.even_if_far:
             return Findings(by_words_alone=sight.vector is None)
         scores = await self._judged(found, wanted)
-        best = [kept[one] for one in scores][: wanted.most]
+        best = [sight.kept[one] for one in scores][: wanted.most]
         places = within([one.tokens for one in best], wanted.max_tokens)
         return Findings(
             tuple(_passage(best[at], scores, found.similar) for at in places),
@@ -88,12 +88,17 @@ class Finder:
         extent = None if where.is_whole else await self.catalogue.extent(where)
         if extent is not None and not extent.passages:
             return None
-        by_meaning, matches = await asyncio.gather(
+        by_meaning, (matches, fitting) = await asyncio.gather(
             self._by_meaning(where, extent, question, most),
-            self.catalogue.find_words(where, terms_of(question), extent, most),
+            self._by_words(where, extent, question, most),
         )
         vector, near = by_meaning or (None, [])
-        return Sight(vector, near, matches)
+        # What words found has been read while the question was embedded.
+        others = [one for one in near if one not in fitting]
+        read = await self.catalogue.read(where.workspace, others) if others else {}
+        found = {**read, **fitting}
+        kept = {one: found[one] for one in dict.fromkeys([*near, *fitting]) if one in found}
+        return Sight(vector, near, matches, kept)
 
     async def _judged(self, found: Shortlist, wanted: Wanted) -> dict[str, float]:
         """Score the best, by the reranker's word if there is one."""
@@ -107,6 +112,15 @@ class Finder:
             return scores
         ranked = sorted(zip(scores, judged, strict=True), key=lambda one: -one[1])
         return dict(ranked)
+
+    async def _by_words(
+        self, where: Where, extent: Extent | None, question: str, most: int
+    ) -> tuple[Matches, dict[str, Kept]]:
+        """Find and read what words fit."""
+        matches = await self.catalogue.find_words(where, terms_of(question), extent, most)
+        if not matches.fits:
+            return matches, {}
+        return matches, await self.catalogue.read(where.workspace, [*matches.fits])
 
     async def _by_meaning(
         self, where: Where, extent: Extent | None, question: str, most: int
