@@ -9,7 +9,8 @@ import structlog
 
 from nexus.errors import NexusError
 from nexus.memory.store import Memory
-from nexus.orchestrator.documents import read_again
+from nexus.models.database import Database
+from nexus.orchestrator.documents import others_than, read_again
 from nexus.orchestrator.engine import WorkflowEngine
 
 TIDY_SECONDS: Final = 5.0
@@ -18,14 +19,16 @@ AUDIT_SECONDS: Final = 60.0
 log = structlog.get_logger()
 
 
-async def tend(engine: WorkflowEngine, memory: Memory) -> None:
+async def tend(database: Database, engine: WorkflowEngine, memory: Memory) -> None:
     """Go on until cancelled; what is out of reach is tried again."""
     audited_at = -AUDIT_SECONDS
     while True:
         # Workers that started together need not all look at the same moment.
         await asyncio.sleep(TIDY_SECONDS * random.SystemRandom().uniform(0.5, 1.5))
         try:
-            await engine.run(lambda turn: read_again(turn, memory.embedding))
+            (others,) = await database.ask(others_than(memory.embedding))
+            if others:
+                await engine.run(lambda turn: read_again(turn, memory.embedding))
             if await memory.ready():
                 await memory.tidy()
                 if time.monotonic() - audited_at >= AUDIT_SECONDS:
