@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     model_first_token_seconds: Annotated[float, Field(gt=0, le=3_600)] | None = None
     provider_concurrency: Annotated[dict[str, int], NoDecode] = Field(default_factory=dict)
     context_tokens: Annotated[dict[str, int], NoDecode] = Field(default_factory=dict)
+    rerank_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")] | None = None
+    rerank_model: str | None = None
+    rerank_api_key: str | None = None
     secret_key: str | None = None
     plugins: Annotated[tuple[str, ...], NoDecode] = ()
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"

@@ -110,7 +110,7 @@ def _manuals(most: int) -> Corpus:
     families: dict[str, int] = {}
     seen: set[str] = set()
     for file in sorted(MANUALS.glob("man[18]/*.gz")):
-        program = file.name.split(".")[0][:32]
+        program = file.name.split(".")[0]
         family = re.split(r"[-_]", program)[0]
         if families.get(family, 0) >= FAMILY:
             continue
@@ -119,8 +119,9 @@ def _manuals(most: int) -> Corpus:
             continue
         seen.add(page[0].lower())
         families[family] = families.get(family, 0) + 1
-        text = Text(program, f"{len(pairs):04d}.txt", "text/plain", _without(page[1], program))
-        pairs.append((text, Question(page[0], program)))
+        number = f"man{len(pairs):05d}"
+        text = Text(number, f"{number}.txt", "text/plain", _without(page[1], program))
+        pairs.append((text, Question(page[0], number)))
     return _corpus("manual pages", "what a program is for → its manual page", _spread(pairs, most))
 
 
@@ -163,8 +164,10 @@ def _packages(most: int) -> Corpus:
         body = str(about["Description"] or about.get_payload())
         body = _without(body.replace(summary, ""), name)[:LONGEST]
         if 4 <= len(summary.split()) <= 30 and len(body) > 400:
-            text = Text(name, f"{len(pairs):03d}.md", "text/markdown", body)
-            pairs.append((text, Question(re.sub(re.escape(name), "it", summary, flags=re.I), name)))
+            number = f"pkg{len(pairs):05d}"
+            text = Text(number, f"{number}.md", "text/markdown", body)
+            asked = re.sub(re.escape(name), "it", summary, flags=re.I)
+            pairs.append((text, Question(asked, number)))
     return _corpus("packages", "what a package is for → its description", _spread(pairs, most))
 
 
