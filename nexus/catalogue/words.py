@@ -83,20 +83,28 @@ class Words:
             else:
                 unknown.append(term)
         if unknown:
-            answers = await self._database.ask(*(self._count(where, term) for term in unknown))
             if len(self._known) > KNOWN_TERMS:
                 self._known.clear()
-            for term, rows in zip(unknown, answers, strict=True):
-                found[term] = int(rows[0][0])
-                self._known[(*shelf, term)] = (now, found[term])
+            for term, count in (await self._counted(where, unknown)).items():
+                found[term] = count
+                self._known[(*shelf, term)] = (now, count)
         return {term: found[term] for term in terms}
 
-    def _count(self, where: Where, term: str) -> Query:
-        if term == SIZE:
-            return _size(where)
-        if term == TABLE:
-            return Query("SELECT COALESCE(max(number), 0) FROM passages")
-        return _fts5_count(where, term) if self._is_sqlite else _tsquery_count(where, term)
+    async def _counted(self, where: Where, terms: Sequence[str]) -> dict[str, int]:
+        special = {SIZE: _size(where), TABLE: _TABLE}
+        asked = {term: special[term] for term in terms if term in special}
+        words = [term for term in terms if term not in special]
+        if self._is_sqlite:
+            asked |= {term: _fts5_count(where, term) for term in words}
+        answers = await self._database.ask(
+            *asked.values(), *([] if self._is_sqlite else [_tsquery_counts(where, words)])
+        )
+        counts = {term: int(rows[0][0]) for term, rows in zip(asked, answers, strict=False)}
+        rows = [] if self._is_sqlite else answers[-1]
+        return {**counts, **{row[0]: int(row[1]) for row in rows}}
+
+
+_TABLE: Final = Query("SELECT COALESCE(max(number), 0) FROM passages")
 
 
 def _size(where: Where) -> Query:
@@ -215,9 +223,10 @@ def _tsquery(
     )
 
 
-def _tsquery_count(where: Where, term: str) -> Query:
+def _tsquery_counts(where: Where, terms: Sequence[str]) -> Query:
     return Query(
-        "SELECT count(*) FROM (SELECT 1 FROM passages p WHERE p.workspace = $1 AND p.shelf = $2 "
-        f"AND p.words @@ plainto_tsquery('english', $3) LIMIT {ROWS}) w",
-        (where.workspace, where.shelf, term),
+        "SELECT t.term, (SELECT count(*) FROM (SELECT 1 FROM passages p WHERE p.workspace = $1 "
+        "AND p.shelf = $2 AND p.words @@ plainto_tsquery('english', t.term) "
+        f"LIMIT {ROWS}) w) FROM json_array_elements_text(CAST($3 AS json)) AS t(term)",
+        (where.workspace, where.shelf, json.dumps([*terms])),
     )
