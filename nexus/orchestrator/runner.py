@@ -101,9 +101,7 @@ def _problem(claimed: Claimed, wrong: BaseException) -> Problem:
 
 async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
     if claimed.kind is SubtaskKind.INGEST:
-        return Outcome(
-            output="", reading=await ingest(bench.database, bench.equipment.memory, claimed)
-        )
+        return Outcome(output="", reading=await ingest(bench.database, bench.equipment, claimed))
     if claimed.kind is SubtaskKind.CHAT:
         claimed = await _with_chat(bench, claimed)
     briefing = await _patiently(lambda: brief_claimed(bench.database, bench.folders, claimed))
