@@ -15,7 +15,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	command -v $$p >/dev/null 2>&1 && $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test chaos check format bench bench-peers requirements clean
+.PHONY: help setup demo up test chaos check format bench bench-peers bench-memory requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench: $(VENV)/.developing ## Measure Nexus beside LangGraph and DBOS, about 20 
 
 bench-peers: $(VENV)/.developing ## Measure W1 to W5 beside every peer there is a file for
 	@$(call BENCH,/peers) w1 w2 w3 w4 w5 --peers all
+
+bench-memory: $(VENV)/.developing ## Measure what searches in memory find and how quickly; QUICK=1: 2 minutes
+	@$(BIN)/python -m benchmarks.memory $(if $(QUICK),--quick,--out benchmarks/results) $(BENCH_OPTIONS)
 
 PIN = $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links

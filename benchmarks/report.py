@@ -22,10 +22,10 @@ def render_report(book: Book, sizes: Sizes) -> str:
     parts = ["# Measured", f"On: {machine}.", *_noise(book, sizes)]
     comparison = list(_comparison(book, sizes))
     if comparison:
-        parts += ["## Engines side by side", _table(ENGINES, comparison), MEMORY]
+        parts += ["## Engines side by side", table(ENGINES, comparison), MEMORY]
     alone = list(_alone(book))
     if alone:
-        parts += ["## Nexus alone", _table(ALONE, alone)]
+        parts += ["## Nexus alone", table(ALONE, alone)]
     verdicts = [
         (
             one.workload.upper(),
@@ -37,7 +37,7 @@ def render_report(book: Book, sizes: Sizes) -> str:
         for one in sorted(judge(book, sizes), key=lambda one: (one.database, one.workload))
     ]
     if verdicts:
-        parts += ["## Targets", _table(TARGETS, verdicts)]
+        parts += ["## Targets", table(TARGETS, verdicts)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -58,7 +58,7 @@ MEMORY: Final = (
 )
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

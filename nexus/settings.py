@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     model: str | None = None
     embedding_model: str | None = None
+    rerank_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")] | None = None
+    rerank_model: str | None = None
+    rerank_api_key: str | None = None
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 100
     lease_seconds: Annotated[float, Field(ge=0.2, le=3_600)] = 15.0

@@ -15,6 +15,7 @@ from nexus.errors import Misconfigured
 from nexus.events.bell import Bell
 from nexus.events.redis_link import RedisLink
 from nexus.memory.embed import Embedder, LocalEmbedder
+from nexus.memory.reranking import HttpReranker
 from nexus.memory.store import Memory
 from nexus.models.database import Database, open_database
 from nexus.models.writing import Writer
@@ -69,6 +70,7 @@ async def open_engine(
         SqlCatalogue(database),
         installation=database.installation_id,
         embedder=embedder,
+        reranker=_reranker(settings),
     )
     engine = WorkflowEngine(database, queue, bell, usable_agents)
     try:
@@ -85,6 +87,12 @@ def _embedder(settings: Settings) -> Embedder:
     from nexus.llm.embedding import ServedEmbedder
 
     return ServedEmbedder(settings, settings.embedding_model)
+
+
+def _reranker(settings: Settings) -> HttpReranker | None:
+    if settings.rerank_url is None:
+        return None
+    return HttpReranker(settings.rerank_url, settings.rerank_model, settings.rerank_api_key)
 
 
 @asynccontextmanager

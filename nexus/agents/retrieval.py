@@ -31,7 +31,7 @@ async def retrieve(brief: Brief, context: Context) -> list[Quote]:
         memory = context.scope.equipment.memory
         try:
             where = Where(context.workspace, document_ids=tuple(documents))
-            found = await memory.search(where, query, k=PASSAGES)
+            found = await memory.search(where, query, k=PASSAGES, even_if_far=True)
         except ServiceMissing as missing:
             return Recorded([], outcome=f"missing: {missing.message}"[:200])
         return Recorded(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nexus.catalogue.rows import Edition, add_passages, discard_unseen
 from nexus.catalogue.words import Words
-from nexus.memory.catalogue import Census, Extent, NewEntry
+from nexus.memory.catalogue import Census, Extent, Matches, NewEntry
 from nexus.memory.passages import Cut, Kept, Space, Where
 from nexus.models.database import Database
 from nexus.models.writing import Query, Row, Transaction
@@ -28,7 +28,7 @@ class SqlCatalogue:
 
     async def find_words(
         self, where: Where, terms: Sequence[str], extent: Extent | None, most: int
-    ) -> list[str]:
+    ) -> Matches:
         chosen = None if extent is None else extent.document_ids
         return await self._words.find(where, terms, chosen, most)
 
@@ -47,7 +47,8 @@ class SqlCatalogue:
             Query(
                 "SELECT p.id, p.document_id, d.title, p.locator, p.heading, p.text, p.tokens, "
                 f"p.embedding, p.vector, d.created_at FROM passages p {_SEEN} "
-                "WHERE d.workspace = $1 AND p.id IN JSON($2)",
+                # Not a bare column: SQLite would go through all the workspace has.
+                "AND d.workspace || '' = $1 WHERE p.id IN JSON($2)",
                 (workspace, json.dumps([*passage_ids])),
             )
         )

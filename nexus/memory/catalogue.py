@@ -19,6 +19,21 @@ class Extent:
 
 
 @dataclass(frozen=True, slots=True)
+class Matches:
+    """Passages that words fit, best first, and how common each of the words is.
+
+    Attributes:
+        fits: BM25 by passage, or what comes close to it; comparable within one search alone.
+        frequencies: how many passages have each word, counted up to some thousands.
+        passages: how many passages the shelf has, about.
+    """
+
+    fits: Mapping[str, float]
+    frequencies: Mapping[str, int]
+    passages: int
+
+
+@dataclass(frozen=True, slots=True)
 class Census:
     """How many passages a space should have in Chroma: those seen, and those that may be."""
 
@@ -72,8 +87,8 @@ class Catalogue(Protocol):
 
     async def find_words(
         self, where: Where, terms: Sequence[str], extent: Extent | None, most: int
-    ) -> list[str]:
-        """Name the passages that fit words best, by BM25 or what comes close to it."""
+    ) -> Matches:
+        """Find the passages that fit words best, by BM25 or what comes close to it."""
         ...
 
     async def vectors(self, where: Where, extent: Extent) -> list[tuple[str, str, bytes]]:

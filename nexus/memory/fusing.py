@@ -1,7 +1,7 @@
 """Several orders of passages made into one, and near copies passed over: pure functions.
 
-Reciprocal rank fusion: Cormack, Clarke and Büttcher, SIGIR 2009. Maximal marginal relevance:
-Carbonell and Goldstein, SIGIR 1998.
+Reciprocal rank fusion: Cormack, Clarke and Büttcher, SIGIR 2009. The sum of scores instead of
+ranks: Bruch, Gai and Ingber, TOIS 2023. Near copies: Carbonell and Goldstein, SIGIR 1998.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,27 +10,50 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from nexus.memory.embed import Vectors
 
-RANK_CONSTANT: Final = 10
-"""The paper's 60 flattens short lists: measured here, 10 finds paraphrases better."""
+RANK_CONSTANT: Final = 20
+"""The paper's 60 flattens short lists; measured in docs/explanation/retrieval.md."""
 MEANING: Final = 2.0
 WORDS: Final = 1.0
+MEANING_SHARE: Final = 0.6
+"""How much of a score is the likeness of meaning, the rest being words."""
 NEAR_COPY: Final = 0.97
 
 
-def fuse(meaning: Sequence[Sequence[str]], words: Sequence[str]) -> dict[str, float]:
-    """Score passages by their places in orders by meaning and in one by words.
+def fuse(meaning: Sequence[str], words: Sequence[str]) -> dict[str, float]:
+    """Score passages by their places in an order by meaning and in one by words.
 
     Returns:
-        scores in 0..1 by id, best first; 1 is the first place everywhere.
+        scores in 0..1 by id, best first; 1 is the first place in both.
     """
     scores: dict[str, float] = {}
-    for weight, order in (*((MEANING, one) for one in meaning), (WORDS, words)):
+    for weight, order in ((MEANING, meaning), (WORDS, words)):
         for place, passage_id in enumerate(order):
             worth = weight * (RANK_CONSTANT + 1) / (RANK_CONSTANT + 1 + place)
             scores[passage_id] = scores.get(passage_id, 0.0) + worth
-    whole = MEANING * len(meaning) + WORDS
-    ranked = sorted(scores.items(), key=lambda one: (-one[1], one[0]))
-    return {passage_id: min(score / whole, 1.0) for passage_id, score in ranked}
+    return _falling({one: score / (MEANING + WORDS) for one, score in scores.items()})
+
+
+def weigh(similar: Mapping[str, float], fits: Mapping[str, float]) -> dict[str, float]:
+    """Score passages by how near their meaning is and how well words fit them.
+
+    Each is taken as a share of the best there is, which ranks cannot tell: a first place far
+    before the second counts for more than one just before it.
+
+    Args:
+        similar: the cosine with the question of every passage.
+        fits: BM25 of those that words found.
+
+    Returns:
+        scores in 0..1 by id, best first; 1 is the best of both.
+    """
+    nearest = max(similar.values(), default=0.0)
+    fittest = max(fits.values(), default=0.0)
+    scores: dict[str, float] = {}
+    for passage_id, cosine in similar.items():
+        meaning = max(cosine, 0.0) / nearest if nearest > 0 else 0.0
+        words = max(fits.get(passage_id, 0.0), 0.0) / fittest if fittest > 0 else 0.0
+        scores[passage_id] = MEANING_SHARE * meaning + (1 - MEANING_SHARE) * words
+    return _falling(scores)
 
 
 def choose(scores: Mapping[str, float], vectors: "Vectors", most: int) -> list[str]:
@@ -49,3 +72,21 @@ def choose(scores: Mapping[str, float], vectors: "Vectors", most: int) -> list[s
         (chosen if is_new else copies).append(at)
     ids = list(scores)
     return [ids[at] for at in sorted([*chosen, *copies[: most - len(chosen)]])]
+
+
+def within(sizes: Sequence[int], budget: int | None) -> list[int]:
+    """Say which places fit into a budget together, the earlier ones first; all without one."""
+    taken: list[int] = []
+    left = budget
+    for place, size in enumerate(sizes):
+        if left is None:
+            taken.append(place)
+        elif size <= left:
+            taken.append(place)
+            left -= size
+    return taken
+
+
+def _falling(scores: Mapping[str, float]) -> dict[str, float]:
+    ranked = sorted(scores.items(), key=lambda one: (-one[1], one[0]))
+    return {passage_id: min(score, 1.0) for passage_id, score in ranked}

@@ -62,6 +62,20 @@ class Where:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a search is to return.
+
+    `max_tokens` bounds the passages together; `even_if_far` returns the nearest even where
+    little resembles the question, for whoever gave these documents to be read.
+    """
+
+    question: str
+    most: int
+    max_tokens: int | None = None
+    even_if_far: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
     """A passage as it is stored; `digest` is of what was embedded, `vector` float16 bytes."""
 
@@ -106,7 +120,11 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a search found, best first; by words alone while nothing can be asked by meaning."""
+    """What a search found, best first; by words alone while nothing can be asked by meaning.
+
+    `left_out` counts good passages that do not fit the wanted number of tokens.
+    """
 
     passages: tuple[Passage, ...] = ()
     by_words_alone: bool = False
+    left_out: int = 0

@@ -1,21 +1,23 @@
-"""One search: by meaning and by words at once, the two orders fused, near copies passed over.
+"""One search: by meaning and by words at once, weighed together, near copies passed over.
 
 Meaning is asked of Chroma; where few passages come into question their vectors are compared
 here, exactly, which is quicker than Chroma's filter.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from nexus.errors import PermanentFailure, ServiceMissing, TransientFailure
-from nexus.memory.catalogue import Catalogue, Extent
+from nexus.memory.catalogue import Catalogue, Extent, Matches
 from nexus.memory.embed import Embedder, unpack
-from nexus.memory.fusing import choose, fuse
-from nexus.memory.passages import Findings, Kept, Passage, Space, Where
+from nexus.memory.fusing import within
+from nexus.memory.passages import Findings, Kept, Passage, Space, Wanted, Where
+from nexus.memory.reranking import Reranker
+from nexus.memory.shortlist import Shortlist, shortlist
 from nexus.memory.terms import terms_of
 from nexus.memory.vectors import Vectors
 
@@ -26,9 +28,22 @@ log = structlog.get_logger()
 
 EXACT_MOST: Final = 4_000
 CANDIDATES: Final = 40
-# Measured on a dozen questions: answers score 0.4 to 0.7, and nine in ten other texts less
-# than this. It is low because broad instructions resemble everything a little.
-LEAST_SIMILARITY: Final = 0.15
+RERANKED: Final = 24
+"""How many passages a reranker is shown: it takes some milliseconds for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a question brought up: the nearest passages, and those its words fit.
+
+    `vector` is the question's; None while nothing can be asked by meaning. `kept` is what can
+    be seen of both, near ones first.
+    """
+
+    vector: "Matrix | None"
+    near: Sequence[str]
+    matches: Matches
+    kept: Mapping[str, Kept]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +53,74 @@ class Finder:
     catalogue: Catalogue
     vectors: Vectors
     embedder: Embedder
+    reranker: Reranker | None = None
 
-    async def find(self, where: Where, question: str, most: int) -> Findings:
+    async def find(self, where: Where, wanted: Wanted) -> Findings:
         """Return the best passages; none when nothing resembles the question.
+
+        Raises:
+            ServiceMissing: the database is out of reach.
+        """
+        sight = await self.look(where, wanted.question, max(CANDIDATES, wanted.most * 2))
+        if sight is None:
+            return Findings()
+        found = shortlist(sight.kept, sight.matches, sight.vector, self.embedder.name)
+        if found.is_hopeless() and not wanted.even_if_far:
+            return Findings(by_words_alone=sight.vector is None)
+        scores = await self._judged(found, wanted)
+        best = [sight.kept[one] for one in scores][: wanted.most]
+        places = within([one.tokens for one in best], wanted.max_tokens)
+        return Findings(
+            tuple(_passage(best[at], scores, found.similar) for at in places),
+            by_words_alone=sight.vector is None,
+            left_out=len(best) - len(places),
+        )
+
+    async def look(self, where: Where, question: str, most: int) -> Sight | None:
+        """Ask by meaning and by words at once, for at most so many passages each.
+
+        Returns:
+            None when there is nothing where the search looks.
 
         Raises:
             ServiceMissing: the database is out of reach.
         """
         extent = None if where.is_whole else await self.catalogue.extent(where)
         if extent is not None and not extent.passages:
-            return Findings()
-        candidates = max(CANDIDATES, most * 2)
-        terms = terms_of(question)
-        by_meaning, by_words = await asyncio.gather(
-            self._by_meaning(where, extent, question, candidates),
-            self.catalogue.find_words(where, terms, extent, candidates),
+            return None
+        by_meaning, (matches, fitting) = await asyncio.gather(
+            self._by_meaning(where, extent, question, most),
+            self._by_words(where, extent, question, most),
         )
-        if by_meaning is None:
-            ranked = fuse([], by_words)
-            kept = await self.catalogue.read(where.workspace, list(ranked)[:most])
-            found = [_passage(kept[one], ranked[one], 0.0) for one in ranked if one in kept]
-            return Findings(tuple(found), by_words_alone=True)
-        vector, near = by_meaning
-        scores = fuse([near], by_words)
-        kept = await self.catalogue.read(where.workspace, list(scores))
-        return Findings(tuple(self._shown(scores, kept, vector, most)))
+        vector, near = by_meaning or (None, [])
+        # What words found has been read while the question was embedded.
+        others = [one for one in near if one not in fitting]
+        read = await self.catalogue.read(where.workspace, others) if others else {}
+        found = {**read, **fitting}
+        kept = {one: found[one] for one in dict.fromkeys([*near, *fitting]) if one in found}
+        return Sight(vector, near, matches, kept)
+
+    async def _judged(self, found: Shortlist, wanted: Wanted) -> dict[str, float]:
+        """Score the best, by the reranker's word if there is one."""
+        if self.reranker is None:
+            return found.best(wanted.most)
+        scores = found.best(max(RERANKED, wanted.most))
+        judged = await self.reranker.judge(
+            wanted.question, [found.kept[one].text for one in scores]
+        )
+        if judged is None:
+            return scores
+        ranked = sorted(zip(scores, judged, strict=True), key=lambda one: -one[1])
+        return dict(ranked)
+
+    async def _by_words(
+        self, where: Where, extent: Extent | None, question: str, most: int
+    ) -> tuple[Matches, dict[str, Kept]]:
+        """Find and read what words fit."""
+        matches = await self.catalogue.find_words(where, terms_of(question), extent, most)
+        if not matches.fits:
+            return matches, {}
+        return matches, await self.catalogue.read(where.workspace, [*matches.fits])
 
     async def _by_meaning(
         self, where: Where, extent: Extent | None, question: str, most: int
@@ -91,24 +149,6 @@ class Finder:
         chosen = None if extent is None else extent.document_ids
         return await self.vectors.near(space, vector, most, chosen)
 
-    def _shown(
-        self, scores: dict[str, float], kept: dict[str, Kept], vector: "Matrix", most: int
-    ) -> list[Passage]:
-        own = {
-            passage_id: score
-            for passage_id, score in scores.items()
-            if passage_id in kept and kept[passage_id].embedding == self.embedder.name
-        }
-        if not own:
-            return []
-        vectors = unpack([kept[passage_id].vector for passage_id in own])
-        similar = dict(zip(own, (vectors @ vector[0]).tolist(), strict=True))
-        return [
-            _passage(kept[passage_id], own[passage_id], similar[passage_id])
-            for passage_id in choose(own, vectors, most)
-            if similar[passage_id] >= LEAST_SIMILARITY
-        ]
-
 
 def _nearest(ids: Sequence[str], vectors: "Matrix", vector: "Matrix", most: int) -> list[str]:
     if not ids:
@@ -117,12 +157,12 @@ def _nearest(ids: Sequence[str], vectors: "Matrix", vector: "Matrix", most: int)
     return [ids[at] for at in (-similar).argsort(kind="stable")[:most].tolist()]
 
 
-def _passage(kept: Kept, score: float, similarity: float) -> Passage:
+def _passage(kept: Kept, scores: Mapping[str, float], similar: Mapping[str, float]) -> Passage:
     return Passage(
         id=kept.id,
         text=kept.text,
-        score=round(score, 4),
-        similarity=round(min(max(similarity, 0.0), 1.0), 4),
+        score=round(scores[kept.id], 4),
+        similarity=round(min(max(similar.get(kept.id, 0.0), 0.0), 1.0), 4),
         document_id=kept.document_id,
         title=kept.title,
         locator=kept.locator,

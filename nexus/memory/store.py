@@ -16,7 +16,8 @@ from nexus.memory.chunk import cut
 from nexus.memory.embed import Embedder, LocalEmbedder, pack, unpack
 from nexus.memory.extract import clean, extract
 from nexus.memory.link import Link
-from nexus.memory.passages import Cut, Excerpt, Findings, SourceDocument, Space, Where
+from nexus.memory.passages import Cut, Excerpt, Findings, SourceDocument, Space, Wanted, Where
+from nexus.memory.reranking import Reranker
 from nexus.memory.searching import Finder
 from nexus.memory.upkeep import Upkeep
 from nexus.memory.vectors import Vectors
@@ -26,6 +27,7 @@ MAX_RESULTS: Final = 50
 # At 40 passages a second: some four minutes of one processor.
 MAX_PASSAGES: Final = 10_000
 BATCH: Final = 64
+HEADING_CHARACTERS: Final = 100
 EMBEDDED_AT_ONCE: Final = 16
 
 
@@ -39,6 +41,7 @@ class Memory:
         *,
         installation: str = "",
         embedder: Embedder | None = None,
+        reranker: Reranker | None = None,
     ) -> None:
         """Remember how to find Chroma; nothing is opened or loaded yet.
 
@@ -47,12 +50,13 @@ class Memory:
                 whenever the connection has to be made.
             installation: tells installations that share one Chroma server apart.
             embedder: makes the vectors; the model that comes with Nexus without one.
+            reranker: has the last word on the order of what is found.
         """
         self._link = Link(locate)
         self._catalogue = catalogue
         self._vectors = Vectors(self._link, installation)
         self._embedder = embedder or LocalEmbedder()
-        self._finder = Finder(catalogue, self._vectors, self._embedder)
+        self._finder = Finder(catalogue, self._vectors, self._embedder, reranker)
         self._upkeep = Upkeep(catalogue, self._vectors)
         # Two ingestions may use the processor at once; searches need not queue behind them.
         self._reading = asyncio.Semaphore(2)
@@ -125,11 +129,21 @@ class Memory:
         """Raise ServiceMissing when Chroma is out of reach."""
         await self._link.check()
 
-    async def search(self, where: Where, query: str, *, k: int = 8) -> Findings:
-        """Find the passages that answer a question best; hopeless ones are left out.
+    async def search(
+        self,
+        where: Where,
+        query: str,
+        *,
+        k: int = 8,
+        max_tokens: int | None = None,
+        even_if_far: bool = False,
+    ) -> Findings:
+        """Find the passages that answer a question best; none when nothing resembles it.
 
         Args:
             k: how many at most, 1..50.
+            max_tokens: how many tokens they may have together.
+            even_if_far: return the nearest even where little resembles the question.
 
         While Chroma is away, what words find must do.
 
@@ -139,7 +153,8 @@ class Memory:
         question = clean(query).strip()
         if not question or k < 1:
             return Findings()
-        return await self._finder.find(where, question, min(k, MAX_RESULTS))
+        wanted = Wanted(question, min(k, MAX_RESULTS), max_tokens, even_if_far)
+        return await self._finder.find(where, wanted)
 
     async def tidy(self) -> None:
         """Remove for good what nobody can see any more.
@@ -200,7 +215,9 @@ class Memory:
 
 
 def _embedded(excerpt: Excerpt) -> str:
-    return excerpt.text
+    """What is read of a passage: its headings too, as far as the model has room for them."""
+    heading = excerpt.heading[-HEADING_CHARACTERS:]
+    return f"{heading}\n{excerpt.text}" if heading else excerpt.text
 
 
 def _digest(excerpt: Excerpt) -> str:

@@ -141,7 +141,12 @@ _EMPTY: Final = frozenset(
 _WORD: Final = re.compile(r"[^\W_]+")
 
 
+def words_in(text: str) -> list[str]:
+    """Return the words of a text in lower case, in its order."""
+    return _WORD.findall(text.lower())
+
+
 def terms_of(question: str) -> list[str]:
     """Return the question's words in lower case, each once; empty words only if it has no other."""
-    words = list(dict.fromkeys(_WORD.findall(question.lower())))
+    words = list(dict.fromkeys(words_in(question)))
     return ([word for word in words if word not in _EMPTY] or words)[:MOST]

@@ -5,8 +5,8 @@ What it holds can be made anew from the catalogue at any time; only `Memory` use
 
 import hashlib
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from nexus.memory.link import Link
 from nexus.memory.passages import DOCUMENTS, Space
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 DELETE_BATCH: Final = 500
 IDS_PAGE: Final = 5_000
+MOST_KNOWN: Final = 1_000
+"""Collections whose handles are kept: asking for one costs as much as a search."""
+
+T = TypeVar("T")
 
 
 class Vectors:
@@ -28,6 +32,7 @@ class Vectors:
     def __init__(self, link: Link, installation: str) -> None:
         self._link = link
         self._installation = installation
+        self._known: dict[Space, tuple[AsyncClientAPI, AsyncCollection]] = {}
 
     async def put(
         self, space: Space, document_id: str, ids: Sequence[str], vectors: "Matrix"
@@ -42,20 +47,16 @@ class Vectors:
             return
         rows: list[Sequence[float]] = [*vectors.tolist()]
 
-        async def act(client: "AsyncClientAPI") -> None:
-            collection = await client.get_or_create_collection(
-                self._name(space),
-                configuration={"hnsw": {"space": "cosine"}},
-                metadata={"embedding_model": space.embedding},
-                embedding_function=None,
-            )
+        async def act(collection: "AsyncCollection | None") -> None:
+            if collection is None:
+                return
             await collection.upsert(
                 ids=[*ids],
                 embeddings=rows,
                 metadatas=[{"document_id": document_id} for _ in ids],
             )
 
-        await self._link.run(act)
+        await self._link.run(lambda client: self._use(client, space, act, makes=True))
 
     async def near(
         self,
@@ -71,8 +72,7 @@ class Vectors:
             among = {"$in": [*document_ids]}
             where = {"document_id": among}
 
-        async def act(client: "AsyncClientAPI") -> list[str]:
-            collection = await self._existing(client, space)
+        async def act(collection: "AsyncCollection | None") -> list[str]:
             if collection is None:
                 return []
             found = await collection.query(
@@ -80,7 +80,7 @@ class Vectors:
             )
             return list(found["ids"][0])
 
-        return await self._link.run(act)
+        return await self._link.run(lambda client: self._use(client, space, act))
 
     async def drop(self, space: Space, ids: Sequence[str]) -> None:
         """Remove passages; those that are not there are fine. Raises as `put` does."""
@@ -115,8 +115,41 @@ class Vectors:
 
         return await self._link.run(act)
 
+    async def _use(
+        self,
+        client: "AsyncClientAPI",
+        space: Space,
+        act: "Callable[[AsyncCollection | None], Awaitable[T]]",
+        *,
+        makes: bool = False,
+    ) -> T:
+        """Do something with a collection known from before; one whose data is gone is found anew."""
+        from chromadb.errors import NotFoundError
+
+        known = self._known.get(space)
+        if known is not None and known[0] is client:
+            try:
+                return await act(known[1])
+            except NotFoundError:
+                self._known.pop(space, None)
+        find = self._made if makes else self._existing
+        collection = await find(client, space)
+        if collection is not None:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[space] = (client, collection)
+        return await act(collection)
+
+    async def _made(self, client: "AsyncClientAPI", space: Space) -> "AsyncCollection":
+        return await client.get_or_create_collection(
+            self._name(space),
+            configuration={"hnsw": {"space": "cosine"}},
+            metadata={"embedding_model": space.embedding},
+            embedding_function=None,
+        )
+
     async def _existing(self, client: "AsyncClientAPI", space: Space) -> "AsyncCollection | None":
-        """Find a collection anew: a handle would outlive a server whose data is gone."""
+        """Find a collection; it may have gone with its server's data since it was last seen."""
         from chromadb.errors import NotFoundError
 
         try:

@@ -78,4 +78,4 @@ async def remove_document(caller: Author, parts: Opened, document_id: str) -> No
 @router.post("/memory/search/", include_in_schema=False)
 async def search_memory(caller: Reader, parts: Opened, wanted: Search) -> Passages:
     """Find passages of the workspace's documents, best first."""
-    return await documents.search_memory(parts.memory, caller, wanted)
+    return await documents.search_memory(parts.memory, parts.database, caller, wanted)

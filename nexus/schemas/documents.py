@@ -2,7 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    Strict,
+    StringConstraints,
+)
 
 from nexus.schemas.lists import PageParams
 from nexus.schemas.projects import Failure
@@ -30,8 +37,17 @@ class Document(Reply):
     created_at: str
 
 
+def _written(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("a time is written as text, such as 2026-01-31T12:00:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, Strict(strict=False), BeforeValidator(_written)]
+
+
 class SearchFilter(Request):
-    """Where to search."""
+    """Where to search; a passage must meet all of it."""
 
     document_ids: (
         Annotated[
@@ -40,6 +56,18 @@ class SearchFilter(Request):
         ]
         | None
     ) = None
+    project_id: Annotated[str, StringConstraints(max_length=40)] | None = Field(
+        None, description="Only in the documents of this project."
+    )
+    media_types: (
+        Annotated[
+            list[Annotated[str, StringConstraints(max_length=100)]],
+            Field(min_length=1, max_length=20),
+        ]
+        | None
+    ) = None
+    added_after: Moment | None = Field(None, description="Documents added then or later.")
+    added_before: Moment | None = Field(None, description="Documents added earlier than this.")
 
 
 def _not_blank(query: str) -> str:
@@ -55,6 +83,9 @@ class Search(Request):
         str, StringConstraints(min_length=1, max_length=2_000), AfterValidator(_not_blank)
     ]
     k: Annotated[int, Field(ge=1, le=50)] = Field(8, description="How many passages at most.")
+    max_tokens: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        None, description="How many tokens the passages may have together."
+    )
     filter: SearchFilter | None = None
 
 

@@ -74,7 +74,9 @@ class ListMemory:
     missing: bool = False
     queries: list[str] = field(default_factory=list)
 
-    async def search(self, where: Where, query: str, *, k: int = 8) -> Listed:
+    async def search(
+        self, where: Where, query: str, *, k: int = 8, even_if_far: bool = False
+    ) -> Listed:
         self.queries.append(query)
         if self.missing:
             raise ServiceMissing("Chroma is out of reach: set NEXUS_CHROMA_URL")
