@@ -14,7 +14,7 @@ from nexus.catalogue.catalogue import SqlCatalogue
 from nexus.errors import Misconfigured
 from nexus.events.bell import Bell
 from nexus.events.redis_link import RedisLink
-from nexus.memory.embed import Embedder, LocalEmbedder
+from nexus.memory.embed import Embedder
 from nexus.memory.reranking import HttpReranker
 from nexus.memory.store import Memory
 from nexus.models.database import Database, open_database
@@ -81,9 +81,10 @@ async def open_engine(
         await database.close()
 
 
-def _embedder(settings: Settings) -> Embedder:
+def _embedder(settings: Settings) -> Embedder | None:
+    """Make the model that was chosen, None for the one that comes with Nexus."""
     if not settings.embedding_model:
-        return LocalEmbedder()
+        return None
     from nexus.llm.embedding import ServedEmbedder
 
     return ServedEmbedder(settings, settings.embedding_model)

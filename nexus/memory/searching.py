@@ -36,11 +36,11 @@ RERANKED: Final = 24
 class Sight:
     """What a question brought up: the nearest passages, and those its words fit.
 
-    `vector` is the question's; None while nothing can be asked by meaning. `kept` is what can
-    be seen of both, near ones first.
+    `vectors` are the question's, by the model that made them; none while nothing can be asked
+    by meaning. `kept` is what can be seen of both, near ones first.
     """
 
-    vector: "Matrix | None"
+    vectors: Mapping[str, "Matrix"]
     near: Sequence[str]
     matches: Matches
     kept: Mapping[str, Kept]
@@ -48,12 +48,13 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """What a search needs."""
+    """What a search needs; `former` made the vectors of what has none of `embedder` yet."""
 
     catalogue: Catalogue
     vectors: Vectors
     embedder: Embedder
     reranker: Reranker | None = None
+    former: Embedder | None = None
 
     async def find(self, where: Where, wanted: Wanted) -> Findings:
         """Return the best passages; none when nothing resembles the question.
@@ -64,15 +65,15 @@ class Finder:
         sight = await self.look(where, wanted.question, max(CANDIDATES, wanted.most * 2))
         if sight is None:
             return Findings()
-        found = shortlist(sight.kept, sight.matches, sight.vector, self.embedder.name)
+        found = shortlist(sight.kept, sight.matches, sight.vectors)
         if found.is_hopeless() and not wanted.even_if_far:
-            return Findings(by_words_alone=sight.vector is None)
+            return Findings(by_words_alone=not sight.vectors)
         scores = await self._judged(found, wanted)
         best = [sight.kept[one] for one in scores][: wanted.most]
         places = within([one.tokens for one in best], wanted.max_tokens)
         return Findings(
             tuple(_passage(best[at], scores, found.similar) for at in places),
-            by_words_alone=sight.vector is None,
+            by_words_alone=not sight.vectors,
             left_out=len(best) - len(places),
         )
 
@@ -88,17 +89,18 @@ class Finder:
         extent = None if where.is_whole else await self.catalogue.extent(where)
         if extent is not None and not extent.passages:
             return None
-        by_meaning, (matches, fitting) = await asyncio.gather(
+        asked, (matches, fitting) = await asyncio.gather(
             self._by_meaning(where, extent, question, most),
             self._by_words(where, extent, question, most),
         )
-        vector, near = by_meaning or (None, [])
+        vectors = {name: vector for name, (vector, _) in asked.items()}
+        near = [one for _, found in asked.values() for one in found]
         # What words found has been read while the question was embedded.
         others = [one for one in near if one not in fitting]
         read = await self.catalogue.read(where.workspace, others) if others else {}
         found = {**read, **fitting}
         kept = {one: found[one] for one in dict.fromkeys([*near, *fitting]) if one in found}
-        return Sight(vector, near, matches, kept)
+        return Sight(vectors, near, matches, kept)
 
     async def _judged(self, found: Shortlist, wanted: Wanted) -> dict[str, float]:
         """Score the best, by the reranker's word if there is one."""
@@ -124,28 +126,38 @@ class Finder:
 
     async def _by_meaning(
         self, where: Where, extent: Extent | None, question: str, most: int
-    ) -> "tuple[Matrix, list[str]] | None":
-        """Return the question's vector and the passages nearest to it, None if none can be asked."""
-        try:
-            vector = await self.embedder.embed([question])
-            return vector, await self._near(where, extent, vector, most)
-        except (ServiceMissing, TransientFailure, PermanentFailure) as wrong:
-            log.info("memory.by_words_alone", error=str(wrong)[:300])
-            return None
+    ) -> "dict[str, tuple[Matrix, list[str]]]":
+        """Return the question's vector and the passages nearest to it, by model in use."""
+        found: dict[str, tuple[Matrix, list[str]]] = {}
+        for embedder in await self._in_use(where):
+            try:
+                vector = await embedder.embed([question])
+                near = await self._near(where, extent, vector, embedder.name, most)
+                found[embedder.name] = (vector, near)
+            except (ServiceMissing, TransientFailure, PermanentFailure) as wrong:
+                log.info("memory.not_by_meaning", model=embedder.name, error=str(wrong)[:300])
+        return found
+
+    async def _in_use(self, where: Where) -> list[Embedder]:
+        """Name the models to ask: another than the chosen one only while it has something here."""
+        if self.former is None:
+            return [self.embedder]
+        known = await self.catalogue.embeddings(where.workspace, where.shelf)
+        return [self.embedder, *([self.former] if self.former.name in known else [])]
 
     async def _near(
-        self, where: Where, extent: Extent | None, vector: "Matrix", most: int
+        self, where: Where, extent: Extent | None, vector: "Matrix", embedding: str, most: int
     ) -> list[str]:
         if extent is not None and extent.passages <= EXACT_MOST:
             rows = [
                 (passage_id, packed)
-                for passage_id, embedding, packed in await self.catalogue.vectors(where, extent)
-                if embedding == self.embedder.name
+                for passage_id, made_by, packed in await self.catalogue.vectors(where, extent)
+                if made_by == embedding
             ]
             return _nearest(
                 [row[0] for row in rows], unpack([row[1] for row in rows]), vector, most
             )
-        space = Space(where.workspace, where.shelf, self.embedder.name)
+        space = Space(where.workspace, where.shelf, embedding)
         chosen = None if extent is None else extent.document_ids
         return await self.vectors.near(space, vector, most, chosen)
 

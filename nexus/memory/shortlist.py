@@ -57,25 +57,45 @@ class Shortlist:
 
 
 def shortlist(
-    kept: Mapping[str, Kept], matches: Matches, vector: "Matrix | None", embedding: str
+    kept: Mapping[str, Kept], matches: Matches, vectors: Mapping[str, "Matrix"]
 ) -> Shortlist:
     """Compare what was read with a question.
 
     Args:
-        vector: the question's, None to go by words alone.
-        embedding: the model that made it; what another model has embedded has no likeness.
+        vectors: the question's, by the model that made them; without any, words alone count.
     """
     fits = {one: fit for one, fit in matches.fits.items() if one in kept}
-    if vector is None or not kept:
+    if not vectors or not kept:
         return Shortlist(kept, matches, fits, {})
-    vectors = _vectors([*kept.values()], vector, embedding)
-    similar = dict(zip(kept, (vectors @ vector[0]).tolist(), strict=True))
-    return Shortlist(kept, matches, fits, similar, vectors)
+    own, question = next(iter(vectors.items()))
+    rows = _vectors([*kept.values()], own, question.shape[1])
+    similar = dict(zip(kept, (rows @ question[0]).tolist(), strict=True))
+    for name, other in vectors.items():
+        if name != own:
+            similar |= _beside(similar, kept, name, other)
+    return Shortlist(kept, matches, fits, similar, rows)
 
 
-def _vectors(rows: Sequence[Kept], vector: "Matrix", embedding: str) -> "Matrix":
-    nothing = bytes(2 * vector.shape[1])
+def _vectors(rows: Sequence[Kept], embedding: str, dimensions: int) -> "Matrix":
+    """Read the vectors of one model; what another has made has no likeness."""
+    nothing = bytes(2 * dimensions)
     return unpack([row.vector if row.embedding == embedding else nothing for row in rows])
+
+
+def _beside(
+    similar: Mapping[str, float], kept: Mapping[str, Kept], embedding: str, question: "Matrix"
+) -> dict[str, float]:
+    """Give what another model embedded its own likeness, the best of both models level.
+
+    Cosines of two models mean different things; that one is the nearest of its own does not.
+    """
+    ids = [one for one, row in kept.items() if row.embedding == embedding]
+    if not ids:
+        return {}
+    own = unpack([kept[one].vector for one in ids]) @ question[0]
+    level = max(similar.values(), default=0.0) / max(float(own.max()), 1e-9)
+    factor = level if level > 0 else 1.0
+    return dict(zip(ids, (own * min(factor, 1.0)).tolist(), strict=True))
 
 
 def _whole(kept: Kept) -> str:

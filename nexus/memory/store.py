@@ -56,7 +56,9 @@ class Memory:
         self._catalogue = catalogue
         self._vectors = Vectors(self._link, installation)
         self._embedder = embedder or LocalEmbedder()
-        self._finder = Finder(catalogue, self._vectors, self._embedder, reranker)
+        # After another model was chosen, the one that comes with Nexus may have made vectors yet.
+        former = None if embedder is None else LocalEmbedder()
+        self._finder = Finder(catalogue, self._vectors, self._embedder, reranker, former)
         self._upkeep = Upkeep(catalogue, self._vectors)
         # Two ingestions may use the processor at once; searches need not queue behind them.
         self._reading = asyncio.Semaphore(2)
