@@ -1,4 +1,5 @@
-"""What every worker does for memory now and then: tidy it, mend it, bring its vectors up to date."""
+"""What every worker does for memory now and then: tidy it, mend it, bring its vectors up to date,
+and have finished projects remembered."""
 
 import asyncio
 import random
@@ -11,6 +12,7 @@ from nexus.errors import NexusError
 from nexus.memory.store import Memory
 from nexus.orchestrator.documents import read_again
 from nexus.orchestrator.engine import WorkflowEngine
+from nexus.orchestrator.unremembered import find_unremembered
 
 TIDY_SECONDS: Final = 5.0
 AUDIT_SECONDS: Final = 60.0
@@ -18,7 +20,7 @@ AUDIT_SECONDS: Final = 60.0
 log = structlog.get_logger()
 
 
-async def tend(engine: WorkflowEngine, memory: Memory) -> None:
+async def tend(engine: WorkflowEngine, memory: Memory, *, remembers: bool = False) -> None:
     """Go on until cancelled; what is out of reach is tried again."""
     audited_at = -AUDIT_SECONDS
     while True:
@@ -26,6 +28,8 @@ async def tend(engine: WorkflowEngine, memory: Memory) -> None:
         await asyncio.sleep(TIDY_SECONDS * random.SystemRandom().uniform(0.5, 1.5))
         try:
             await engine.run(lambda turn: read_again(turn, memory.embedding))
+            if remembers:
+                await engine.run(find_unremembered)
             if await memory.ready():
                 await memory.tidy()
                 if time.monotonic() - audited_at >= AUDIT_SECONDS:
