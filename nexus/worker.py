@@ -109,7 +109,8 @@ async def work(
     log.info("worker.started", worker=worker_id, model=models.default_name)
     try:
         remembers = settings.project_memory == "on"
-        tending = tend(parts.engine, parts.memory, remembers=remembers)
+        tending = tend(parts.database, parts.engine, parts.memory, remembers=remembers)
+        async with running(loudspeaker.speak()), running(tending):
         async with running(loudspeaker.speak()), running(tending):
             await _work_while_beating(consumer, stop, beating)
     finally:

@@ -33,6 +33,7 @@ class Document(Table):
         Index("ix_documents_workspace_shelf_source", "workspace", "shelf", "source"),
         Index("ix_documents_workspace_sha256", "workspace", "sha256"),
         Index("ix_documents_project", "project_id"),
+        Index("ix_documents_embedding", "embedding"),
     )
 
     id: Mapped[Id]

@@ -133,6 +133,15 @@ def finish_document(
     yield from mark_untidy(workspace, document_id)
 
 
+def others_than(embedding: str) -> Query:
+    """Ask whether another model made the vectors of any document: cheap where none did."""
+    return Query(
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM documents WHERE embedding < $1 AND status = 'ready') "
+        "OR EXISTS (SELECT 1 FROM documents WHERE embedding > $1 AND status = 'ready')",
+        (embedding,),
+    )
+
+
 def read_again(turn: Turn, embedding: str) -> Transaction[int]:
     """Queue the reading of ready documents whose vectors another model made; return how many."""
     rows = yield Query(

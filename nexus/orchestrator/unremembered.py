@@ -15,6 +15,13 @@ LOOKED_AT: Final = 100
 QUEUED_AT_ONCE: Final = 8
 
 
+def unremembered() -> Query:
+    """Ask whether there are any: cheap where there are none."""
+    return Query(
+        "SELECT 1 FROM projects WHERE status = 'succeeded' AND remembered_by IS NULL LIMIT 1"
+    )
+
+
 def find_unremembered(turn: Turn) -> Transaction[int]:
     """Queue the remembering of some projects; return how many.
 

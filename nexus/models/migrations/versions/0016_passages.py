@@ -40,6 +40,7 @@ def upgrade() -> None:
         "ix_documents_workspace_shelf_source", "documents", ["workspace", "shelf", "source"]
     )
     op.create_index("ix_documents_project", "documents", ["project_id"])
+    op.create_index("ix_documents_embedding", "documents", ["embedding"])
     op.create_table(
         "passages",
         sa.Column(
@@ -119,6 +120,7 @@ def downgrade() -> None:
     op.drop_table("untidy_documents")
     op.drop_table("forgotten_passages")
     op.drop_table("passages")
+    op.drop_index("ix_documents_embedding", "documents")
     op.drop_index("ix_documents_project", "documents")
     op.drop_index("ix_documents_workspace_shelf_source", "documents")
     op.drop_index("ix_documents_workspace_shelf_created", "documents")
