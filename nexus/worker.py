@@ -111,7 +111,6 @@ async def work(
         remembers = settings.project_memory == "on"
         tending = tend(parts.database, parts.engine, parts.memory, remembers=remembers)
         async with running(loudspeaker.speak()), running(tending):
-        async with running(loudspeaker.speak()), running(tending):
             await _work_while_beating(consumer, stop, beating)
     finally:
         try:

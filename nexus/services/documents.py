@@ -15,7 +15,8 @@ from nexus.errors import (
     ServiceMissing,
     TransientFailure,
 )
-from nexus.memory.passages import DOCUMENTS, Findings, Where
+from nexus.memory.passages import DOCUMENTS, MEMORIES, Findings, Where
+from nexus.memory.passages import Passage as Found
 from nexus.models.database import Database
 from nexus.models.passages import Document as DocumentRow
 from nexus.models.writing import Query, Transaction
@@ -46,6 +47,9 @@ COLUMNS: Final = (
     DocumentRow.passages,
     DocumentRow.created_at,
 )
+
+
+NOTHING: Final = "nothing in memory resembles the question"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,27 +193,39 @@ async def search_memory(memory: "Memory", caller: Caller, wanted: Search) -> Pas
         ServiceMissing: Chroma is out of reach.
     """
     await memory.check()
+    shelves = wanted.filter.shelves if wanted.filter else [DOCUMENTS]
     chosen = wanted.filter.document_ids if wanted.filter else None
-    where = Where(caller.workspace, document_ids=None if chosen is None else tuple(chosen))
-    found = await memory.search(where, wanted.query, k=wanted.k)
-    return Passages(
-        items=[
-            Passage(
-                id=passage.id,
-                text=passage.text,
-                score=passage.score,
-                similarity=passage.similarity,
-                document_id=passage.document_id,
-                title=passage.title,
-                locator=passage.locator,
-            )
-            for passage in found.passages
-        ],
-        note=_note(found),
+    items: list[Passage] = []
+    note = None
+    if DOCUMENTS in shelves:
+        where = Where(caller.workspace, document_ids=None if chosen is None else tuple(chosen))
+        found = await memory.search(where, wanted.query, k=wanted.k)
+        items += [_show_passage(passage) for passage in found.passages]
+        note = _note(found)
+    if MEMORIES in shelves:
+        recalled = await memory.recall(Where(caller.workspace, MEMORIES), wanted.query, k=wanted.k)
+        items += [_show_passage(one.passage, one.trust) for one in recalled]
+        note = None if note == NOTHING else note
+    items.sort(key=lambda one: -one.score)
+    return Passages(items=items[: wanted.k], note=note or (None if items else NOTHING))
+
+
+def _show_passage(passage: Found, trust: str | None = None) -> Passage:
+    return Passage(
+        id=passage.id,
+        text=passage.text,
+        score=passage.score,
+        similarity=passage.similarity,
+        document_id=passage.document_id,
+        title=passage.title,
+        locator=passage.locator,
+        shelf=MEMORIES if trust else DOCUMENTS,
+        memory_id=passage.document_id if trust else None,
+        trust=trust,
     )
 
 
 def _note(found: Findings) -> str | None:
     if found.by_words_alone:
         return "by words alone: the embedding model is out of reach"
-    return None if found.passages else "nothing in memory resembles the question"
+    return None if found.passages else NOTHING

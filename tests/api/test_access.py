@@ -62,6 +62,12 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/documents/{document_id}"): Route("read"),
     ("DELETE", "/documents/{document_id}"): Route("write"),
     ("POST", "/memory/search"): Route("read", {"query": "penguins"}),
+    ("GET", "/memory"): Route("read"),
+    ("POST", "/memory"): Route("write", {"title": "Colour", "text": "The door is green."}),
+    ("GET", "/memory/{memory_id}"): Route("read"),
+    ("PATCH", "/memory/{memory_id}"): Route("write", {"title": "Other"}),
+    ("DELETE", "/memory/{memory_id}"): Route("write"),
+    ("GET", "/memory/{memory_id}/changes"): Route("read"),
     ("GET", "/agents"): Route("read"),
     ("POST", "/agents"): Route(
         "write", {"name": "scribe", "description": "Writes.", "prompt": "Write."}
@@ -118,12 +124,14 @@ async def ids(app: FastAPI, client: Client) -> dict[str, str]:
     task = (await client.http.get(f"/projects/{project['id']}/tasks")).json()["items"][0]
     subtask = (await client.http.get(f"/tasks/{task['id']}/subtasks")).json()["items"][0]
     document = await client.http.post("/documents", files=SAMPLE_FILE)
+    memory = await client.http.post("/memory", json={"title": "Sky", "text": "It is blue."})
     return {
         "project_id": project["id"],
         "task_id": task["id"],
         "subtask_id": subtask["id"],
         "approval_id": asked["id"],
         "document_id": document.json()["id"],
+        "memory_id": memory.json()["id"],
         "key_id": (await client.key())["id"],
         "name": await _declare(client),
         "conversation_id": await speak(app, "poet"),
