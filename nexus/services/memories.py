@@ -47,6 +47,7 @@ from nexus.services.caller import Caller
 from nexus.services.cursors import Cursor, page_of
 from nexus.services.idempotency import Answer, Once
 from nexus.services.reads import reading
+from nexus.tools.fetch.page import visible
 
 if TYPE_CHECKING:
     from nexus.memory.store import Memory as Store
@@ -225,24 +226,26 @@ async def _find(database: Database, caller: Caller, memory_id: str) -> Row[Any]:
 
 
 async def _prepare(memory: "Store", entry: NewEntry, edition: int) -> Prepared:
-    try:
-        return await memory.prepare(entry, edition)
-    except PermanentFailure as wrong:
-        raise InvalidInput(
-            "there is no text in it that could be found again",
-            hint="write words",
-            problems=(FieldProblem("text", "no words"),),
-        ) from wrong
+    with suppress(PermanentFailure):
+        made = await memory.prepare(entry, edition)
+        if made.cuts:
+            return made
+    raise InvalidInput(
+        "there is no text in it that could be found again",
+        hint="write words",
+        problems=(FieldProblem("text", "no words"),),
+    )
 
 
 def _entry(workspace: str, memory_id: str, title: str, text: str) -> NewEntry:
-    content = clean(text).encode()
+    # What a person would not see is not remembered either.
+    content = visible(clean(text)).encode()
     return NewEntry(
         memory_id,
         workspace,
         MEMORIES,
         None,
-        clean(title).strip(),
+        " ".join(visible(clean(title)).split()) or "untitled",
         "text/plain",
         content,
         hashlib.sha256(content).hexdigest(),
