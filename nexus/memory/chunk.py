@@ -1,7 +1,7 @@
 """Cuts a document's blocks into excerpts that fit the embedding model, each with a locator.
 
-Locators are `page 3`, `section Heading > Sub`, `lines 10-24` and `rows 1-20`; pure and
-blocking, so `Memory` calls it in a thread.
+Locators are `page 3`, `section Heading > Sub`, `lines 10-24`, `rows 1-20` and `$.birds[3]`;
+pure and blocking, so `Memory` calls it in a thread.
 """
 
 import re
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from nexus.memory.extract import Block, Table
+from nexus.memory.blocks import Block, Code, Records, Table
+from nexus.memory.code import sections_of
 from nexus.memory.passages import Excerpt
 from nexus.memory.wordpiece import count_tokens
 
@@ -50,6 +51,10 @@ def cut(blocks: Sequence[Block]) -> list[Excerpt]:
 def _cut_block(block: Block) -> Iterator[Excerpt]:
     if isinstance(block, Table):
         yield from _cut_table(block)
+    elif isinstance(block, Records):
+        yield from _cut_records(block)
+    elif isinstance(block, Code):
+        yield from _cut_code(block)
     elif block.page is not None:
         for _, text in _pieces(block.text, is_markdown=False):
             yield Excerpt(text, f"page {block.page}")
@@ -67,7 +72,8 @@ def _cut_section(section: _Section, *, is_markdown: bool = True) -> Iterator[Exc
         if section.path:
             if text.strip() == heading and not section.is_bare:
                 continue
-            yield Excerpt(text, f"section {' > '.join(section.path)}")
+            heading_path = " > ".join(section.path)
+            yield Excerpt(text, f"section {heading_path}", heading_path)
             continue
         first = bisect_right(ends, start - 1)
         last = bisect_right(ends, start + len(text) - 1)
@@ -120,6 +126,38 @@ def _cut_table(table: Table) -> Iterator[Excerpt]:
             first, used = number, 0
         used += tokens
     yield from _rows(table, first, len(table.rows))
+
+
+def _cut_code(code: Code) -> Iterator[Excerpt]:
+    for section in sections_of(code.text):
+        ends = [place for place, letter in enumerate(section.text) if letter == "\n"]
+        for start, text in _pieces(section.text, is_markdown=False):
+            first = section.first_line + bisect_right(ends, start - 1)
+            last = section.first_line + bisect_right(ends, start + len(text) - 1)
+            yield Excerpt(text, _span("line", first, last), " > ".join(section.path))
+
+
+def _cut_records(block: Records) -> Iterator[Excerpt]:
+    """Keep small neighbours together; what is too large for one passage keeps its place in each."""
+    tokens = count_tokens([text for _, text in block.records])
+    held: list[tuple[str, str]] = []
+    used = 0
+    for record, size in zip(block.records, tokens, strict=True):
+        if held and used + size > MAX_TOKENS:
+            yield from _record_excerpts(held)
+            held, used = [], 0
+        held.append(record)
+        used += size
+    yield from _record_excerpts(held)
+
+
+def _record_excerpts(held: Sequence[tuple[str, str]]) -> Iterator[Excerpt]:
+    if not held:
+        return
+    first, last = held[0][0], held[-1][0]
+    locator = first if first == last else f"{first} to {last}"
+    for _, text in _pieces("\n".join(text for _, text in held), is_markdown=False):
+        yield Excerpt(text, locator)
 
 
 def _rows(table: Table, first: int, after: int) -> Iterator[Excerpt]:

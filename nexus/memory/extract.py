@@ -1,7 +1,8 @@
 """The text of a document, in blocks that know where they stand.
 
-`Memory.add` calls it. Blocking work runs in a thread, a PDF in a process of its own with
-limits. It never cuts a document short: what is too large is refused with the limit named.
+`Memory.add` calls it. Blocking work runs in a thread; formats that may be hostile (PDF, Word,
+HTML) are read in a process of its own with limits. It never cuts a document short: what is
+too large is refused with the limit named.
 """
 
 import asyncio
@@ -10,40 +11,22 @@ import io
 import json
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import nexus
 from nexus.errors import PermanentFailure, TransientFailure
 from nexus.memory import media
+from nexus.memory.blocks import Block, Code, Prose, Records, Table, has_text
 from nexus.memory.passages import SourceDocument
+from nexus.memory.readers.limits import MAX_CHARACTERS
+from nexus.memory.records import read_json, read_json_lines
 
-MAX_CHARACTERS: Final = 4_000_000
-MAX_PAGES: Final = 2_000
-PDF_SECONDS: Final = 120.0
+READING_SECONDS: Final = 120.0
 
+_READERS: Final = {media.PDF: "pdf", media.DOCX: "docx", media.HTML: "html"}
 # The child needs to find Python and its packages, nothing else: keys stay here.
 _CHILD_VARIABLES: Final = ("PATH", "PYTHONPATH", "HOME", "LD_LIBRARY_PATH", "SYSTEMROOT")
-
-
-@dataclass(frozen=True, slots=True)
-class Prose:
-    """Running text; `page` is its page number in a PDF, from 1."""
-
-    text: str
-    page: int | None = None
-    is_markdown: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of a table, the header apart; every row as one line."""
-
-    header: str
-    rows: tuple[str, ...]
-
-
-Block = Prose | Table
 
 
 async def extract(document: SourceDocument) -> list[Block]:
@@ -51,27 +34,37 @@ async def extract(document: SourceDocument) -> list[Block]:
 
     Raises:
         PermanentFailure: it is damaged, encrypted, too large or without text.
-        TransientFailure: the process that reads PDFs could not run.
+        TransientFailure: the process that reads risky formats could not run.
     """
-    if document.media_type == media.PDF:
-        blocks: list[Block] = list(await _pages(document))
+    if document.media_type in _READERS:
+        blocks = await _read_apart(document, _READERS[document.media_type])
     else:
         blocks = await asyncio.to_thread(_text_blocks, document)
-    if not any(_has_text(block) for block in blocks):
+    if not any(has_text(block) for block in blocks):
         scanned = " It may be scanned images." if document.media_type == media.PDF else ""
         raise _bad(document, f"has no text in it.{scanned}")
     return blocks
 
 
-def _has_text(block: Block) -> bool:
-    return bool(block.text.strip()) if isinstance(block, Prose) else bool(block.rows)
-
-
 def _text_blocks(document: SourceDocument) -> list[Block]:
     text = _decode(document)
-    if document.media_type == media.CSV:
+    if document.media_type in {media.CSV, media.TSV}:
         return [_table(document, text)]
+    if document.media_type in {media.JSON, media.JSON_LINES}:
+        return [_records(document, text)]
+    if document.media_type == media.CODE:
+        return [Code(text)]
     return [Prose(text, is_markdown=document.media_type == media.MARKDOWN)]
+
+
+def _records(document: SourceDocument, text: str) -> Records:
+    read = read_json if document.media_type == media.JSON else read_json_lines
+    try:
+        return read(text)
+    except ValueError as wrong:
+        raise _bad(document, f"is not JSON: {wrong}") from wrong
+    except RecursionError as deep:
+        raise _bad(document, "is nested too deeply to be read; flatten it") from deep
 
 
 def _decode(document: SourceDocument) -> str:
@@ -108,36 +101,42 @@ def _table(document: SourceDocument, text: str) -> Table:
     return Table(lines[0], tuple(lines[1:])) if lines else Table("", ())
 
 
-async def _pages(document: SourceDocument) -> list[Prose]:
-    answer = await _ask_child(document)
+async def _read_apart(document: SourceDocument, kind: str) -> list[Block]:
+    answer = await _ask_child(document, kind)
     try:
         found = json.loads(answer)
         if "problem" in found:
             raise _bad(document, str(found["problem"]))
-        pages = [str(page) for page in found["pages"]]
+        return [
+            Prose(clean(str(one["text"])), one.get("page"), is_markdown="page" not in one)
+            for one in found["blocks"]
+        ]
     except (ValueError, KeyError, TypeError) as wrong:
         raise _bad(document, "could not be read within its limits of memory and time") from wrong
-    return [Prose(clean(text), page=number) for number, text in enumerate(pages, start=1)]
 
 
-async def _ask_child(document: SourceDocument) -> bytes:
-    """Have a process of its own read the PDF; it is dead when this returns, however it returns."""
-    here = Path(__file__).with_name("pdf.py")
+async def _ask_child(document: SourceDocument, kind: str) -> bytes:
+    """Have a process of its own read it; that is dead when this returns, however it returns."""
+    kept = {name: os.environ[name] for name in _CHILD_VARIABLES if name in os.environ}
+    code = str(Path(nexus.__file__).parent.parent)
+    path = os.pathsep.join(filter(None, (code, kept.get("PYTHONPATH"))))
     try:
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", str(here), str(MAX_PAGES), str(MAX_CHARACTERS)),
+            *(sys.executable, "-P", "-m", "nexus.memory.readers", kind),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            env={name: os.environ[name] for name in _CHILD_VARIABLES if name in os.environ},
+            env={**kept, "PYTHONPATH": path},
         )
     except OSError as wrong:
-        raise TransientFailure(f"no process could be started to read a PDF: {wrong}") from wrong
+        raise TransientFailure(
+            f"no process could be started to read a document: {wrong}"
+        ) from wrong
     try:
-        async with asyncio.timeout(PDF_SECONDS):
+        async with asyncio.timeout(READING_SECONDS):
             answer, _ = await child.communicate(document.content)
     except TimeoutError as late:
-        raise _bad(document, f"took more than {PDF_SECONDS:.0f} seconds to read") from late
+        raise _bad(document, f"took more than {READING_SECONDS:.0f} seconds to read") from late
     finally:
         if child.returncode is None:
             child.kill()

@@ -15,29 +15,101 @@ MARKDOWN: Final = "text/markdown"
 PDF: Final = "application/pdf"
 CSV: Final = "text/csv"
 JSON: Final = "application/json"
-READABLE: Final = "plain text, Markdown, PDF, CSV and JSON (text in UTF-8)"
+TSV: Final = "text/tab-separated-values"
+JSON_LINES: Final = "application/jsonl"
+HTML: Final = "text/html"
+DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+CODE: Final = "text/x-source-code"
+READABLE: Final = (
+    "plain text, Markdown, HTML, PDF, Word (.docx), CSV, TSV, JSON, JSON Lines and source code"
+    " (text in UTF-8)"
+)
 
 # A PDF's header may stand anywhere in its first 1,024 bytes. Source: ISO 32000-1, annex H.3.4.1.
 PDF_HEADER_WITHIN: Final = 1_024
 
+_CODE_SUFFIXES: Final = [
+    ".py",
+    ".pyi",
+    ".js",
+    ".mjs",
+    ".cjs",
+    ".jsx",
+    ".ts",
+    ".tsx",
+    ".go",
+    ".rs",
+    ".java",
+    ".kt",
+    ".kts",
+    ".scala",
+    ".c",
+    ".h",
+    ".cc",
+    ".cpp",
+    ".hpp",
+    ".cs",
+    ".swift",
+    ".rb",
+    ".php",
+    ".pl",
+    ".lua",
+    ".r",
+    ".jl",
+    ".sh",
+    ".bash",
+    ".zsh",
+    ".ps1",
+    ".sql",
+    ".proto",
+    ".graphql",
+    ".ex",
+    ".exs",
+    ".erl",
+    ".hs",
+    ".ml",
+    ".clj",
+    ".dart",
+    ".m",
+    ".mm",
+    ".vue",
+    ".svelte",
+    ".css",
+    ".scss",
+    ".tf",
+]
 _BY_SUFFIX: Final = {
     ".txt": PLAIN,
     ".md": MARKDOWN,
     ".markdown": MARKDOWN,
     ".csv": CSV,
+    ".tsv": TSV,
     ".json": JSON,
+    ".jsonl": JSON_LINES,
+    ".ndjson": JSON_LINES,
     ".pdf": PDF,
+    ".docx": DOCX,
+    ".html": HTML,
+    ".htm": HTML,
+    ".xhtml": HTML,
+    **dict.fromkeys(_CODE_SUFFIXES, CODE),
 }
 _BY_MEDIA_TYPE: Final = {
     "text/markdown": MARKDOWN,
     "text/x-markdown": MARKDOWN,
     "text/csv": CSV,
     "application/csv": CSV,
+    "text/tab-separated-values": TSV,
     "application/json": JSON,
+    "application/jsonl": JSON_LINES,
+    "application/x-ndjson": JSON_LINES,
     "application/pdf": PDF,
+    "text/html": HTML,
+    "application/xhtml+xml": HTML,
+    DOCX: DOCX,
 }
 _UNREADABLE: Final = (
-    (b"PK\x03\x04", "a ZIP archive or an Office document"),
+    (b"PK\x03\x04", "a ZIP archive or an Office document other than Word's .docx"),
     (b"\xd0\xcf\x11\xe0", "an old Office document"),
     (b"{\\rtf", "an RTF document"),
     (b"\x89PNG", "a PNG image"),
@@ -46,7 +118,7 @@ _UNREADABLE: Final = (
     (b"\x1f\x8b", "a gzip archive"),
     (b"\x7fELF", "a program"),
 )
-_MARKUP_SUFFIXES: Final = {".html", ".htm", ".xhtml"}
+_ZIP: Final = b"PK\x03\x04"
 
 
 def recognise(title: str, media_type: str | None, head: bytes) -> str:
@@ -64,18 +136,38 @@ def recognise(title: str, media_type: str | None, head: bytes) -> str:
         raise InvalidInput(f"the document {title!r} is empty", hint="give a file with text in it")
     if b"%PDF-" in head[:PDF_HEADER_WITHIN]:
         return PDF
-    for magic, kind in _UNREADABLE:
+    kind = _told_kind(title, media_type)
+    if kind == DOCX and head.startswith(_ZIP):
+        return DOCX
+    for magic, name in _UNREADABLE:
         if head.startswith(magic):
-            raise _unreadable(title, kind)
-    said = (media_type or "").partition(";")[0].strip().lower()
-    suffix = PurePath(title.lower()).suffix
-    if suffix in _MARKUP_SUFFIXES or said in {"text/html", "application/xhtml+xml"}:
-        raise _unreadable(title, "a web page")
-    kind = _BY_SUFFIX.get(suffix) or _BY_MEDIA_TYPE.get(said) or PLAIN
-    if kind == PDF:
-        raise _unreadable(title, "named a PDF, but has no PDF header")
+            raise _unreadable(title, name)
+    if kind in {PDF, DOCX}:
+        name = "PDF" if kind == PDF else "Word document"
+        raise _unreadable(title, f"named a {name}, but has no {name}'s header")
+    if kind == HTML or (kind == PLAIN and _looks_like_html(head)):
+        _require_page(title, head)
+        return HTML
     _require_text(title, head)
     return kind
+
+
+def _require_page(title: str, head: bytes) -> None:
+    """Refuse bytes that are no page; a page names its own encoding."""
+    if b"\0" in head and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise _unreadable(title, "not text (it has NUL bytes)")
+
+
+def _told_kind(title: str, media_type: str | None) -> str:
+    """Say what the name tells, else what the client said."""
+    said = (media_type or "").partition(";")[0].strip().lower()
+    suffix = PurePath(title.lower()).suffix
+    return _BY_SUFFIX.get(suffix) or _BY_MEDIA_TYPE.get(said) or PLAIN
+
+
+def _looks_like_html(head: bytes) -> bool:
+    begin = head.lstrip()[:64].lower()
+    return begin.startswith((b"<!doctype html", b"<html"))
 
 
 def _require_text(title: str, head: bytes) -> None:

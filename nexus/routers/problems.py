@@ -176,7 +176,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
     details = {
         404: "there is nothing at this address",
         405: "this address does not take that method",
-        413: "the body is too large",
     }
     return problem(
         request.scope,

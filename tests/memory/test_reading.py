@@ -6,9 +6,10 @@ import pytest
 
 from nexus.errors import InvalidInput, PermanentFailure
 from nexus.memory import extract as extraction
+from nexus.memory.blocks import Prose, Table
 from nexus.memory.chunk import MAX_CHARACTERS, MAX_TOKENS, cut
-from nexus.memory.extract import Prose, Table, extract
-from nexus.memory.media import recognise
+from nexus.memory.extract import extract
+from nexus.memory.media import DOCX, recognise
 from nexus.memory.passages import SourceDocument
 from nexus.memory.wordpiece import count_tokens
 
@@ -24,7 +25,12 @@ WritePdf = Callable[[Sequence[str]], bytes]
         ("table.csv", "application/vnd.ms-excel", b"a,b\n1,2\n", "text/csv"),
         ("a.json", None, b"{}", "application/json"),
         ("a.txt", "text/plain", b"%PDF-1.7\n", "application/pdf"),
-        ("main.py", "text/x-python", b"print()", "text/plain"),
+        ("main.py", "text/x-python", b"print()", "text/x-source-code"),
+        ("a.tsv", None, b"a\tb", "text/tab-separated-values"),
+        ("a.jsonl", None, b"{}", "application/jsonl"),
+        ("a.html", None, b"<p>caf\xe9", "text/html"),
+        ("page", None, b" <!DOCTYPE html><html>", "text/html"),
+        ("a.docx", None, b"PK\x03\x04rest", DOCX),
         ("utf16.txt", None, "\ufeffhello".encode("utf-16-le"), "text/plain"),
         ("cut.txt", None, "caf\u00e9".encode()[:-1], "text/plain"),
     ],
@@ -38,12 +44,14 @@ def test_documents_are_recognised(title: str, said: str | None, head: bytes, exp
     [
         ("a.txt", b"", "empty"),
         ("a.txt", b" \n\t", "empty"),
-        ("a.docx", b"PK\x03\x04rest", "Office"),
+        ("a.xlsx", b"PK\x03\x04rest", "Office"),
+        ("a.docx", b"\x89PNG\r\n", "image"),
+        ("a.docx", b"hello", "Word document's header"),
         ("a.png", b"\x89PNG\r\n", "image"),
         ("a.txt", b"a\0b", "NUL"),
         ("a.txt", b"caf\xe9 au lait", "UTF-8"),
-        ("a.pdf", b"hello", "PDF header"),
-        ("a.html", b"<html>", "web page"),
+        ("a.pdf", b"hello", "PDF's header"),
+        ("a.html", b"<html>\0", "NUL"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_the_reason(
@@ -97,12 +105,9 @@ async def test_an_encrypted_pdf_says_so(write_pdf: WritePdf) -> None:
 async def test_pages_and_characters_are_capped(
     write_pdf: WritePdf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extraction, "MAX_PAGES", 2)
+    with pytest.raises(PermanentFailure, match="has 2,001 pages, more than the 2,000"):
+        await extract(document(write_pdf([""] * 2_001), "application/pdf"))
     monkeypatch.setattr(extraction, "MAX_CHARACTERS", 20)
-    with pytest.raises(PermanentFailure, match="has 3 pages, more than the 2"):
-        await extract(document(write_pdf(["a", "b", "c"]), "application/pdf"))
-    with pytest.raises(PermanentFailure, match="more than the 20 characters"):
-        await extract(document(write_pdf(["a" * 30]), "application/pdf"))
     with pytest.raises(PermanentFailure, match="30 characters, more than the 20"):
         await extract(document(b"a" * 30))
 
@@ -110,7 +115,7 @@ async def test_pages_and_characters_are_capped(
 async def test_a_pdf_that_never_ends_is_killed(
     write_pdf: WritePdf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extraction, "PDF_SECONDS", 0.01)
+    monkeypatch.setattr(extraction, "READING_SECONDS", 0.01)
     with pytest.raises(PermanentFailure, match="took more than"):
         await extract(document(write_pdf(["a"] * 500), "application/pdf"))
 

@@ -27,6 +27,11 @@ class BodyLimit:
     values: int | None
     seconds: float
 
+    @property
+    def excess(self) -> str:
+        """Say that a body is larger."""
+        return f"the body is too large: at most {self.size // MEGABYTE} MB are taken here"
+
 
 ORDINARY: Final = BodyLimit(MEGABYTE, 20_000, 30.0)
 PLAN: Final = BodyLimit(16 * MEGABYTE, 500_000, 60.0)
@@ -64,7 +69,7 @@ class BodyGuard:
         source = Source(receive, limit, self.idle_seconds)
         if limit.values is None:
             if declared_length(scope) > limit.size:
-                await _refuse(scope, 413, "the body is too large")(scope, receive, send)
+                await _refuse(scope, 413, limit.excess)(scope, receive, send)
                 return
             await self.app(scope, source.next, send)
             return
@@ -81,7 +86,7 @@ class BodyGuard:
     async def _read(self, scope: Scope, source: "Source", limit: BodyLimit) -> bytes | None:
         """Return the whole body, None when the client went away."""
         if declared_length(scope) > limit.size:
-            raise HTTPException(413, "the body is too large")
+            raise HTTPException(413, limit.excess)
         chunks: list[bytes] = []
         more = True
         while more:
@@ -127,7 +132,7 @@ class Source:
             raise HTTPException(408, "the body came too slowly") from late
         self._size += len(message.get("body", b""))
         if self._size > self._limit.size:
-            raise HTTPException(413, "the body is too large")
+            raise HTTPException(413, self._limit.excess)
         self._whole = not message.get("more_body", False)
         return message
 
