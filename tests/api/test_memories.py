@@ -1,6 +1,7 @@
 """Memories over HTTP: added, found, put right and deleted for good, with a line for each change."""
 
 import sqlite3
+from contextlib import closing
 
 import httpx2
 
@@ -38,7 +39,7 @@ async def test_a_memory_from_its_first_day_to_its_last(
     changes = (await admin.get(f"{at}/changes")).json()["items"]
     assert [one["act"] for one in changes] == ["deleted", "edited", "edited", "added"]
     assert changes[0]["by"].startswith("key_")
-    with sqlite3.connect(settings.data / "nexus.db") as database:
+    with closing(sqlite3.connect(settings.data / "nexus.db")) as database:
         dump = "\n".join(str(row) for row in _everything(database))
     assert "zebrine" not in dump
 
