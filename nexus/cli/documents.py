@@ -1,6 +1,5 @@
 """`nexus documents`: add, list, search, remove."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,21 +20,39 @@ app = typer.Typer(
 
 @app.command()
 def add(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to put in memory.")],
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TARGET...", help="Files, folders of them, and pages to put in memory."
+        ),
+    ],
     as_json: AsJson = False,
     data_dir: DataDir = None,
     url: Url = None,
 ) -> None:
-    """Put files in memory and wait until they can be searched."""
-    from nexus.cli.uploads import upload_all
+    """Put files, folders and pages in memory, and wait until they can be searched."""
+    from nexus.cli.adding import add_all
+    from nexus.cli.gathering import gather
 
+    gathered = gather(targets)
     with connect(data_dir, url) as client:
-        documents = upload_all(client, files)
+        added = add_all(client, gathered.wanted)
     if as_json:
-        emit({"items": documents})
-        return
-    for each in documents:
-        say(f"{each['title']} is ready: {each['id']}, {each['passages']} passages")
+        failed = [
+            {"name": one.name, "message": one.message, "hint": one.hint} for one in added.failed
+        ]
+        emit({"items": added.ready, "failed": failed, "skipped": gathered.skipped})
+    else:
+        for each in added.ready:
+            say(f"{each['title']} is ready: {each['id']}, {each['passages']} passages")
+        if gathered.skipped:
+            say(f"{gathered.skipped} files of other kinds were passed over")
+        for one in added.failed:
+            say(f"{one.name}: {one.message}")
+            if one.hint:
+                say(f"  {one.hint}")
+    if added.failed:
+        raise typer.Exit(1)
 
 
 @app.command("list")

@@ -79,7 +79,12 @@ _CODE_SUFFIXES: Final = [
     ".tf",
 ]
 _BY_SUFFIX: Final = {
-    ".txt": PLAIN,
+    **dict.fromkeys(
+        [".txt", ".text", ".log", ".rst", ".adoc", ".org", ".tex", ".srt", ".vtt"], PLAIN
+    ),
+    **dict.fromkeys(
+        [".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".properties", ".xml"], PLAIN
+    ),
     ".md": MARKDOWN,
     ".markdown": MARKDOWN,
     ".csv": CSV,
@@ -119,6 +124,11 @@ _UNREADABLE: Final = (
     (b"\x7fELF", "a program"),
 )
 _ZIP: Final = b"PK\x03\x04"
+
+
+def is_readable_name(name: str) -> bool:
+    """Tell whether a file is called like something that is read."""
+    return PurePath(name.lower()).suffix in _BY_SUFFIX
 
 
 def recognise(title: str, media_type: str | None, head: bytes) -> str:

@@ -42,6 +42,7 @@ class Document(Table):
     project_id: Mapped[MaybeRef]
     title: Mapped[Name]
     source: Mapped[MaybeText]
+    wanted_url: Mapped[MaybeText]  # where its next edition has yet to be fetched
     media_type: Mapped[Name]
     bytes: Mapped[Count]
     sha256: Mapped[Word]

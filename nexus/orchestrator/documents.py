@@ -21,6 +21,8 @@ from nexus.orchestrator.turn import Turn
 READ_AGAIN_AT_ONCE: Final = 8
 """Documents that wait for their new vectors in the queue, so that new ones need not wait long."""
 READ_AGAIN_TIMES: Final = 4
+UNKNOWN_TYPE: Final = "application/octet-stream"
+"""What a document is called of which nothing is there yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,15 @@ class NewDocument:
     content: bytes
     sha256: str
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewLink:
+    """A document that is fetched from an address before it is read; the address is its source."""
+
+    workspace: str
+    title: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,8 @@ def _change(turn: Turn, document_id: str, new: NewDocument) -> Transaction[None]
     yield from cancel_ingestion(document_id)
     yield Query(
         "UPDATE documents SET title = $2, media_type = $3, bytes = $4, sha256 = $5, "
-        "status = 'processing', error = NULL, coming = coming + 1 WHERE id = $1",
+        "wanted_url = NULL, status = 'processing', error = NULL, coming = coming + 1 "
+        "WHERE id = $1",
         (document_id, clean(new.title)[:200], new.media_type, len(new.content), new.sha256),
     )
     yield Query(
@@ -92,6 +104,56 @@ def _change(turn: Turn, document_id: str, new: NewDocument) -> Transaction[None]
     )
     yield from mark_untidy(new.workspace, document_id)
     yield from queue_ingestion(turn, new.workspace, document_id)
+
+
+def add_link(turn: Turn, new: NewLink) -> Transaction[str]:
+    """Queue the fetching and reading of what an address has now; return the document's id."""
+    yield Lock("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", (new.workspace,))
+    known = yield Query(
+        "SELECT id FROM documents WHERE workspace = $1 AND shelf = $2 AND source = $3 "
+        "ORDER BY created_at, id FOR UPDATE",
+        (new.workspace, DOCUMENTS, new.url),
+    )
+    if known:
+        document_id = str(known[0][0])
+        yield from cancel_ingestion(document_id)
+        yield Query(
+            "UPDATE documents SET title = $2, wanted_url = $3, status = 'processing', "
+            "error = NULL, coming = coming + 1 WHERE id = $1",
+            (document_id, clean(new.title)[:200], new.url),
+        )
+        yield from mark_untidy(new.workspace, document_id)
+    else:
+        document_id = new_id("doc")
+        yield Query(
+            "INSERT INTO documents (id, workspace, shelf, title, source, wanted_url, media_type, "
+            "bytes, sha256, status, passages, edition, coming, embedding, created_at) "
+            "VALUES ($1, $2, $3, $4, $5, $5, $6, 0, '', 'processing', 0, 0, 1, '', NOW_US())",
+            (
+                *(document_id, new.workspace, DOCUMENTS, clean(new.title)[:200]),
+                *(new.url, UNKNOWN_TYPE),
+            ),
+        )
+        yield Query(
+            "INSERT INTO document_contents (document_id, workspace, content) VALUES ($1, $2, $3)",
+            (document_id, new.workspace, b""),
+        )
+    yield from queue_ingestion(turn, new.workspace, document_id)
+    return document_id
+
+
+def keep_fetched(
+    document_id: str, media_type: str, content: bytes, sha256: str
+) -> Transaction[None]:
+    """Store what was fetched, so that nothing has to be fetched twice."""
+    yield Query(
+        "UPDATE documents SET wanted_url = NULL, media_type = $2, bytes = $3, sha256 = $4 "
+        "WHERE id = $1",
+        (document_id, media_type, len(content), sha256),
+    )
+    yield Query(
+        "UPDATE document_contents SET content = $2 WHERE document_id = $1", (document_id, content)
+    )
 
 
 def remove_document(workspace: str, document_id: str) -> Transaction[None]:

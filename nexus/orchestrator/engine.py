@@ -24,7 +24,7 @@ from nexus.orchestrator.amending import Amendment
 from nexus.orchestrator.chatting import NewMessage, Queued
 from nexus.orchestrator.creating import NewProject
 from nexus.orchestrator.deciding import Decision
-from nexus.orchestrator.documents import NewDocument
+from nexus.orchestrator.documents import NewDocument, NewLink
 from nexus.orchestrator.queue import Queue
 from nexus.orchestrator.team import compile_for
 from nexus.orchestrator.turn import Turn
@@ -211,6 +211,10 @@ class WorkflowEngine:
     def add_document(self, turn: Turn, new: NewDocument) -> Transaction[str]:
         """Store a document, queue its ingestion unless it is there already, and return its id."""
         return (yield from documents.add_document(turn, new))
+
+    def add_link(self, turn: Turn, new: NewLink) -> Transaction[str]:
+        """Queue what an address has now as a document, and return its id."""
+        return (yield from documents.add_link(turn, new))
 
     def converse(self, turn: Turn, new: NewMessage) -> Transaction[Queued]:
         """Take a message to an agent and queue its answer.

@@ -1,41 +1,87 @@
-"""Read a claimed document into memory: what an `ingest` subtask does."""
+"""Read a claimed document into memory: what an `ingest` subtask does, after fetching it if need be."""
+
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from urllib.parse import urlsplit
 
 from sqlalchemy import select
 
 from nexus.catalogue.rows import Edition
 from nexus.catalogue.staging import SqlStaging
-from nexus.errors import Fenced
+from nexus.errors import Fenced, InvalidInput, PermanentFailure, ToolRefused
+from nexus.memory.media import recognise
 from nexus.memory.passages import SourceDocument
-from nexus.memory.store import Memory
 from nexus.models.database import Database
 from nexus.models.passages import Document, DocumentContent
 from nexus.models.writing import Transaction
 from nexus.orchestrator.claiming import Claimed
-from nexus.orchestrator.documents import Reading
+from nexus.orchestrator.documents import Reading, keep_fetched
 from nexus.orchestrator.transitions.calls import still_held
+from nexus.tools.scope import Equipment
+
+HEAD_BYTES = 8_192
 
 
-async def ingest(database: Database, memory: Memory, claimed: Claimed) -> Reading:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The edition that was asked for last; `url` says where it has yet to be fetched."""
+
+    source: SourceDocument
+    edition: Edition
+    url: str | None
+
+
+async def ingest(database: Database, equipment: Equipment, claimed: Claimed) -> Reading:
     """Store the passages of the edition that was asked for last; settling shows them.
 
     Raises:
         Fenced: the document is gone, or the claim.
-        PermanentFailure, TransientFailure, ServiceMissing: as `Memory.add`.
+        PermanentFailure, TransientFailure, ServiceMissing: as `Memory.add`; and it could not
+            be fetched.
     """
-    source, edition = await _read_document(database, claimed.document_id or "")
+    wanted = await _look_up(database, claimed.document_id or "")
 
     def hold() -> Transaction[None]:
         held = yield from still_held([claimed.held])
         if claimed.held not in held:
             raise Fenced("the document is read by somebody else")
 
-    staging = SqlStaging(database, edition, hold)
-    embedding = memory.embedding
-    passages = await memory.add(source, staging)
-    return Reading(passages, edition.number, embedding)
+    source = wanted.source
+    if wanted.url is not None:
+        source = await _fetch(equipment, wanted.url, source)
+
+        def keep() -> Transaction[None]:
+            yield from hold()
+            digest = sha256(source.content).hexdigest()
+            yield from keep_fetched(source.id, source.media_type, source.content, digest)
+
+        await database.run(keep)
+    staging = SqlStaging(database, wanted.edition, hold)
+    embedding = equipment.memory.embedding
+    passages = await equipment.memory.add(source, staging)
+    return Reading(passages, wanted.edition.number, embedding)
 
 
-async def _read_document(database: Database, document_id: str) -> tuple[SourceDocument, Edition]:
+async def _fetch(equipment: Equipment, url: str, source: SourceDocument) -> SourceDocument:
+    """Fetch a document, past the wall that guards this network."""
+    try:
+        final, said, content = await equipment.fetcher.download(url)
+        name = urlsplit(final).path.rsplit("/", 1)[-1] or "page"
+        media_type = recognise(name, said, content[:HEAD_BYTES])
+    except ToolRefused as refused:
+        raise PermanentFailure(
+            f"the document could not be fetched: {refused.message}",
+            hint="check the address, or download it and add the file",
+            code="document_unreachable",
+        ) from refused
+    except InvalidInput as wrong:
+        raise PermanentFailure(
+            wrong.message, hint=wrong.hint, code="document_unreadable"
+        ) from wrong
+    return replace(source, media_type=media_type, content=content)
+
+
+async def _look_up(database: Database, document_id: str) -> Wanted:
     async with database.read() as session:
         rows = await session.execute(
             select(
@@ -43,6 +89,7 @@ async def _read_document(database: Database, document_id: str) -> tuple[SourceDo
                 Document.shelf,
                 Document.title,
                 Document.media_type,
+                Document.wanted_url,
                 Document.coming,
                 DocumentContent.content,
             )
@@ -55,4 +102,5 @@ async def _read_document(database: Database, document_id: str) -> tuple[SourceDo
     source = SourceDocument(
         document_id, found.title, found.media_type, found.content, found.workspace, found.shelf
     )
-    return source, Edition(found.workspace, found.shelf, document_id, found.coming)
+    edition = Edition(found.workspace, found.shelf, document_id, found.coming)
+    return Wanted(source, edition, found.wanted_url)

@@ -102,9 +102,7 @@ def _problem(claimed: Claimed, wrong: BaseException) -> Problem:
 
 async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
     if claimed.kind is SubtaskKind.INGEST:
-        return Outcome(
-            output="", reading=await ingest(bench.database, bench.equipment.memory, claimed)
-        )
+        return Outcome(output="", reading=await ingest(bench.database, bench.equipment, claimed))
     if claimed.kind is SubtaskKind.REMEMBER:
         await remember(bench.database, bench.equipment.memory, claimed)
         return Outcome(output="", is_apart=True)

@@ -12,8 +12,9 @@ from nexus.schemas.documents import Document, DocumentListParams, Passages, Sear
 from nexus.schemas.lists import Page
 from nexus.services import documents
 from nexus.services.documents import Upload
+from nexus.services.idempotency import fingerprint_of
 
-PARTS = frozenset({"file", "title"})
+PARTS = frozenset({"file", "title", "url", "source"})
 
 router = APIRouter(tags=["documents"])
 
@@ -24,8 +25,10 @@ async def add_document(
     request: Request,
     caller: Author,
     parts: Opened,
-    file: Annotated[UploadFile, File(description="At most 50 MB.")],
+    file: Annotated[UploadFile | None, File(description="At most 50 MB.")] = None,
+    url: Annotated[str | None, Form(min_length=1, max_length=2_000)] = None,
     title: Annotated[str | None, Form(min_length=1, max_length=200)] = None,
+    source: Annotated[str | None, Form(min_length=1, max_length=500)] = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Put a document in memory. It is read in the background; search finds it once `ready`."""
@@ -33,12 +36,21 @@ async def add_document(
     if unknown:
         raise InvalidInput(
             "the form has a part that is not known",
-            hint="send `file` and perhaps `title`",
+            hint="send `file` or `url`, and perhaps `title` and `source`",
             problems=(FieldProblem("body", "unknown part"),),
         )
-    upload = Upload(file.filename, title, file.content_type, await file.read())
-    promise = once(request, caller, idempotency_key, upload.fingerprint())
-    return send_answer(await documents.add_document(parts.engine, caller, upload, promise))
+    if file is not None and url is None:
+        upload = Upload(file.filename, title, file.content_type, await file.read(), source)
+        promise = once(request, caller, idempotency_key, upload.fingerprint())
+        return send_answer(await documents.add_document(parts.engine, caller, upload, promise))
+    if url is not None and file is None and source is None:
+        promise = once(request, caller, idempotency_key, fingerprint_of(url, title or ""))
+        return send_answer(await documents.add_link(parts.engine, caller, url, title, promise))
+    raise InvalidInput(
+        "a document is a file or an address",
+        hint="send the part `file`, perhaps with its `source`, or the part `url`",
+        problems=(FieldProblem("body.file", "send it, or `url`"),),
+    )
 
 
 @router.get("/documents")

@@ -1,9 +1,11 @@
 """Documents: take them in, list, show and remove them, search them."""
 
 import hashlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from sqlalchemy import Row, select
 
@@ -20,7 +22,7 @@ from nexus.memory.passages import Passage as Found
 from nexus.models.database import Database
 from nexus.models.passages import Document as DocumentRow
 from nexus.models.writing import Query, Transaction
-from nexus.orchestrator.documents import NewDocument
+from nexus.orchestrator.documents import NewDocument, NewLink
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.turn import Turn
 from nexus.schemas.documents import Document, DocumentListParams, Passage, Passages, Search
@@ -60,10 +62,12 @@ class Upload:
     title: str | None
     media_type: str | None
     content: bytes
+    source: str | None = None
 
     def fingerprint(self) -> str:
         """Hash what was sent, for the Idempotency-Key."""
-        return fingerprint_of(self.file_name or "", self.title or "", self.content)
+        named = (self.file_name or "", self.title or "", self.source or "")
+        return fingerprint_of(*named, self.content)
 
 
 def title_of(upload: Upload) -> str:
@@ -95,11 +99,36 @@ async def add_document(
     name = title if "." in title else (upload.file_name or title)
     media_type = recognise(name, upload.media_type, upload.content[:HEAD_BYTES])
     sha256 = hashlib.sha256(upload.content).hexdigest()
-    source = upload.file_name or title
+    source = upload.source or upload.file_name or title
     new = NewDocument(caller.workspace, title, media_type, upload.content, sha256, source)
 
+    return await _accept(engine, once, lambda turn: engine.add_document(turn, new))
+
+
+async def add_link(
+    engine: WorkflowEngine, caller: Caller, url: str, title: str | None, once: Once
+) -> Answer:
+    """Accept an address; a worker fetches what is there and reads it into memory.
+
+    Raises:
+        InvalidInput: it is no address of a page.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise InvalidInput(
+            "the address is not one of a page",
+            hint="write it as https://example.com/page",
+            problems=(FieldProblem("url", "not an http or https URL"),),
+        )
+    new = NewLink(caller.workspace, title or url[:TITLE_LENGTH], url)
+    return await _accept(engine, once, lambda turn: engine.add_link(turn, new))
+
+
+async def _accept(
+    engine: WorkflowEngine, once: Once, add: Callable[[Turn], Transaction[str]]
+) -> Answer:
     def act(turn: Turn) -> Transaction[Answer]:
-        document_id = yield from engine.add_document(turn, new)
+        document_id = yield from add(turn)
         rows = yield Query(
             "SELECT title, media_type, bytes, status, passages, created_at FROM documents "
             "WHERE id = $1",

@@ -89,14 +89,23 @@ class ApiClient:
         """Change one thing."""
         return self._json(self._ask("PATCH", path, json=body))
 
-    def upload(self, path: str, file: Path, media_type: str | None) -> Document:
-        """Send a file as the part `file` of a form."""
+    def send_form(self, path: str, fields: dict[str, str]) -> Document:
+        """Send a form of texts."""
+        key = {"Idempotency-Key": uuid.uuid4().hex}
+        return self._json(self._ask("POST", path, data=fields, headers=key))
+
+    def upload(
+        self, path: str, file: Path, media_type: str | None, *, name: str | None = None
+    ) -> Document:
+        """Send a file as the part `file` of a form, under its own name or another."""
+        called = name or file.name
         with file.open("rb") as content:
-            part = (file.name, content, media_type) if media_type else (file.name, content)
+            part = (called, content, media_type) if media_type else (called, content)
             answer = self._ask(
                 "POST",
                 path,
                 files={"file": part},
+                data={"title": called[-200:], "source": called[-500:]} if name else None,
                 headers={"Idempotency-Key": uuid.uuid4().hex},
                 timeout=httpx2.Timeout(UPLOAD_SECONDS, connect=CONNECT_SECONDS),
             )

@@ -8,7 +8,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeVar
 
 import httpx2
 
@@ -18,6 +18,7 @@ from nexus.tools.fetch.body import read_body
 from nexus.tools.fetch.page import Page
 from nexus.tools.fetch.reading import read_page
 
+T = TypeVar("T")
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 _TOTAL_SECONDS: Final = 20.0
@@ -64,10 +65,24 @@ class Fetcher:
         Raises:
             ToolRefused: the URL is not allowed, out of reach, too large, or not text.
         """
+
+        async def read() -> Page:
+            return await read_page(*(await self._follow(url)))
+
+        return await self._bounded(url, read)
+
+    async def download(self, url: str) -> tuple[str, str, bytes]:
+        """Fetch `url` as it is: (its last address, media type, content).
+
+        Raises:
+            ToolRefused: the URL is not allowed, out of reach, or too large.
+        """
+        return await self._bounded(url, lambda: self._follow(url))
+
+    async def _bounded(self, url: str, act: Callable[[], Awaitable[T]]) -> T:
         try:
             async with asyncio.timeout(self._total_seconds):
-                final, media_type, body = await self._follow(url)
-                return await read_page(final, media_type, body)
+                return await act()
         except TimeoutError:
             raise ToolRefused(
                 f"{url[:200]} did not answer within {self._total_seconds:g} s"

@@ -22,6 +22,7 @@ def upgrade() -> None:
         table.add_column(sa.Column("shelf", sa.String(64), server_default="documents"))
         table.add_column(sa.Column("project_id", sa.String(40), nullable=True))
         table.add_column(sa.Column("source", sa.Text(), nullable=True))
+        table.add_column(sa.Column("wanted_url", sa.Text(), nullable=True))
         table.add_column(sa.Column("edition", sa.BigInteger(), server_default="0"))
         table.add_column(sa.Column("coming", sa.BigInteger(), server_default="0"))
         table.add_column(sa.Column("embedding", sa.String(200), server_default=""))
@@ -128,5 +129,13 @@ def downgrade() -> None:
         "ix_documents_workspace_created", "documents", ["workspace", "created_at", "id"]
     )
     with op.batch_alter_table("documents") as table:
-        for column in ("shelf", "project_id", "source", "edition", "coming", "embedding"):
+        for column in (
+            "shelf",
+            "project_id",
+            "source",
+            "wanted_url",
+            "edition",
+            "coming",
+            "embedding",
+        ):
             table.drop_column(column)

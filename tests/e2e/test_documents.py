@@ -1,0 +1,113 @@
+"""Documents as people use them: the same again, changed, by address; over HTTP and the command line."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from nexus.tools.fetch.fetcher import Fetcher
+from tests.api.chat.talking import serving, speaking
+from tests.support.chroma import ChromaServer
+from tests.support.rig import Rig, open_rig
+from tests.support.waiting import until
+
+URL = "https://birds.example/penguins.html"
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, database_url: str, redis_url: str) -> AsyncIterator[Rig]:
+    chroma = ChromaServer(tmp_path / "chroma")
+    places = {"database_url": database_url, "redis_url": redis_url, "chroma_url": chroma.start()}
+    async with open_rig(tmp_path, **places) as opened:
+        yield opened
+    chroma.stop()
+
+
+@pytest.fixture
+async def client(rig: Rig) -> AsyncIterator[httpx2.AsyncClient]:
+    async with serving(rig) as app, speaking(rig, app) as opened, rig.worker():
+        yield opened
+
+
+async def _add(client: httpx2.AsyncClient, name: str, text: str, **form: str) -> dict[str, Any]:
+    answer = await client.post("/documents", files={"file": (name, text.encode())}, data=form)
+    return await _over(client, answer)
+
+
+async def _over(client: httpx2.AsyncClient, answer: httpx2.Response) -> dict[str, Any]:
+    """Wait until a document is not being read any more."""
+    assert answer.status_code == 202, answer.text
+    shown: dict[str, Any] = answer.json()
+
+    async def is_over() -> bool:
+        nonlocal shown
+        shown = (await client.get(f"/documents/{shown['id']}")).json()
+        return bool(shown["status"] != "processing")
+
+    await until(is_over, timeout=30)
+    return shown
+
+
+async def _found(client: httpx2.AsyncClient, query: str) -> list[str]:
+    answer = await client.post("/memory/search", json={"query": query})
+    return [one["text"] for one in answer.json()["items"]]
+
+
+async def test_the_same_is_known_again_and_what_changed_is_replaced(
+    client: httpx2.AsyncClient,
+) -> None:
+    first = await _add(client, "price.txt", "The bridge costs 1111 thalers.")
+    again = await _add(client, "copy.txt", "The bridge costs 1111 thalers.")
+    assert again == first
+    changed = await _add(client, "price.txt", "The bridge costs 2222 thalers.")
+    assert changed["id"] == first["id"]
+    assert await _found(client, "What does the bridge cost?") == ["The bridge costs 2222 thalers."]
+    other = await _add(client, "price.txt", "The tower costs 3333 thalers.", source="towers")
+    assert other["id"] != first["id"]
+    assert len((await client.get("/documents")).json()["items"]) == 2
+    assert (await client.delete(f"/documents/{first['id']}")).status_code == 204
+    assert await _found(client, "bridge 2222") in ([], ["The tower costs 3333 thalers."])
+
+
+async def test_a_page_is_fetched_and_read_and_fetched_again_when_added_again(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = {URL: "<h1>Birds</h1><p>Penguins eat krill.</p>"}
+    asked: list[str] = []
+
+    async def follow(_: Fetcher, url: str) -> tuple[str, str, bytes]:
+        asked.append(url)
+        return url, "text/html", pages[url].encode()
+
+    monkeypatch.setattr(Fetcher, "_follow", follow)
+    first = await _over(client, await client.post("/documents", data={"url": URL}, files={}))
+    assert (first["status"], first["media_type"], first["title"]) == ("ready", "text/html", URL)
+    assert len(await _found(client, "What do penguins eat?")) == 1
+    pages[URL] = "<h1>Birds</h1><p>Penguins eat fish.</p>"
+    again = await _over(client, await client.post("/documents", data={"url": URL}))
+    assert again["id"] == first["id"]
+    assert "fish" in (await _found(client, "What do penguins eat?"))[0]
+    assert asked == [URL, URL]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/x", "http://169.254.169.254/", "http://[::1]/"]
+)
+async def test_an_address_inside_is_not_fetched(client: httpx2.AsyncClient, url: str) -> None:
+    shown = await _over(client, await client.post("/documents", data={"url": url}))
+    assert (shown["status"], shown["error"]["code"]) == ("failed", "document_unreachable")
+    assert "could not be fetched" in shown["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [{}, {"url": "ftp://birds.example"}, {"url": "birds"}, {"url": URL, "source": "a"}],
+)
+async def test_what_is_neither_file_nor_address_is_refused(
+    client: httpx2.AsyncClient, form: dict[str, str]
+) -> None:
+    answer = await client.post("/documents", data={"title": "A title", **form})
+    assert answer.status_code == 422
+    assert "url" in answer.text
