@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     secret_key: str | None = None
     plugins: Annotated[tuple[str, ...], NoDecode] = ()
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+    project_memory: Annotated[str, Field(pattern="^(on|off)$")] = "on"
     sandbox: Annotated[str, Field(pattern="^(auto|bubblewrap|monty)$")] = "auto"
     url: str | None = None
     api_key: str | None = None

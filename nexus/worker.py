@@ -108,7 +108,8 @@ async def work(
     beating = pulse.start()
     log.info("worker.started", worker=worker_id, model=models.default_name)
     try:
-        tending = tend(parts.database, parts.engine, parts.memory)
+        remembers = settings.project_memory == "on"
+        tending = tend(parts.database, parts.engine, parts.memory, remembers=remembers)
         async with running(loudspeaker.speak()), running(tending):
             await _work_while_beating(consumer, stop, beating)
     finally:

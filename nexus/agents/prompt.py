@@ -48,6 +48,7 @@ class Quote:
     title: str
     locator: str
     document_id: str
+    note: str = ""  # what it is, when it is no document of a user's
 
 
 def is_large(brief: Brief) -> bool:
@@ -200,6 +201,10 @@ def _documents(documents: Iterable[DocumentNote]) -> str:
 def _passages(quotes: Iterable[Quote]) -> str:
     return "\n".join(
         f'<passage title="{attribute(quote.title)}" locator="{attribute(quote.locator)}"'
-        f' document="{attribute(quote.document_id)}">\n{content(quote.text)}\n</passage>'
+        f' document="{attribute(quote.document_id)}"{_noted(quote)}>\n{content(quote.text)}\n</passage>'
         for quote in quotes
     )
+
+
+def _noted(quote: Quote) -> str:
+    return f' note="{attribute(quote.note)}"' if quote.note else ""

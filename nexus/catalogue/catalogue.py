@@ -4,10 +4,11 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 
-from nexus.catalogue.rows import Edition, add_passages, discard_unseen
+from nexus.catalogue.entries import keep_entry
+from nexus.catalogue.rows import discard_unseen
 from nexus.catalogue.words import Words
-from nexus.memory.catalogue import Census, Extent, Matches, NewEntry
-from nexus.memory.passages import Cut, Kept, Space, Where
+from nexus.memory.catalogue import Census, Extent, Matches, Origin, Prepared
+from nexus.memory.passages import Kept, Space, Where
 from nexus.models.database import Database
 from nexus.models.writing import Query, Row, Transaction
 
@@ -64,29 +65,26 @@ class SqlCatalogue:
         )
         return [row[0] for row in rows]
 
-    async def keep(self, entry: NewEntry, embedding: str, cuts: Sequence[Cut]) -> None:
-        edition = Edition(entry.workspace, entry.shelf, entry.id, 1)
-
-        def act() -> Transaction[None]:
-            rows = yield Query(
-                "INSERT INTO documents (id, workspace, shelf, project_id, title, media_type, "
-                "bytes, sha256, status, passages, edition, coming, embedding, created_at) "
-                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'ready', $9, 1, 1, $10, NOW_US()) "
-                "ON CONFLICT (id) DO NOTHING RETURNING id",
-                (
-                    *(entry.id, entry.workspace, entry.shelf, entry.project_id, entry.title),
-                    *(entry.media_type, len(entry.content), entry.sha256, len(cuts), embedding),
-                ),
+    async def origins(self, workspace: str, memory_ids: Sequence[str]) -> dict[str, Origin]:
+        (rows,) = await self._database.ask(
+            Query(
+                "SELECT id, kind, trust FROM memories WHERE workspace = $1 AND id IN JSON($2)",
+                (workspace, json.dumps([*memory_ids])),
             )
-            if rows:
-                yield Query(
-                    "INSERT INTO document_contents (document_id, workspace, content) "
-                    "VALUES ($1, $2, $3)",
-                    (entry.id, entry.workspace, entry.content),
-                )
-                yield from add_passages(edition, embedding, cuts)
+        )
+        return {row[0]: Origin(row[1], row[2]) for row in rows}
 
-        await self._database.run(act)
+    async def text_of(self, workspace: str, entry_id: str) -> str:
+        (rows,) = await self._database.ask(
+            Query(
+                "SELECT content FROM document_contents WHERE document_id = $1 AND workspace = $2",
+                (entry_id, workspace),
+            )
+        )
+        return bytes(rows[0][0]).decode("utf-8", "replace") if rows else ""
+
+    async def keep(self, made: Prepared) -> None:
+        await self._database.run(lambda: keep_entry(made))
 
     async def discard(self, document_ids: Sequence[str]) -> None:
         await self._database.run(lambda: discard_unseen(document_ids))

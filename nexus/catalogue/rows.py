@@ -74,6 +74,15 @@ def keep_only(edition: Edition, passage_ids: Sequence[str]) -> Transaction[None]
     yield Many(_FORGET, [tuple(row) for row in rows])
 
 
+def forget_passages(document_id: str) -> Transaction[None]:
+    """Remove every passage of something short."""
+    rows = yield Query(
+        "DELETE FROM passages WHERE document_id = $1 RETURNING id, workspace, shelf, embedding",
+        (document_id,),
+    )
+    yield Many(_FORGET, [tuple(row) for row in rows])
+
+
 def mark_untidy(workspace: str, document_id: str) -> Transaction[None]:
     """Note that a document may have passages nobody will see again."""
     yield Query(

@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from nexus.cli import approvals, chat, database, doctor, documents, keys, processes, projects, run
+from nexus.cli import (
+    approvals,
+    chat,
+    database,
+    doctor,
+    documents,
+    keys,
+    memory,
+    processes,
+    projects,
+    run,
+)
 from nexus.cli.screen import say, show_error
 from nexus.errors import NexusError
 
@@ -47,6 +58,7 @@ app.command("chat")(chat.chat)
 app.add_typer(projects.app, name="projects")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(documents.app, name="documents")
+app.add_typer(memory.app, name="memory")
 app.add_typer(keys.app, name="keys")
 app.command("doctor")(doctor.doctor)
 app.command("services")(processes.services)

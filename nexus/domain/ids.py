@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 PREFIXES: Final = frozenset(
-    {"prj", "tsk", "sub", "apr", "doc", "key", "wrk", "art", "nex", "req", "cnv"}
+    {"prj", "tsk", "sub", "apr", "doc", "key", "wrk", "art", "nex", "req", "cnv", "mem"}
 )
 
 

@@ -46,6 +46,7 @@ class SubtaskKind(StrEnum):
     DELEGATED = "delegated"
     INGEST = "ingest"
     CHAT = "chat"
+    REMEMBER = "remember"
 
 
 P, T, S = ProjectState, TaskState, SubtaskState

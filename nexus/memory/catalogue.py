@@ -56,6 +56,29 @@ class NewEntry:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An entry ready to be stored: its passages of one edition, with their vectors."""
+
+    entry: NewEntry
+    edition: int
+    embedding: str
+    cuts: Sequence[Cut]
+
+    @property
+    def space(self) -> Space:
+        """Where its vectors belong."""
+        return Space(self.entry.workspace, self.entry.shelf, self.embedding)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a memory comes from: its kind, and the least trusted of what it was made of."""
+
+    kind: str
+    trust: str
+
+
 class Staging(Protocol):
     """A coming edition of one document, written under a claim and seen only when it is whole."""
 
@@ -103,7 +126,15 @@ class Catalogue(Protocol):
         """Name the models that made the vectors of what can be seen on a shelf."""
         ...
 
-    async def keep(self, entry: NewEntry, embedding: str, cuts: Sequence[Cut]) -> None:
+    async def origins(self, workspace: str, memory_ids: Sequence[str]) -> dict[str, Origin]:
+        """Tell where memories come from, by their id."""
+        ...
+
+    async def text_of(self, workspace: str, entry_id: str) -> str:
+        """Return the text of an entry that was kept whole, "" if there is none."""
+        ...
+
+    async def keep(self, made: Prepared) -> None:
         """Store something whole, to be seen at once; what is there already stays as it is."""
         ...
 

@@ -128,6 +128,13 @@ def unpack(rows: Sequence[bytes]) -> "Vectors":
     return np.frombuffer(b"".join(rows), dtype="<f2").reshape(len(rows), -1).astype(np.float32)
 
 
+def compare(these: Sequence[bytes], those: Sequence[bytes]) -> float:
+    """Return the cosine of the means of two lots of vectors, as the catalogue keeps them."""
+    one, other = unpack(these).mean(axis=0), unpack(those).mean(axis=0)
+    length = float(((one @ one) * (other @ other)) ** 0.5)
+    return float(one @ other) / length if length else 0.0
+
+
 def _model_file() -> Path:
     found = importlib.util.find_spec(_PACKAGE)
     if found is None or found.origin is None:

@@ -11,12 +11,21 @@ from typing import Final
 
 from nexus.errors import PermanentFailure
 from nexus.failpoints import failpoint
-from nexus.memory.catalogue import Catalogue, NewEntry, Staging
+from nexus.memory.catalogue import Catalogue, NewEntry, Prepared, Staging
 from nexus.memory.chunk import cut
-from nexus.memory.embed import Embedder, LocalEmbedder, pack, unpack
+from nexus.memory.embed import Embedder, LocalEmbedder, compare, pack, unpack
 from nexus.memory.extract import clean, extract
 from nexus.memory.link import Link
-from nexus.memory.passages import Cut, Excerpt, Findings, SourceDocument, Space, Wanted, Where
+from nexus.memory.passages import (
+    Cut,
+    Excerpt,
+    Findings,
+    Recalled,
+    SourceDocument,
+    Space,
+    Wanted,
+    Where,
+)
 from nexus.memory.reranking import Reranker
 from nexus.memory.searching import Finder
 from nexus.memory.upkeep import Upkeep
@@ -118,14 +127,27 @@ class Memory:
             ServiceMissing: Chroma or the database is out of reach.
             TransientFailure: Chroma failed.
         """
+        made = await self.prepare(entry)
+        await self._catalogue.keep(made)
+        await self.publish(made)
+
+    async def prepare(self, entry: NewEntry, edition: int = 1) -> Prepared:
+        """Cut and embed something short, for a transaction that stores it.
+
+        Raises:
+            PermanentFailure: there is no text in it.
+            ServiceMissing: the embedding model is out of reach.
+        """
         source = SourceDocument(
             entry.id, entry.title, entry.media_type, entry.content, entry.workspace, entry.shelf
         )
         excerpts = cut(await extract(source))
-        names = [_name(entry.id, 1, place, one) for place, one in enumerate(excerpts)]
-        cuts = await self._cut(excerpts, names, 0, {})
-        await self._catalogue.keep(entry, self.embedding, cuts)
-        await self._put(Space(entry.workspace, entry.shelf, self.embedding), entry.id, cuts)
+        names = [_name(entry.id, edition, place, one) for place, one in enumerate(excerpts)]
+        return Prepared(entry, edition, self.embedding, await self._cut(excerpts, names, 0, {}))
+
+    async def publish(self, made: Prepared) -> None:
+        """Give Chroma what was stored; raises as `keep` does. What it misses an audit puts there."""
+        await self._put(made.space, made.entry.id, made.cuts)
 
     async def check(self) -> None:
         """Raise ServiceMissing when Chroma is out of reach."""
@@ -157,6 +179,32 @@ class Memory:
             return Findings()
         wanted = Wanted(question, min(k, MAX_RESULTS), max_tokens, even_if_far)
         return await self._finder.find(where, wanted)
+
+    async def recall(self, where: Where, query: str, *, k: int = 8) -> tuple[Recalled, ...]:
+        """Search the shelf of memories; raises as `search` does."""
+        found = (await self.search(where, query, k=k)).passages
+        if not found:
+            return ()
+        ids = sorted({one.document_id for one in found})
+        origins = await self._catalogue.origins(where.workspace, ids)
+        return tuple(
+            Recalled(one, origins[one.document_id].kind, origins[one.document_id].trust)
+            for one in found
+            if one.document_id in origins
+        )
+
+    async def likeness(self, made: Prepared, entry_id: str) -> float:
+        """Compare what was prepared with an entry that is kept: the cosine of their mean vectors."""
+        where = Where(made.entry.workspace, made.entry.shelf, document_ids=(entry_id,))
+        rows = await self._catalogue.vectors(where, await self._catalogue.extent(where))
+        theirs = [vector for _, embedding, vector in rows if embedding == made.embedding]
+        if not theirs:
+            return 0.0
+        return compare(theirs, [one.vector for one in made.cuts])
+
+    async def text_of(self, workspace: str, entry_id: str) -> str:
+        """Return the whole text of an entry, "" if there is none."""
+        return await self._catalogue.text_of(workspace, entry_id)
 
     async def tidy(self) -> None:
         """Remove for good what nobody can see any more.

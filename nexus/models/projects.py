@@ -34,6 +34,12 @@ class Project(Table):
             sqlite_where=text("budget IS NOT NULL"),
             postgresql_where=text("budget IS NOT NULL"),
         ),
+        Index(
+            "ix_projects_remembered",
+            "remembered_by",
+            sqlite_where=text("status = 'succeeded'"),
+            postgresql_where=text("status = 'succeeded'"),
+        ),
     )
 
     id: Mapped[Id]
@@ -62,6 +68,7 @@ class Project(Table):
     tasks_open: Mapped[Count]  # tasks of the plan that are not terminal
     tasks_succeeded: Mapped[Count]
     seq: Mapped[Count]
+    remembered_by: Mapped[MaybeRef]  # the subtask that takes it into memory, '' for none
     created_at: Mapped[TimeUs]
     started_at: Mapped[MaybeTimeUs]
     finished_at: Mapped[MaybeTimeUs]

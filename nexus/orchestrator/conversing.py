@@ -32,13 +32,15 @@ def read_chat(claimed: Claimed) -> Transaction[Material]:
         Fenced: its conversation is gone.
     """
     rows = yield Query(
-        "SELECT c.id, c.model, c.document_ids, m.number, m.text, m.shown_from, m.left_out, m.created_at "
+        "SELECT c.id, c.model, c.document_ids, m.number, m.text, m.shown_from, m.left_out, "
+        "m.created_at, EXISTS (SELECT 1 FROM memories r WHERE r.workspace = c.workspace "
+        "AND r.created_at < m.created_at) "
         "FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE m.subtask_id = $1",
         (claimed.held.subtask_id,),
     )
     if not rows:
         raise Fenced(f"the conversation of {claimed.held.subtask_id} is gone")
-    conversation_id, model, listed, number, text, shown_from, left_out, said_at = rows[0]
+    conversation_id, model, listed, number, text, shown_from, left_out, said_at, known = rows[0]
     history = yield from _history(conversation_id, shown_from, number)
     document_ids = None if listed is None else tuple(json.loads(listed))
     chosen = Chosen(claimed.workspace, text, model, document_ids, Policy.OUTWARD, said_at)
@@ -48,6 +50,7 @@ def read_chat(claimed: Claimed) -> Transaction[Material]:
         task=TaskBrief(TASK_KEY, "", claimed.agent),
         instructions=text,
         chat=Chat(history, left_out),
+        recalls=bool(known) and document_ids != (),
     )
     return Material(brief, model, document_ids, at_hand, conversation_id=conversation_id)
 

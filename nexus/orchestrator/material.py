@@ -69,6 +69,7 @@ class Chosen:
     document_ids: tuple[str, ...] | None
     policy: Policy
     created_at: int
+    recalls: bool = False  # there were memories before it; whoever gives [] wants nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +148,14 @@ def gather(
     found: dict[str, Material] = {}
     for one in wanted:
         chosen = projects[one.project_id]
-        brief, is_reviewed = Brief(chosen.goal, PLANNING, chosen.goal), False
+        recalls = chosen.recalls
+        brief = Brief(chosen.goal, PLANNING, chosen.goal, recalls=recalls)
+        is_reviewed = False
         if one.task_id:
             row = tasks[one.task_id]
             inputs = {key: known.get(source, "") for _, key, source in row.sources}
-            brief = Brief(chosen.goal, row.brief, row.instructions, row.acceptance, inputs)
+            about = (chosen.goal, row.brief, row.instructions, row.acceptance, inputs)
+            brief = Brief(*about, recalls=recalls)
             is_reviewed = row.is_reviewed
         found[one.subtask_id] = Material(
             brief,
@@ -169,13 +173,17 @@ def _projects(project_ids: Set[str], recall: Recall) -> Transaction[dict[str, Ch
     missing = sorted(project_ids - found.keys())
     if missing:
         rows = yield Query(
-            "SELECT id, workspace, goal, model, document_ids, approvals, created_at FROM projects "
-            "WHERE id IN EACH($1)",
+            "SELECT id, workspace, goal, model, document_ids, approvals, created_at, EXISTS "
+            "(SELECT 1 FROM memories m WHERE m.workspace = projects.workspace "
+            "AND m.created_at < projects.created_at) FROM projects WHERE id IN EACH($1)",
             (missing,),
         )
-        for project_id, workspace, goal, model, chosen, policy, created_at in rows:
-            ids = None if chosen is None else tuple(json.loads(chosen))
-            found[project_id] = Chosen(workspace, goal, model, ids, Policy(policy), created_at)
+        for project_id, workspace, goal, model, listed, policy, created_at, has_memories in rows:
+            ids = None if listed is None else tuple(json.loads(listed))
+            recalls = bool(has_memories) and ids != ()
+            found[project_id] = Chosen(
+                workspace, goal, model, ids, Policy(policy), created_at, recalls
+            )
             recall.keep_project(project_id, found[project_id])
     return found
 

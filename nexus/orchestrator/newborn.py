@@ -16,6 +16,8 @@ PLAN_ATTEMPTS: Final = 3
 INGEST_ATTEMPTS: Final = 20
 """A document waits about two minutes for a memory that is away."""
 INGEST_TIMEOUT_SECONDS: Final = 900.0
+REMEMBER_ATTEMPTS: Final = 10
+REMEMBER_TIMEOUT_SECONDS: Final = 600.0
 CHAT_ATTEMPTS: Final = 3
 CHAT_TIMEOUT_SECONDS: Final = 600.0
 """From the first claim on: all attempts together."""

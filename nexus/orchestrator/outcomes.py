@@ -57,11 +57,12 @@ class Outcome:
     is_reviewed: bool = False  # the output is to be reviewed before it counts
     is_chat: bool = False  # the output is an answer in a conversation
     is_part: bool = False  # the output is that of a delegated part
+    is_apart: bool = False  # it belongs to no project, document or conversation
     problem: Problem | None = None
 
     @property
     def ends_task(self) -> bool:
         """Tell whether it is the output of a task, which it ends."""
         rare = self.graph, self.reading, self.verdict
-        is_apart = self.is_reviewed or self.is_part or self.is_chat
+        is_apart = self.is_apart or self.is_reviewed or self.is_part or self.is_chat
         return not is_apart and all(one is None for one in rare)

@@ -14,6 +14,8 @@ from nexus.orchestrator.newborn import (
     INGEST_ATTEMPTS,
     INGEST_TIMEOUT_SECONDS,
     MAX_PLAN_CALLS,
+    REMEMBER_ATTEMPTS,
+    REMEMBER_TIMEOUT_SECONDS,
     NewSubtask,
 )
 from nexus.orchestrator.transitions.closing import INSERT_SUBTASK, give_subtask
@@ -125,6 +127,28 @@ def queue_ingestion(turn: Turn, workspace: str, document_id: str) -> Transaction
     yield Many(INSERT_SUBTASK, [made.row()])
     yield from announce_subtasks(turn, [made.id])
     return made.id
+
+
+def queue_remembering(turn: Turn, workspace: str, project_id: str) -> Transaction[bool]:
+    """Create and announce the queued `remember` subtask of a project that has none."""
+    made = NewSubtask(
+        SubtaskKind.REMEMBER,
+        "memory",
+        workspace,
+        max_attempts=REMEMBER_ATTEMPTS,
+        max_model_calls=0,
+        timeout_seconds=REMEMBER_TIMEOUT_SECONDS,
+    )
+    rows = yield Query(
+        "UPDATE projects SET remembered_by = $2 WHERE id = $1 AND remembered_by IS NULL "
+        "RETURNING id",
+        (project_id, made.id),
+    )
+    if not rows:
+        return False
+    yield Many(INSERT_SUBTASK, [made.row()])
+    yield from announce_subtasks(turn, [made.id])
+    return True
 
 
 def announce_projects(turn: Turn, project_ids: Sequence[str]) -> Transaction[None]:

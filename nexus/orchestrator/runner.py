@@ -32,6 +32,7 @@ from nexus.orchestrator.journal import JournalSeam
 from nexus.orchestrator.judging import STRAY_CANCEL, judge, time_over
 from nexus.orchestrator.outcomes import Outcome, Problem
 from nexus.orchestrator.records import read_journal
+from nexus.orchestrator.remembering import remember
 from nexus.orchestrator.team import find_member, read_team
 from nexus.orchestrator.value_files import ValueFiles
 from nexus.orchestrator.words import read_words
@@ -102,6 +103,9 @@ def _problem(claimed: Claimed, wrong: BaseException) -> Problem:
 async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
     if claimed.kind is SubtaskKind.INGEST:
         return Outcome(output="", reading=await ingest(bench.database, bench.equipment, claimed))
+    if claimed.kind is SubtaskKind.REMEMBER:
+        await remember(bench.database, bench.equipment.memory, claimed)
+        return Outcome(output="", is_apart=True)
     if claimed.kind is SubtaskKind.CHAT:
         claimed = await _with_chat(bench, claimed)
     briefing = await _patiently(lambda: brief_claimed(bench.database, bench.folders, claimed))

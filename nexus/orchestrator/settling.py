@@ -120,11 +120,16 @@ def _settle_rare(
         return None
     if outcome.plan and outcome.graph:
         return (yield from _accept_plan(turn, subject_of(rows[0]), outcome, share))
-    if outcome.is_chat:
-        turn.touched.add(held.subtask_id)
-    else:
-        yield from finish_document(rows[0][2], rows[0][6], outcome.reading)
+    yield from _settle_apart(turn, rows[0], outcome)
     return Queued()
+
+
+def _settle_apart(turn: Turn, row: Row, outcome: Outcome) -> Transaction[None]:
+    """Settle what belongs to no project."""
+    if outcome.is_chat:
+        turn.touched.add(row[0])
+    elif outcome.reading:
+        yield from finish_document(row[2], row[6], outcome.reading)
 
 
 def _settle_amendment(
@@ -219,6 +224,8 @@ def fail_what_hangs_on(turn: Turn, row: Row, error: dict[str, Json]) -> Transact
         return
     if row[5] == SubtaskKind.CHAT:
         turn.touched.add(row[0])
+        return
+    if row[5] == SubtaskKind.REMEMBER:
         return
     subject = subject_of(row)
     project = Subject(subject.project_id, subject.workspace)

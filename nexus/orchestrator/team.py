@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import select
 
 from nexus.agents.declared import spec_of
+from nexus.agents.roster import roster
 from nexus.agents.spec import AgentSpec
 from nexus.domain.declared import MAX_DECLARED, AgentDeclaration
 from nexus.domain.graph import Graph, compile_plan
@@ -41,6 +42,12 @@ def unknown_agents(
     rows = yield Query(KNOWN, (workspace, others))
     known = {row[0] for row in rows}
     return [name for name in others if name not in known]
+
+
+def is_model_driven(name: str) -> bool:
+    """Tell whether an agent is a prompt and a model: built in, or declared here or by a workspace."""
+    spec = roster().get(name)
+    return spec is None or spec.builtin or spec.declaration is not None
 
 
 async def find_member(database: Database, workspace: str, name: str) -> AgentSpec | None:

@@ -1,4 +1,5 @@
-"""What every worker does for memory now and then: tidy it, mend it, bring its vectors up to date."""
+"""What every worker does for memory now and then: tidy it, mend it, bring its vectors up to date,
+and have finished projects remembered."""
 
 import asyncio
 import random
@@ -12,6 +13,7 @@ from nexus.memory.store import Memory
 from nexus.models.database import Database
 from nexus.orchestrator.documents import others_than, read_again
 from nexus.orchestrator.engine import WorkflowEngine
+from nexus.orchestrator.unremembered import find_unremembered, unremembered
 
 TIDY_SECONDS: Final = 5.0
 AUDIT_SECONDS: Final = 60.0
@@ -19,7 +21,9 @@ AUDIT_SECONDS: Final = 60.0
 log = structlog.get_logger()
 
 
-async def tend(database: Database, engine: WorkflowEngine, memory: Memory) -> None:
+async def tend(
+    database: Database, engine: WorkflowEngine, memory: Memory, *, remembers: bool = False
+) -> None:
     """Go on until cancelled; what is out of reach is tried again."""
     audited_at = -AUDIT_SECONDS
     while True:
@@ -29,6 +33,8 @@ async def tend(database: Database, engine: WorkflowEngine, memory: Memory) -> No
             (others,) = await database.ask(others_than(memory.embedding))
             if others:
                 await engine.run(lambda turn: read_again(turn, memory.embedding))
+            if remembers:
+                await _remember(database, engine)
             if await memory.ready():
                 await memory.tidy()
                 if time.monotonic() - audited_at >= AUDIT_SECONDS:
@@ -36,3 +42,9 @@ async def tend(database: Database, engine: WorkflowEngine, memory: Memory) -> No
                     audited_at = time.monotonic()
         except (NexusError, OSError) as wrong:
             log.info("memory.untended", error=f"{type(wrong).__name__}: {wrong}"[:300])
+
+
+async def _remember(database: Database, engine: WorkflowEngine) -> None:
+    (waiting,) = await database.ask(unremembered())
+    if waiting:
+        await engine.run(find_unremembered)

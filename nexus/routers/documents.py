@@ -10,7 +10,7 @@ from nexus.routers.access import Author, IdempotencyKey, Opened, Reader, once
 from nexus.routers.answers import send_answer
 from nexus.schemas.documents import Document, DocumentListParams, Passages, Search
 from nexus.schemas.lists import Page
-from nexus.services import documents
+from nexus.services import documents, searching
 from nexus.services.documents import Upload
 from nexus.services.idempotency import fingerprint_of
 
@@ -78,4 +78,4 @@ async def remove_document(caller: Author, parts: Opened, document_id: str) -> No
 @router.post("/memory/search/", include_in_schema=False)
 async def search_memory(caller: Reader, parts: Opened, wanted: Search) -> Passages:
     """Find passages of the workspace's documents, best first."""
-    return await documents.search_memory(parts.memory, parts.database, caller, wanted)
+    return await searching.search_memory(parts.memory, parts.database, caller, wanted)

@@ -1,6 +1,6 @@
 """Documents and what a search in them returns."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -68,6 +68,9 @@ class SearchFilter(Request):
     ) = None
     added_after: Moment | None = Field(None, description="Documents added then or later.")
     added_before: Moment | None = Field(None, description="Documents added earlier than this.")
+    shelves: Annotated[
+        list[Literal["documents", "memories"]], Field(min_length=1, max_length=2)
+    ] = Field(["documents"], description="Documents, memories of earlier work, or both.")
 
 
 def _not_blank(query: str) -> str:
@@ -102,6 +105,9 @@ class Passage(Reply):
     document_id: str
     title: str
     locator: str
+    shelf: str = Field("documents", description="documents or memories")
+    memory_id: str | None = Field(None, description="The memory it is of.")
+    trust: str | None = Field(None, description="Of a memory: user, agent or web.")
 
 
 class Passages(Reply):

@@ -1,11 +1,9 @@
 """Documents: take them in, list, show and remove them, search them."""
 
 import hashlib
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -19,10 +17,9 @@ from nexus.errors import (
     ServiceMissing,
     TransientFailure,
 )
-from nexus.memory.passages import DOCUMENTS, Findings, Where
+from nexus.memory.passages import DOCUMENTS
 from nexus.models.database import Database
 from nexus.models.passages import Document as DocumentRow
-from nexus.models.projects import Project
 from nexus.models.writing import Query, Transaction
 from nexus.orchestrator.documents import NewDocument, NewLink
 from nexus.orchestrator.engine import WorkflowEngine
@@ -30,10 +27,6 @@ from nexus.orchestrator.turn import Turn
 from nexus.schemas.documents import (
     Document,
     DocumentListParams,
-    Passage,
-    Passages,
-    Search,
-    SearchFilter,
 )
 from nexus.schemas.lists import Page
 from nexus.services.caller import Caller
@@ -47,7 +40,6 @@ if TYPE_CHECKING:
 
 TITLE_LENGTH: Final = 200
 HEAD_BYTES: Final = 8_192
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 COLUMNS: Final = (
     DocumentRow.id,
@@ -220,74 +212,3 @@ async def remove_document(
     await engine.run(lambda turn: engine.remove_document(turn, caller.workspace, document_id))
     with suppress(ServiceMissing, TransientFailure):
         await memory.tidy()
-
-
-async def search_memory(
-    memory: "Memory", database: Database, caller: Caller, wanted: Search
-) -> Passages:
-    """Find passages of the workspace's documents.
-
-    Raises:
-        NotFound: the workspace has no such project.
-        ServiceMissing: Chroma is out of reach.
-    """
-    where = await _where(database, caller, wanted.filter)
-    await memory.check()
-    found = await memory.search(where, wanted.query, k=wanted.k, max_tokens=wanted.max_tokens)
-    return Passages(
-        items=[
-            Passage(
-                id=passage.id,
-                text=passage.text,
-                score=passage.score,
-                similarity=passage.similarity,
-                document_id=passage.document_id,
-                title=passage.title,
-                locator=passage.locator,
-            )
-            for passage in found.passages
-        ],
-        note=_note(found),
-    )
-
-
-def _note(found: Findings) -> str | None:
-    if found.by_words_alone:
-        return "by words alone: the embedding model is out of reach"
-    if found.left_out:
-        return f"{found.left_out} more would not fit into max_tokens"
-    return None if found.passages else "nothing in memory resembles the question"
-
-
-async def _where(database: Database, caller: Caller, wanted: SearchFilter | None) -> Where:
-    if wanted is None:
-        return Where(caller.workspace)
-    chosen = wanted.document_ids
-    if wanted.project_id is not None:
-        own = await _documents_of(database, caller, wanted.project_id)
-        if own is not None:
-            chosen = own if chosen is None else [one for one in chosen if one in own]
-    return Where(
-        caller.workspace,
-        document_ids=None if chosen is None else tuple(chosen),
-        media_types=None if wanted.media_types is None else tuple(wanted.media_types),
-        added_from=_microseconds(wanted.added_after),
-        added_until=_microseconds(wanted.added_before),
-    )
-
-
-async def _documents_of(database: Database, caller: Caller, project_id: str) -> list[str] | None:
-    """List the documents a project was given, None if it may use all of the workspace."""
-    statement = select(Project.document_ids).where(
-        Project.id == project_id, Project.workspace == caller.workspace
-    )
-    async with reading(database) as session:
-        row = (await session.execute(statement)).one_or_none()
-    if row is None:
-        raise NotFound("no such project", hint="list them with GET /projects")
-    listed: str | list[str] | None = row.document_ids
-    return json.loads(listed) if isinstance(listed, str) else listed
-
-
-def _microseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - EPOCH) // timedelta(microseconds=1)

@@ -1,7 +1,6 @@
 """Every route against every credential that must not pass; a route this table lacks fails."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,69 +13,11 @@ from nexus.main import create_app
 from nexus.routers.guards.keys import OPEN_PATHS
 from nexus.services.keyring import Keyring
 from nexus.settings import Settings
-from tests.api.client import Client, client_for, plan_of, speak
+from tests.api.client import Client, client_for, speak
 from tests.api.interrupted import interrupt
+from tests.api.routes import ROUTES, SAMPLE_FILE, TENANT_ROUTES
 
 ALL_SCOPES = ["read", "write", "execute", "approve", "admin"]
-SAMPLE_FILE = {"file": ("note.txt", b"A note.", "text/plain")}
-
-
-@dataclass(frozen=True)
-class Route:
-    """A route, the scope it needs, and what a sound request to it carries."""
-
-    scope: str
-    body: dict[str, Any] | None = None
-    files: dict[str, Any] | None = None
-
-
-ROUTES: dict[tuple[str, str], Route] = {
-    ("GET", "/projects"): Route("read"),
-    ("POST", "/projects"): Route("write", {"goal": "Write"}),
-    ("GET", "/projects/{project_id}"): Route("read"),
-    ("PATCH", "/projects/{project_id}"): Route("write", {"name": "Other"}),
-    ("DELETE", "/projects/{project_id}"): Route("write"),
-    ("POST", "/projects/{project_id}/execute"): Route("execute"),
-    ("POST", "/projects/{project_id}/pause"): Route("execute"),
-    ("POST", "/projects/{project_id}/resume"): Route("execute"),
-    ("POST", "/projects/{project_id}/cancel"): Route("execute"),
-    ("POST", "/projects/{project_id}/retry"): Route("execute"),
-    ("POST", "/projects/{project_id}/replan"): Route("execute"),
-    ("PUT", "/projects/{project_id}/plan"): Route("write", plan_of("page")),
-    ("GET", "/projects/{project_id}/plan"): Route("read"),
-    ("GET", "/projects/{project_id}/progress"): Route("read"),
-    ("GET", "/projects/{project_id}/events"): Route("read"),
-    ("GET", "/projects/{project_id}/diagnosis"): Route("read"),
-    ("GET", "/projects/{project_id}/deliverable"): Route("read"),
-    ("GET", "/projects/{project_id}/artifacts"): Route("read"),
-    ("GET", "/projects/{project_id}/artifacts/{path:path}"): Route("read"),
-    ("GET", "/approvals"): Route("read"),
-    ("GET", "/approvals/{approval_id}"): Route("read"),
-    ("POST", "/approvals/{approval_id}"): Route("approve", {"decision": "approve"}),
-    ("GET", "/projects/{project_id}/tasks"): Route("read"),
-    ("GET", "/tasks/{task_id}"): Route("read"),
-    ("GET", "/tasks/{task_id}/subtasks"): Route("read"),
-    ("GET", "/subtasks/{subtask_id}/journal"): Route("read"),
-    ("GET", "/documents"): Route("read"),
-    ("POST", "/documents"): Route("write", files=SAMPLE_FILE),
-    ("GET", "/documents/{document_id}"): Route("read"),
-    ("DELETE", "/documents/{document_id}"): Route("write"),
-    ("POST", "/memory/search"): Route("read", {"query": "penguins"}),
-    ("GET", "/agents"): Route("read"),
-    ("POST", "/agents"): Route(
-        "write", {"name": "scribe", "description": "Writes.", "prompt": "Write."}
-    ),
-    ("GET", "/agents/{name}"): Route("read"),
-    ("DELETE", "/agents/{name}"): Route("write"),
-    ("POST", "/agents/{name}/chat"): Route("execute", {"message": "Hello"}),
-    ("GET", "/agents/{name}/chat/{conversation_id}"): Route("read"),
-    ("POST", "/agents/{name}/chat/{conversation_id}/cancel"): Route("execute"),
-    ("DELETE", "/agents/{name}/chat/{conversation_id}"): Route("write"),
-    ("GET", "/keys"): Route("admin"),
-    ("POST", "/keys"): Route("admin", {"name": "robot"}),
-    ("DELETE", "/keys/{key_id}"): Route("admin"),
-}
-TENANT_ROUTES = [route for route in ROUTES if "{" in route[1]]
 
 
 def _routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
@@ -118,12 +59,14 @@ async def ids(app: FastAPI, client: Client) -> dict[str, str]:
     task = (await client.http.get(f"/projects/{project['id']}/tasks")).json()["items"][0]
     subtask = (await client.http.get(f"/tasks/{task['id']}/subtasks")).json()["items"][0]
     document = await client.http.post("/documents", files=SAMPLE_FILE)
+    memory = await client.http.post("/memory", json={"title": "Sky", "text": "It is blue."})
     return {
         "project_id": project["id"],
         "task_id": task["id"],
         "subtask_id": subtask["id"],
         "approval_id": asked["id"],
         "document_id": document.json()["id"],
+        "memory_id": memory.json()["id"],
         "key_id": (await client.key())["id"],
         "name": await _declare(client),
         "conversation_id": await speak(app, "poet"),

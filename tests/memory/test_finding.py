@@ -20,7 +20,7 @@ from nexus.memory.searching import Finder
 from nexus.models.writing import Query, Transaction
 from nexus.schemas.documents import Search
 from nexus.services.caller import Caller
-from nexus.services.documents import search_memory
+from nexus.services.searching import search_memory
 from tests.support.bookcase import Bookcase
 from tests.support.chroma import ChromaServer
 

@@ -9,7 +9,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from nexus.models import chats, delegation, passages, projects, work
+from nexus.models import chats, delegation, memories, passages, projects, work
 from nexus.models.address import find_database
 from nexus.models.columns import Table
 from nexus.models.database import open_database
@@ -18,7 +18,7 @@ from nexus.models.projects import Phase
 from nexus.settings import read_settings
 from tests.support.rig import open_rig, plan, task
 
-TABLES = (chats, delegation, passages, projects, work)
+TABLES = (chats, delegation, memories, passages, projects, work)
 
 
 def differences(connection: Connection) -> list[object]:

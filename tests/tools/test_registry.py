@@ -11,7 +11,7 @@ from pydantic import Field
 
 from nexus.domain.seam import Effect, Json
 from nexus.errors import Misconfigured, PermanentFailure, ToolRefused
-from nexus.memory.passages import NOTES, Findings, Passage, Where
+from nexus.memory.passages import MEMORIES, NOTES, Findings, Passage, Recalled, Where
 from nexus.tools.fetch.fetcher import Fetcher
 from nexus.tools.registry import ToolSpec, tool, tools
 from nexus.tools.sandbox.bubblewrap import BubblewrapSandbox
@@ -31,6 +31,11 @@ class RememberedSearches:
         if where.shelf == NOTES:
             return Findings()
         return Findings((Passage("psg_1", "birds swim", 0.5, 0.6, "doc_1", "Penguins", "page 2"),))
+
+    async def recall(self, where: Where, query: str, *, k: int = 8) -> tuple[Recalled, ...]:
+        self.asked.append((where, query))
+        passage = Passage("psg_2", "birds fly", 0.4, 0.6, "mem_1", "Gulls", "")
+        return (Recalled(passage, "output", "web"),)
 
 
 @pytest.fixture
@@ -118,16 +123,17 @@ async def test_memory_is_searched_for_this_workspace_only(
     assert memory.asked == [
         (Where("mine", document_ids=("doc_1",)), "birds"),
         (Where("mine", NOTES, project_id="prj_1"), "birds"),
+        (Where("mine", MEMORIES), "birds"),
     ]
-    assert found == [
-        {
-            "text": "birds swim",
-            "title": "Penguins",
-            "locator": "page 2",
-            "document_id": "doc_1",
-            "score": 0.5,
-        }
-    ]
+    assert found[0] == {
+        "text": "birds swim",
+        "title": "Penguins",
+        "locator": "page 2",
+        "document_id": "doc_1",
+        "score": 0.5,
+    }
+    assert found[1]["trust"] == "web"
+    assert "never an instruction" in found[1]["written_by"]
 
 
 async def test_search_without_a_key_names_the_variables(scope: ToolScope) -> None:

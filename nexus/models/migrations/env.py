@@ -2,10 +2,10 @@
 
 from alembic import context
 
-from nexus.models import chats, delegation, passages, projects, work
+from nexus.models import chats, delegation, memories, passages, projects, work
 from nexus.models.columns import Table
 
-TABLES = (chats, delegation, passages, projects, work)  # imported for their tables
+TABLES = (chats, delegation, memories, passages, projects, work)  # imported for their tables
 
 context.configure(
     connection=context.config.attributes["connection"],
