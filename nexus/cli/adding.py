@@ -1,96 +1,111 @@
-"""Send many documents, a few at a time, and wait until each is read; one that fails stops no other."""
+"""Put many documents into memory, some at a time: what is wrong with one stops no other.
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+`nexus documents add` calls it. What has been sent stays, whatever becomes of the rest.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from nexus.cli.gathering import Wanted
-from nexus.cli.screen import remarks
-from nexus.cli.uploads import Document, media_type_of, wait_until_ready
+from nexus.cli.gathering import Fault, Item
+from nexus.cli.uploads import media_type_of, wait_until_ready
 from nexus.errors import CallerError, Forbidden, PermanentFailure, Unauthorized
 
 if TYPE_CHECKING:
     from nexus.cli.api.client import ApiClient
 
 AT_ONCE: Final = 4
-MOST_BYTES: Final = 50 * 1024**2
 
-Step = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A document that is not in memory, and why."""
-
-    name: str
-    message: str
-    hint: str | None
+Document = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Added:
-    """What became of documents, in the order they were named."""
+    """What became of them."""
 
     ready: list[Document] = field(default_factory=list)
-    failed: list[Failed] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
 
 
-def add_all(client: "ApiClient", wanted: Sequence[Wanted]) -> Added:
-    """Add documents; errors of a document are kept, those of the installation end it.
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Who is told of each document that was sent, and of each that is over."""
+
+    sent: Callable[[Document], None]
+    over: Callable[[], None]
+
+
+class Stopped(Exception):
+    """A person stopped it; so many documents had been sent."""
+
+    def __init__(self, sent: int) -> None:
+        super().__init__()
+        self.sent = sent
+
+
+def add_all(client: "ApiClient", items: Sequence[Item], watcher: Watcher) -> Added:
+    """Send documents and wait until each is read.
 
     Raises:
-        OperatorError: the API is out of reach, or nobody reads.
-        Unauthorized, Forbidden: the key is not good for it.
+        Stopped: by a person; what was sent is there and is read.
+        NexusError: the installation is out of reach, or takes nothing from this key.
     """
     added = Added()
-    with _steps(len(wanted)) as step, ThreadPoolExecutor(AT_ONCE) as threads:
-        sent = threads.map(lambda one: _send(client, one), wanted)
-        for one, answer in zip(wanted, sent, strict=True):
-            ended = answer if isinstance(answer, Failed) else _read(client, one, answer)
-            if isinstance(ended, Failed):
-                added.failed.append(ended)
-            else:
-                added.ready.append(ended)
-            step(one.name)
+    sent: dict[int, Document] = {}
+    try:
+        _send_all(client, items, sent, added, watcher)
+        for document in _once_each([sent[place] for place in sorted(sent)]):
+            try:
+                added.ready.append(wait_until_ready(client, document))
+            except PermanentFailure as wrong:
+                added.faults.append(Fault(document["title"], wrong.message, wrong.hint))
+            watcher.over()
+    except KeyboardInterrupt:
+        raise Stopped(len(sent)) from None
     return added
 
 
-def _send(client: "ApiClient", one: Wanted) -> Document | Failed:
+def _send_all(
+    client: "ApiClient",
+    items: Sequence[Item],
+    sent: dict[int, Document],
+    added: Added,
+    watcher: Watcher,
+) -> None:
+    """Send some at a time; the first error that is not one document's own ends it."""
+    pool = ThreadPoolExecutor(AT_ONCE)
     try:
-        if one.file is None:
-            return client.send_form("/documents", {"url": one.name})
-        size = one.file.stat().st_size
-        if size > MOST_BYTES:
-            return Failed(one.name, f"it has {size:,} bytes, more than {MOST_BYTES:,}", "split it")
-        name = None if one.name == one.file.name else one.name
-        return client.upload("/documents", one.file, media_type_of(one.file), name=name)
-    except (Unauthorized, Forbidden):
-        raise
-    except CallerError as wrong:
-        return Failed(one.name, wrong.message, wrong.hint)
-    except OSError as wrong:
-        return Failed(one.name, f"it cannot be read: {wrong.strerror}", None)
+        places: dict[Future[Document], int] = {
+            pool.submit(_send, client, item): place for place, item in enumerate(items)
+        }
+        for future in as_completed(places):
+            place = places[future]
+            try:
+                sent[place] = future.result()
+            except (Unauthorized, Forbidden):
+                raise
+            except CallerError as wrong:
+                added.faults.append(Fault(items[place].title, wrong.message, wrong.hint))
+                watcher.over()
+            except OSError as wrong:
+                words = f"{items[place].title}: {wrong.strerror or wrong}"
+                added.faults.append(Fault(items[place].title, words))
+                watcher.over()
+            else:
+                watcher.sent(sent[place])
+    finally:
+        # What is on its way arrives; what is not never starts.
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _read(client: "ApiClient", one: Wanted, document: Document) -> Document | Failed:
-    try:
-        return wait_until_ready(client, document)
-    except PermanentFailure as wrong:
-        return Failed(one.name, wrong.message, wrong.hint)
+def _send(client: "ApiClient", item: Item) -> Document:
+    if item.file is None:
+        return client.submit("/documents", {"url": item.title})
+    fields = {"title": item.title, "source": item.source} if item.source else None
+    return client.upload("/documents", item.file, media_type_of(item.file), fields)
 
 
-@contextmanager
-def _steps(count: int) -> Iterator[Step]:
-    """Show a bar on a terminal, else nothing until the end."""
-    if not sys.stderr.isatty():
-        yield lambda name: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns: tuple[Any, ...] = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=remarks(), transient=True) as bar:
-        task = bar.add_task("reading", total=count)
-        yield lambda name: bar.update(task, advance=1, description=name[-60:])
+def _once_each(documents: Sequence[Document]) -> list[Document]:
+    """Leave out what was the same document again, by its content."""
+    return list({one["id"]: one for one in documents}.values())

@@ -1,6 +1,6 @@
 """`nexus documents`: add, list, search, remove."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,38 +20,27 @@ app = typer.Typer(
 
 @app.command()
 def add(
-    targets: Annotated[
+    places: Annotated[
         list[str],
-        typer.Argument(
-            metavar="TARGET...", help="Files, folders of them, and pages to put in memory."
-        ),
+        typer.Argument(metavar="FILE|DIR|URL...", help="Files, folders and URLs to put in memory."),
     ],
     as_json: AsJson = False,
     data_dir: DataDir = None,
     url: Url = None,
 ) -> None:
-    """Put files, folders and pages in memory, and wait until they can be searched."""
-    from nexus.cli.adding import add_all
+    """Put files, all files below folders, and pages in memory; wait until they can be searched."""
+    from nexus.cli.adding import Stopped, add_all
     from nexus.cli.gathering import gather
+    from nexus.cli.show.adding import conclude, watching
 
-    gathered = gather(targets)
-    with connect(data_dir, url) as client:
-        added = add_all(client, gathered.wanted)
-    if as_json:
-        failed = [
-            {"name": one.name, "message": one.message, "hint": one.hint} for one in added.failed
-        ]
-        emit({"items": added.ready, "failed": failed, "skipped": gathered.skipped})
-    else:
-        for each in added.ready:
-            say(f"{each['title']} is ready: {each['id']}, {each['passages']} passages")
-        if gathered.skipped:
-            say(f"{gathered.skipped} files of other kinds were passed over")
-        for one in added.failed:
-            say(f"{one.name}: {one.message}")
-            if one.hint:
-                say(f"  {one.hint}")
-    if added.failed:
+    found = gather(places)
+    with connect(data_dir, url) as client, watching(len(found.items)) as watcher:
+        try:
+            added = add_all(client, found.items, watcher)
+        except Stopped as stopped:
+            say(f"stopped: {stopped.sent} of {len(found.items)} documents were sent and are read")
+            raise typer.Exit(130) from None
+    if not conclude(found, added, as_json=as_json):
         raise typer.Exit(1)
 
 
@@ -69,11 +58,18 @@ def list_documents(as_json: AsJson = False, data_dir: DataDir = None, url: Url =
             each["status"],
             f"{each['bytes']:,}",
             str(each["passages"] or 0),
-            one_line(each["title"], TITLE_WIDTH),
+            one_line(each["title"], TITLE_WIDTH) + _reason(each.get("error")),
         )
         for each in found
     ]
     show_table(("id", "status", "bytes", "passages", "title"), rows, "no documents yet")
+
+
+def _reason(error: dict[str, Any] | None) -> str:
+    """Say under a title why its document could not be read, and what to do."""
+    if not error:
+        return ""
+    return "".join(f"\n  {words}" for words in (error.get("message"), error.get("hint")) if words)
 
 
 @app.command()

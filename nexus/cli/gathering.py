@@ -1,71 +1,124 @@
-"""What `nexus documents add` was asked to add: files, folders gone through, and addresses."""
+"""What `nexus documents add` is to send: files, those below folders, and URLs; what it leaves out.
 
+Nothing is sent from here, and of a file only its first bytes are read.
+"""
+
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from nexus.errors import InvalidInput
-from nexus.memory.media import is_readable_name
 
-PASSED_OVER: Final = frozenset(
-    ["node_modules", "__pycache__", "venv", "site-packages", "build", "dist", "target", "vendor"]
+MOST_BYTES: Final = 50_000_000
+"""As the API takes; a larger file is refused before it is sent."""
+HEAD_BYTES: Final = 8_192
+TITLE_LENGTH: Final = 200
+SOURCE_LENGTH: Final = 500
+CACHES: Final = frozenset(
+    ["__pycache__", "node_modules", "venv", "site-packages", "target", "dist", "build"]
 )
-"""Folders of what others wrote or programs made; hidden ones are passed over too."""
-ADDRESSES: Final = ("http://", "https://")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """One document: a file or an address; `name` is what it is called and known by."""
+class Item:
+    """One document to be: a file, or what is at a URL; `source` where its name would not do."""
 
-    name: str
+    title: str
     file: Path | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why one of them did not get into memory."""
+
+    title: str
+    message: str
+    hint: str | None = None
 
 
 @dataclass(slots=True)
 class Gathered:
-    """Everything to add; `skipped` counts what folders had besides that nobody can read."""
+    """What is to be sent, what cannot be, and how many files below folders were left out, why."""
 
-    wanted: list[Wanted] = field(default_factory=list)
-    skipped: int = 0
+    items: list[Item] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
 
 
-def gather(targets: Sequence[str]) -> Gathered:
-    """Find what to add, in the order given.
-
-    Raises:
-        InvalidInput: something named is not there; nothing was sent.
-    """
+def gather(places: Sequence[str]) -> Gathered:
+    """Find the documents that files, folders and URLs name."""
     found = Gathered()
-    for target in targets:
-        path = Path(target)
-        if target.startswith(ADDRESSES):
-            found.wanted.append(Wanted(target))
+    names = Counter(Path(place).name for place in places if not is_url(place))
+    for place in places:
+        path = Path(place)
+        if is_url(place):
+            found.items.append(Item(place))
         elif path.is_dir():
-            _go_through(path, found)
-        elif path.is_file():
-            found.wanted.append(Wanted(path.name, path))
+            _walk(path, found)
+        elif not path.is_file():
+            hint = "name a file or a folder that can be read, or a URL"
+            found.faults.append(Fault(place, f"{place} is not a file", hint))
+        elif names[path.name] > 1:
+            _take(found, path, path.as_posix())
         else:
-            raise InvalidInput(f"{target} is not a file", hint="name a file that can be read")
+            _take(found, path, None)
     return found
 
 
-def _go_through(folder: Path, found: Gathered) -> None:
-    base = folder.resolve().parent
-    for file in _files(folder.resolve()):
-        if is_readable_name(file.name):
-            found.wanted.append(Wanted(file.relative_to(base).as_posix(), file))
+def is_url(place: str) -> bool:
+    """Say whether a place is on the web."""
+    return place.lower().startswith(("http://", "https://"))
+
+
+def _walk(folder: Path, found: Gathered) -> None:
+    """Take the files below a folder, under its name."""
+    root = folder.resolve()
+    for file in _files(root, found.skipped):
+        reason = _left_out(file)
+        if reason:
+            found.skipped[reason] += 1
         else:
-            found.skipped += 1
+            _take(found, file, (root.name / file.relative_to(root)).as_posix())
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Walk without following links, which may lead outside or round in a circle."""
-    for one in sorted(folder.iterdir()):
-        if one.name.startswith(".") or one.is_symlink():
-            continue
-        if one.is_dir() and one.name not in PASSED_OVER:
-            yield from _files(one)
-        elif one.is_file():
-            yield one
+def _files(root: Path, skipped: Counter[str]) -> Iterator[Path]:
+    for place, folders, files in os.walk(root):
+        hidden = [one for one in folders if one.startswith(".")]
+        caches = [one for one in folders if one in CACHES]
+        skipped["hidden"] += len(hidden)
+        skipped["folders of caches and builds"] += len(caches)
+        folders[:] = sorted(set(folders) - {*hidden, *caches})
+        yield from (Path(place, name) for name in sorted(files))
+
+
+def _left_out(file: Path) -> str | None:
+    """Say why a file below a folder is no document: nobody named it."""
+    if file.name.startswith("."):
+        return "hidden"
+    if file.is_symlink() or not file.is_file():
+        return "links and devices"
+    from nexus.memory.media import recognise
+
+    try:
+        with file.open("rb") as content:
+            recognise(file.name, None, content.read(HEAD_BYTES))
+    except InvalidInput:
+        return "empty or of a kind that is not read"
+    except OSError:
+        return "not to be opened"
+    return None
+
+
+def _take(found: Gathered, file: Path, name: str | None) -> None:
+    title = name or file.name
+    size = file.stat().st_size
+    if size > MOST_BYTES:
+        message = f"{title} has {size / 1e6:,.1f} MB, more than the 50 MB a document may have"
+        found.faults.append(Fault(title, message, "split it"))
+        return
+    source = name[-SOURCE_LENGTH:] if name else None
+    found.items.append(Item(title[-TITLE_LENGTH:], file, source))

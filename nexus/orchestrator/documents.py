@@ -156,6 +156,14 @@ def keep_fetched(
     )
 
 
+def stay_at(document_id: str, seen: Reading) -> Transaction[None]:
+    """Take back the wish for another edition: what was fetched is what is seen."""
+    yield Query(
+        "UPDATE documents SET wanted_url = NULL, coming = $2 WHERE id = $1",
+        (document_id, seen.edition),
+    )
+
+
 def remove_document(workspace: str, document_id: str) -> Transaction[None]:
     """Delete a document: nothing finds it any more, and its passages are there to be tidied.
 

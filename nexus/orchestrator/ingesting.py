@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Final
 from urllib.parse import urlsplit
 
 from sqlalchemy import select
@@ -15,11 +16,14 @@ from nexus.models.database import Database
 from nexus.models.passages import Document, DocumentContent
 from nexus.models.writing import Transaction
 from nexus.orchestrator.claiming import Claimed
-from nexus.orchestrator.documents import Reading, keep_fetched
+from nexus.orchestrator.documents import Reading, keep_fetched, stay_at
 from nexus.orchestrator.transitions.calls import still_held
+from nexus.tools.fetch.page import Download
 from nexus.tools.scope import Equipment
 
-HEAD_BYTES = 8_192
+HEAD_BYTES: Final = 8_192
+MOST_FETCHED: Final = 20_000_000
+PAGES: Final = ("text/html", "application/xhtml+xml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class Wanted:
     source: SourceDocument
     edition: Edition
     url: str | None
+    seen: Reading | None  # what is seen now
+    sha256: str
 
 
 async def ingest(database: Database, equipment: Equipment, claimed: Claimed) -> Reading:
@@ -49,13 +55,19 @@ async def ingest(database: Database, equipment: Equipment, claimed: Claimed) -> 
     source = wanted.source
     if wanted.url is not None:
         source = await _fetch(equipment, wanted.url, source)
+        digest = sha256(source.content).hexdigest()
+        unchanged = wanted.seen if digest == wanted.sha256 else None
 
         def keep() -> Transaction[None]:
             yield from hold()
-            digest = sha256(source.content).hexdigest()
-            yield from keep_fetched(source.id, source.media_type, source.content, digest)
+            if unchanged is not None:
+                yield from stay_at(source.id, unchanged)
+            else:
+                yield from keep_fetched(source.id, source.media_type, source.content, digest)
 
         await database.run(keep)
+        if unchanged is not None:
+            return unchanged
     staging = SqlStaging(database, wanted.edition, hold)
     embedding = equipment.memory.embedding
     passages = await equipment.memory.add(source, staging)
@@ -65,9 +77,8 @@ async def ingest(database: Database, equipment: Equipment, claimed: Claimed) -> 
 async def _fetch(equipment: Equipment, url: str, source: SourceDocument) -> SourceDocument:
     """Fetch a document, past the wall that guards this network."""
     try:
-        final, said, content = await equipment.fetcher.download(url)
-        name = urlsplit(final).path.rsplit("/", 1)[-1] or "page"
-        media_type = recognise(name, said, content[:HEAD_BYTES])
+        got = await equipment.fetcher.download(url, MOST_FETCHED)
+        media_type = _recognised(got)
     except ToolRefused as refused:
         raise PermanentFailure(
             f"the document could not be fetched: {refused.message}",
@@ -78,7 +89,14 @@ async def _fetch(equipment: Equipment, url: str, source: SourceDocument) -> Sour
         raise PermanentFailure(
             wrong.message, hint=wrong.hint, code="document_unreadable"
         ) from wrong
-    return replace(source, media_type=media_type, content=content)
+    return replace(source, media_type=media_type, content=got.body)
+
+
+def _recognised(got: Download) -> str:
+    """Name what was fetched: a page is one, whatever program made it."""
+    said = got.media_type.partition(";")[0].strip().lower()
+    name = urlsplit(got.url).path.rsplit("/", 1)[-1]
+    return recognise("page" if said in PAGES or not name else name, said, got.body[:HEAD_BYTES])
 
 
 async def _look_up(database: Database, document_id: str) -> Wanted:
@@ -91,6 +109,10 @@ async def _look_up(database: Database, document_id: str) -> Wanted:
                 Document.media_type,
                 Document.wanted_url,
                 Document.coming,
+                Document.edition,
+                Document.passages,
+                Document.embedding,
+                Document.sha256,
                 DocumentContent.content,
             )
             .join(DocumentContent, DocumentContent.document_id == Document.id)
@@ -103,4 +125,5 @@ async def _look_up(database: Database, document_id: str) -> Wanted:
         document_id, found.title, found.media_type, found.content, found.workspace, found.shelf
     )
     edition = Edition(found.workspace, found.shelf, document_id, found.coming)
-    return Wanted(source, edition, found.wanted_url)
+    seen = Reading(found.passages, found.edition, found.embedding) if found.edition else None
+    return Wanted(source, edition, found.wanted_url, seen, found.sha256)

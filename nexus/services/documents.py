@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urldefrag, urlsplit
 
 from sqlalchemy import Row, select
 
@@ -112,15 +112,26 @@ async def add_link(
     Raises:
         InvalidInput: it is no address of a page.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not _is_address(url):
         raise InvalidInput(
             "the address is not one of a page",
-            hint="write it as https://example.com/page",
+            hint="write it as https://example.com/page, without a user name",
             problems=(FieldProblem("url", "not an http or https URL"),),
         )
-    new = NewLink(caller.workspace, title or url[:TITLE_LENGTH], url)
+    place = urldefrag(url).url
+    new = NewLink(caller.workspace, title or place[:TITLE_LENGTH], place)
     return await _accept(engine, once, lambda turn: engine.add_link(turn, new))
+
+
+def _is_address(url: str) -> bool:
+    """Say whether a URL has the right form; where it leads to the fetcher checks."""
+    if any(not one.isprintable() or one.isspace() for one in url):
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
 
 
 async def _accept(

@@ -77,7 +77,7 @@ async def test_a_page_is_fetched_and_read_and_fetched_again_when_added_again(
     pages = {URL: "<h1>Birds</h1><p>Penguins eat krill.</p>"}
     asked: list[str] = []
 
-    async def follow(_: Fetcher, url: str) -> tuple[str, str, bytes]:
+    async def follow(_: Fetcher, url: str, most: int) -> tuple[str, str, bytes]:
         asked.append(url)
         return url, "text/html", pages[url].encode()
 
@@ -85,11 +85,15 @@ async def test_a_page_is_fetched_and_read_and_fetched_again_when_added_again(
     first = await _over(client, await client.post("/documents", data={"url": URL}, files={}))
     assert (first["status"], first["media_type"], first["title"]) == ("ready", "text/html", URL)
     assert len(await _found(client, "What do penguins eat?")) == 1
+    (passage,) = (await client.post("/memory/search", json={"query": "krill"})).json()["items"]
+    assert await _over(client, await client.post("/documents", data={"url": f"{URL}#top"})) == first
+    (same,) = (await client.post("/memory/search", json={"query": "krill"})).json()["items"]
+    assert same["id"] == passage["id"]
     pages[URL] = "<h1>Birds</h1><p>Penguins eat fish.</p>"
     again = await _over(client, await client.post("/documents", data={"url": URL}))
     assert again["id"] == first["id"]
     assert "fish" in (await _found(client, "What do penguins eat?"))[0]
-    assert asked == [URL, URL]
+    assert asked == [URL] * 3
 
 
 @pytest.mark.parametrize(
@@ -103,7 +107,15 @@ async def test_an_address_inside_is_not_fetched(client: httpx2.AsyncClient, url:
 
 @pytest.mark.parametrize(
     "form",
-    [{}, {"url": "ftp://birds.example"}, {"url": "birds"}, {"url": URL, "source": "a"}],
+    [
+        {},
+        {"url": "http://["},
+        {"url": "http://birds.example/ x"},
+        {"url": "http://a@birds.example"},
+        {"url": "ftp://birds.example"},
+        {"url": "birds"},
+        {"url": URL, "source": "a"},
+    ],
 )
 async def test_what_is_neither_file_nor_address_is_refused(
     client: httpx2.AsyncClient, form: dict[str, str]

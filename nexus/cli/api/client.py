@@ -89,26 +89,30 @@ class ApiClient:
         """Change one thing."""
         return self._json(self._ask("PATCH", path, json=body))
 
-    def send_form(self, path: str, fields: dict[str, str]) -> Document:
-        """Send a form of texts."""
-        key = {"Idempotency-Key": uuid.uuid4().hex}
-        return self._json(self._ask("POST", path, data=fields, headers=key))
-
     def upload(
-        self, path: str, file: Path, media_type: str | None, *, name: str | None = None
+        self,
+        path: str,
+        file: Path,
+        media_type: str | None,
+        fields: Mapping[str, str] | None = None,
     ) -> Document:
-        """Send a file as the part `file` of a form, under its own name or another."""
-        called = name or file.name
+        """Send a file as the part `file` of a form, with more parts beside it."""
         with file.open("rb") as content:
-            part = (called, content, media_type) if media_type else (called, content)
-            answer = self._ask(
-                "POST",
-                path,
-                files={"file": part},
-                data={"title": called[-200:], "source": called[-500:]} if name else None,
-                headers={"Idempotency-Key": uuid.uuid4().hex},
-                timeout=httpx2.Timeout(UPLOAD_SECONDS, connect=CONNECT_SECONDS),
-            )
+            part = (file.name, content, media_type) if media_type else (file.name, content)
+            return self._send_form(path, files={"file": part}, data=fields)
+
+    def submit(self, path: str, fields: Mapping[str, str]) -> Document:
+        """Send a form without a file."""
+        return self._send_form(path, data=fields)
+
+    def _send_form(self, path: str, **parts: Any) -> Document:
+        answer = self._ask(
+            "POST",
+            path,
+            headers={"Idempotency-Key": uuid.uuid4().hex},
+            timeout=httpx2.Timeout(UPLOAD_SECONDS, connect=CONNECT_SECONDS),
+            **parts,
+        )
         return self._json(answer)
 
     def delete(self, path: str, **parameters: str | None) -> None:

@@ -10,11 +10,11 @@ MOST_BYTES: Final = 2 * 1024**2
 _WINDOWS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
-async def read_body(chunks: AsyncIterator[bytes], encoding: str) -> bytes:
+async def read_body(chunks: AsyncIterator[bytes], encoding: str, most: int = MOST_BYTES) -> bytes:
     """Return the decoded body.
 
     Raises:
-        ToolRefused: it is larger than `MOST_BYTES`, broken, or encoded in another way.
+        ToolRefused: it is larger than `most` bytes, broken, or encoded in another way.
     """
     coding = encoding.strip().lower()
     if coding not in ("", "identity", *_WINDOWS):
@@ -23,10 +23,10 @@ async def read_body(chunks: AsyncIterator[bytes], encoding: str) -> bytes:
     body = bytearray()
     async for chunk in chunks:
         try:
-            room = MOST_BYTES + 1 - len(body)
+            room = most + 1 - len(body)
             body += chunk if decoder is None else decoder.decompress(chunk, room)
         except zlib.error:
             raise ToolRefused("the page's compression is broken") from None
-        if len(body) > MOST_BYTES:
-            raise ToolRefused(f"the page is larger than {MOST_BYTES} bytes")
+        if len(body) > most:
+            raise ToolRefused(f"the page is larger than {most} bytes")
     return bytes(body)

@@ -8,20 +8,20 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final
 
 import httpx2
 
-from nexus.errors import ToolRefused
+from nexus.errors import ToolRefused, TransientFailure
 from nexus.tools.fetch.addresses import Address, check_host, is_public, parse
-from nexus.tools.fetch.body import read_body
-from nexus.tools.fetch.page import Page
+from nexus.tools.fetch.body import MOST_BYTES, read_body
+from nexus.tools.fetch.page import Download, Page
 from nexus.tools.fetch.reading import read_page
 
-T = TypeVar("T")
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 _TOTAL_SECONDS: Final = 20.0
+_DOWNLOAD_SECONDS: Final = 60.0
 _MOST_HOPS: Final = 5
 _MOST_URL: Final = 2_048
 _MOST_TRIED: Final = 3
@@ -43,7 +43,7 @@ async def resolve_host(host: str, port: int) -> list[str]:
 
 
 class Fetcher:
-    """Fetches one page at a time without cookies, proxies or connections kept open."""
+    """Fetches one page or file at a time without cookies, proxies or connections kept open."""
 
     def __init__(
         self,
@@ -65,24 +65,10 @@ class Fetcher:
         Raises:
             ToolRefused: the URL is not allowed, out of reach, too large, or not text.
         """
-
-        async def read() -> Page:
-            return await read_page(*(await self._follow(url)))
-
-        return await self._bounded(url, read)
-
-    async def download(self, url: str) -> tuple[str, str, bytes]:
-        """Fetch `url` as it is: (its last address, media type, content).
-
-        Raises:
-            ToolRefused: the URL is not allowed, out of reach, or too large.
-        """
-        return await self._bounded(url, lambda: self._follow(url))
-
-    async def _bounded(self, url: str, act: Callable[[], Awaitable[T]]) -> T:
         try:
             async with asyncio.timeout(self._total_seconds):
-                return await act()
+                final, media_type, body = await self._follow(url)
+                return await read_page(final, media_type, body)
         except TimeoutError:
             raise ToolRefused(
                 f"{url[:200]} did not answer within {self._total_seconds:g} s"
@@ -90,13 +76,30 @@ class Fetcher:
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
             raise ToolRefused(f"{url[:200]} could not be fetched: {_reason(error)}") from error
 
+    async def download(self, url: str, most: int) -> Download:
+        """Fetch what is at `url` as it is, of at most `most` bytes.
+
+        Raises:
+            ToolRefused: the URL is not allowed, unknown, or what is there is too large.
+            TransientFailure: out of reach or too slow; worth another attempt.
+        """
+        try:
+            async with asyncio.timeout(_DOWNLOAD_SECONDS):
+                return Download(*(await self._follow(url, most)))
+        except TimeoutError:
+            raise TransientFailure(
+                f"{url[:200]} did not answer within {_DOWNLOAD_SECONDS:g} s"
+            ) from None
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
+            raise TransientFailure(f"{url[:200]} could not be fetched: {_reason(error)}") from error
+
     async def close(self) -> None:
         """Nothing is kept open between fetches."""
 
-    async def _follow(self, url: str) -> tuple[str, str, bytes]:
+    async def _follow(self, url: str, most: int = MOST_BYTES) -> tuple[str, str, bytes]:
         target = self._checked(url)
         for _ in range(_MOST_HOPS + 1):
-            answer = await self._hop(target)
+            answer = await self._hop(target, most)
             if not isinstance(answer, str):
                 return str(target), *answer
             target = self._checked(str(target.join(answer)))
@@ -123,15 +126,15 @@ class Fetcher:
     def _port(self, url: httpx2.URL) -> int:
         return url.port or _DEFAULT_PORTS[url.scheme]
 
-    async def _hop(self, url: httpx2.URL) -> tuple[str, bytes] | str:
+    async def _hop(self, url: httpx2.URL, most: int) -> tuple[str, bytes] | str:
         """Return media type and body, or where the answer redirects to."""
         addresses = await self._addresses(url)
         for address in addresses[:-1]:
             try:
-                return await self._ask(url, address)
+                return await self._ask(url, address, most)
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 continue
-        return await self._ask(url, addresses[-1])
+        return await self._ask(url, addresses[-1], most)
 
     async def _addresses(self, url: httpx2.URL) -> list[Address]:
         host = url.raw_host.decode("ascii")
@@ -145,7 +148,7 @@ class Fetcher:
             raise ToolRefused(f"the host {host!r} leads to an address that is not public")
         return sorted(answers, key=lambda address: address.version)[:_MOST_TRIED]
 
-    async def _ask(self, url: httpx2.URL, address: Address) -> tuple[str, bytes] | str:
+    async def _ask(self, url: httpx2.URL, address: Address, most: int) -> tuple[str, bytes] | str:
         """Send one request to `address` itself; name and certificate stay those of the URL."""
         host = url.raw_host.decode("ascii")
         request = httpx2.Request(
@@ -163,7 +166,7 @@ class Fetcher:
                 if response.status_code != 200:
                     raise ToolRefused(f"{url} answered {response.status_code}")
                 coding = response.headers.get("content-encoding", "")
-                body = await read_body(response.aiter_raw(), coding)
+                body = await read_body(response.aiter_raw(), coding, most)
                 return response.headers.get("content-type", ""), body
             finally:
                 await response.aclose()

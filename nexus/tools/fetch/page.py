@@ -25,6 +25,15 @@ class Page:
     links: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What is at a URL, as it came; `media_type` is the server's word, with its parameters."""
+
+    url: str
+    media_type: str
+    body: bytes
+
+
 def visible(text: str) -> str:
     """Strip what a person would not see: control, format, private and unassigned characters."""
     kept = (
