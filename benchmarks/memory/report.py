@@ -68,7 +68,7 @@ METHOD = (
     "Every figure goes through Nexus' own ingestion, its database and a Chroma server. Fused and "
     "weighed is what a search returns; the other orders are asked of the same parts."
 )
-HOPELESS = "Questions about nothing that is there, half off the subject and some nonsense:"
+HOPELESS = "Questions about nothing that is there, most off the subject and some nonsense:"
 INGESTION = "Reading, cutting, embedding and storing, one document at a time:"
 SPEED = (
     "Both sides embed the question with the same model and return eight passages; they take turns. "

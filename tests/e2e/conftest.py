@@ -37,6 +37,7 @@ def installation(
         env.write(f"NEXUS_REDIS_URL=redis://127.0.0.1:{e2e_redis}/0\n")
         env.write("NEXUS_CHROMA_URL=http://127.0.0.1:1\n")
         env.write("NEXUS_PLUGINS=own_agents\n")
+        env.write("NEXUS_PROJECT_MEMORY=off\n")  # no test meets what another one left
         env.write(f"OPENAI_BASE_URL=http://127.0.0.1:{model_port}/v1\n")
         env.write(f"OLLAMA_BASE_URL=http://127.0.0.1:{free_port()}\n")
     settings = {
