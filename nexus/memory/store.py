@@ -13,7 +13,14 @@ from nexus.errors import PermanentFailure
 from nexus.failpoints import failpoint
 from nexus.memory.catalogue import Catalogue, NewEntry, Prepared, Staging
 from nexus.memory.chunk import cut
-from nexus.memory.embed import Embedder, LocalEmbedder, compare, pack, unpack
+from nexus.memory.embed import (
+    EMBEDDING_MODEL,
+    Embedder,
+    LocalEmbedder,
+    compare,
+    pack,
+    unpack,
+)
 from nexus.memory.extract import clean, extract
 from nexus.memory.link import Link
 from nexus.memory.passages import (
@@ -66,7 +73,7 @@ class Memory:
         self._vectors = Vectors(self._link, installation)
         self._embedder = embedder or LocalEmbedder()
         # After another model was chosen, the one that comes with Nexus may have made vectors yet.
-        former = None if embedder is None else LocalEmbedder()
+        former = None if self._embedder.name == EMBEDDING_MODEL else LocalEmbedder()
         self._finder = Finder(catalogue, self._vectors, self._embedder, reranker, former)
         self._upkeep = Upkeep(catalogue, self._vectors)
         # Two ingestions may use the processor at once; searches need not queue behind them.
