@@ -68,8 +68,8 @@ class DocumentContent(Table):
 class Passage(Table):
     """A piece of one edition of a document, with its vector (little-endian float16).
 
-    SQLite indexes its words in the table `passage_words`, PostgreSQL in the column `words`;
-    both are made by the migration.
+    Its words are in the table `passage_words`: of FTS5 on SQLite, a row each on PostgreSQL. The
+    migrations make it, and triggers that keep it.
     """
 
     __tablename__ = "passages"
