@@ -46,10 +46,12 @@ class SqlCatalogue:
     async def read(self, workspace: str, passage_ids: Sequence[str]) -> dict[str, Kept]:
         (rows,) = await self._database.ask(
             Query(
+                # Passages first: both planners may prefer to go through all the workspace has.
+                "WITH p AS MATERIALIZED (SELECT id, document_id, edition, locator, heading, text, "
+                "tokens, embedding, vector FROM passages WHERE id IN JSON($2)) "
                 "SELECT p.id, p.document_id, d.title, p.locator, p.heading, p.text, p.tokens, "
-                f"p.embedding, p.vector, d.created_at FROM passages p {_SEEN} "
-                # Not a bare column: SQLite would go through all the workspace has.
-                "AND d.workspace || '' = $1 WHERE p.id IN JSON($2)",
+                f"p.embedding, p.vector, d.created_at FROM p {_SEEN} "
+                "WHERE d.workspace || '' = $1",
                 (workspace, json.dumps([*passage_ids])),
             )
         )

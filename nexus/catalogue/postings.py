@@ -17,8 +17,8 @@ from nexus.models.writing import Query
 _K1: Final = 1.2
 _B: Final = 0.75
 _MIDDLING: Final = 150.0  # tokens: a passage of this size is neither long nor short
-_LENGTH: Final = f"{_K1} * ({1 - _B} + {_B} * w.tokens / {_MIDDLING})"
-_FIT: Final = f"sum(t.weight * w.times * {_K1 + 1} / (w.times + {_LENGTH}))"
+_LENGTH: Final = f"{_K1 * (1 - _B)}::float + {_K1 * _B / _MIDDLING}::float * w.tokens"
+_FIT: Final = f"sum(t.weight * w.times * {_K1 + 1}::float / (w.times + {_LENGTH}))"
 _FROM: Final = (
     "FROM json_to_recordset(CAST($2 AS json)) AS t(term text, weight float) "
     "CROSS JOIN LATERAL unnest(tsvector_to_array(to_tsvector('english', t.term))) AS l(word) "
@@ -62,7 +62,9 @@ def fitting(
     return Query(
         f"SELECT p.id, f.fit FROM (SELECT w.number, {_FIT} AS fit {_FROM} {chosen}"
         f"GROUP BY w.number ORDER BY fit DESC, w.number LIMIT {most * 2}) f "
-        "JOIN passages p ON p.number = f.number "
+        # OFFSET 0: a passage is looked up by its number, whatever the planner takes a shelf for.
+        "CROSS JOIN LATERAL (SELECT id, number, document_id, edition, workspace, shelf "
+        "FROM passages WHERE number = f.number OFFSET 0) p "
         "JOIN documents d ON d.id = p.document_id AND d.edition = p.edition "
         "WHERE p.workspace = $3 AND p.shelf = $4 ORDER BY f.fit DESC, p.number",
         tuple(values),
