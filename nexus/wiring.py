@@ -14,8 +14,8 @@ from nexus.catalogue.catalogue import SqlCatalogue
 from nexus.errors import Misconfigured
 from nexus.events.bell import Bell
 from nexus.events.redis_link import RedisLink
-from nexus.memory.embed import Embedder
-from nexus.memory.reranking import HttpReranker
+from nexus.memory.embed import Embedder, LocalEmbedder
+from nexus.memory.reranking import LOCAL, HttpReranker, Reranker
 from nexus.memory.store import Memory
 from nexus.models.database import Database, open_database
 from nexus.models.writing import Writer
@@ -61,6 +61,7 @@ async def open_engine(
     load_plugins(settings)
     load_agent_files(settings)
     embedder = _embedder(settings)
+    reranker = _reranker(settings, embedder)
     database = await open_database(settings, prepare=prepare)
     redis = RedisLink(lambda: locations.redis_url(settings))
     queue = Queue(redis, database.installation_id)
@@ -70,7 +71,7 @@ async def open_engine(
         SqlCatalogue(database),
         installation=database.installation_id,
         embedder=embedder,
-        reranker=_reranker(settings),
+        reranker=reranker,
     )
     engine = WorkflowEngine(database, queue, bell, usable_agents)
     try:
@@ -81,19 +82,29 @@ async def open_engine(
         await database.close()
 
 
-def _embedder(settings: Settings) -> Embedder | None:
-    """Make the model that was chosen, None for the one that comes with Nexus."""
+def _embedder(settings: Settings) -> Embedder:
+    """Make the model that was chosen, else the one that comes with Nexus; it loads when used."""
     if not settings.embedding_model:
-        return None
+        return LocalEmbedder()
     from nexus.llm.embedding import ServedEmbedder
 
     return ServedEmbedder(settings, settings.embedding_model)
 
 
-def _reranker(settings: Settings) -> HttpReranker | None:
-    if settings.rerank_url is None:
+def _reranker(settings: Settings, embedder: Embedder) -> Reranker | None:
+    if settings.rerank_url is not None:
+        return HttpReranker(settings.rerank_url, settings.rerank_model, settings.rerank_api_key)
+    if settings.rerank_model is None:
         return None
-    return HttpReranker(settings.rerank_url, settings.rerank_model, settings.rerank_api_key)
+    if settings.rerank_model != LOCAL:
+        raise Misconfigured(
+            f"NEXUS_RERANK_MODEL is {settings.rerank_model!r}, and no server is named that has it",
+            hint=f"set NEXUS_RERANK_URL, or NEXUS_RERANK_MODEL={LOCAL}",
+        )
+    from nexus.memory.late import LateReranker
+
+    # One copy of the model in a process is enough.
+    return LateReranker(embedder if isinstance(embedder, LocalEmbedder) else LocalEmbedder())
 
 
 @asynccontextmanager

@@ -2,17 +2,19 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from benchmarks.memory.corpora import Corpus, Question
 from benchmarks.memory.place import Place
-from nexus.memory.fusing import fuse
-from nexus.memory.passages import Kept, Where
+from benchmarks.memory.ranks import fuse
+from nexus.memory.late import LateReranker
+from nexus.memory.passages import Kept, Wanted, Where
 
-WAYS: Final = ("words", "meaning", "fused", "weighed")
-"""By BM25, by vectors, both by rank (RRF), and both by score, which is what a search returns."""
+WAYS: Final = ("words", "meaning", "fused", "weighed", "reranked")
+"""By BM25, by vectors, both by rank (RRF), both by score, which is what a search returns, and
+that reranked token by token."""
 DEEP: Final = 10
 HOPELESS: Final = Path(__file__).with_name("hopeless.txt")
 
@@ -82,7 +84,14 @@ async def _places(place: Place, corpus: Corpus, question: Question) -> tuple[dic
     places = {way: _place(corpus, question, _rows(order, kept)) for way, order in orders.items()}
     found = await place.bookcase.memory.search(where, question.text, k=DEEP)
     rows = [(one.document_id, one.text) for one in found.passages]
-    return {**places, "weighed": _place(corpus, question, rows)}, bool(rows)
+    reranking = replace(place.finder, reranker=LateReranker(place.tokens))
+    again = await reranking.find(where, Wanted(question.text, DEEP))
+    reranked = [(one.document_id, one.text) for one in again.passages]
+    places |= {
+        "weighed": _place(corpus, question, rows),
+        "reranked": _place(corpus, question, reranked),
+    }
+    return places, bool(rows)
 
 
 def _rows(order: Sequence[str], kept: dict[str, Kept]) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ TITLES = {
     "meaning": "vectors alone",
     "fused": "fused by rank",
     "weighed": "fused and weighed",
+    "reranked": "fused and reranked",
 }
 
 
@@ -66,7 +67,8 @@ def render(measured: Measured) -> str:
 
 METHOD = (
     "Every figure goes through Nexus' own ingestion, its database and a Chroma server. Fused and "
-    "weighed is what a search returns; the other orders are asked of the same parts."
+    "weighed is what a search returns, reranked what it returns with `NEXUS_RERANK_MODEL=local`; the "
+    "other orders are asked of the same parts."
 )
 HOPELESS = "Questions about nothing that is there, most off the subject and some nonsense:"
 INGESTION = "Reading, cutting, embedding and storing, one document at a time:"

@@ -89,23 +89,40 @@ class LocalEmbedder:
     def _embed(self, texts: Sequence[str]) -> "Vectors":
         import numpy as np
 
-        session = self._loaded()
         vectors = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
         # One text a run: batches are padded to the longest and cost six times the memory.
         for row, text in enumerate(texts):
-            ids = tokenizer().encode(text[: MAX_TOKENS * 100]).ids
-            if len(ids) > MAX_TOKENS:
-                ids = [*ids[: MAX_TOKENS - 1], ids[-1]]
-            given = np.array([ids], dtype=np.int64)
-            feeds = {
-                "input_ids": given,
-                "attention_mask": np.ones_like(given),
-                "token_type_ids": np.zeros_like(given),
-            }
-            (states,) = session.run(["last_hidden_state"], feeds)
-            pooled = np.asarray(states, dtype=np.float32)[0].mean(axis=0)
+            pooled = self._states(text, MAX_TOKENS).mean(axis=0)
             vectors[row] = pooled / max(float(np.linalg.norm(pooled)), 1e-12)
         return vectors
+
+    def tokens(self, text: str, most: int = MAX_TOKENS) -> "Vectors":
+        """Return (tokens, 384) float32, each of length 1, of a text's first tokens; blocks.
+
+        The first and the last are the marks of its beginning and end.
+        """
+        import numpy as np
+
+        states = self._states(text, most)
+        lengths = np.linalg.norm(states, axis=1, keepdims=True)
+        level: Vectors = states / np.maximum(lengths, 1e-12)
+        return level
+
+    def _states(self, text: str, most: int) -> "Vectors":
+        import numpy as np
+
+        ids = tokenizer().encode(text[: most * 100]).ids
+        if len(ids) > most:
+            ids = [*ids[: most - 1], ids[-1]]
+        given = np.array([ids], dtype=np.int64)
+        feeds = {
+            "input_ids": given,
+            "attention_mask": np.ones_like(given),
+            "token_type_ids": np.zeros_like(given),
+        }
+        (answer,) = self._loaded().run(["last_hidden_state"], feeds)
+        states: Vectors = np.asarray(answer, dtype=np.float32)[0]
+        return states
 
     def _loaded(self) -> "_Session":
         with self._loading:

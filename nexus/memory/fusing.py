@@ -1,7 +1,7 @@
-"""Several orders of passages made into one, and near copies passed over: pure functions.
+"""Several scores of passages made into one, and near copies passed over: pure functions.
 
-Reciprocal rank fusion: Cormack, Clarke and Büttcher, SIGIR 2009. The sum of scores instead of
-ranks: Bruch, Gai and Ingber, TOIS 2023. Near copies: Carbonell and Goldstein, SIGIR 1998.
+The sum of scores, each as a share of the best: Bruch, Gai and Ingber, TOIS 2023. Near copies:
+Carbonell and Goldstein, SIGIR 1998.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,27 +10,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from nexus.memory.embed import Vectors
 
-RANK_CONSTANT: Final = 20
-"""The paper's 60 flattens short lists; measured in docs/explanation/retrieval.md."""
-MEANING: Final = 2.0
-WORDS: Final = 1.0
 MEANING_SHARE: Final = 0.6
 """How much of a score is the likeness of meaning, the rest being words."""
 NEAR_COPY: Final = 0.97
-
-
-def fuse(meaning: Sequence[str], words: Sequence[str]) -> dict[str, float]:
-    """Score passages by their places in an order by meaning and in one by words.
-
-    Returns:
-        scores in 0..1 by id, best first; 1 is the first place in both.
-    """
-    scores: dict[str, float] = {}
-    for weight, order in ((MEANING, meaning), (WORDS, words)):
-        for place, passage_id in enumerate(order):
-            worth = weight * (RANK_CONSTANT + 1) / (RANK_CONSTANT + 1 + place)
-            scores[passage_id] = scores.get(passage_id, 0.0) + worth
-    return _falling({one: score / (MEANING + WORDS) for one, score in scores.items()})
 
 
 def weigh(similar: Mapping[str, float], fits: Mapping[str, float]) -> dict[str, float]:
@@ -54,6 +36,19 @@ def weigh(similar: Mapping[str, float], fits: Mapping[str, float]) -> dict[str, 
         words = max(fits.get(passage_id, 0.0), 0.0) / fittest if fittest > 0 else 0.0
         scores[passage_id] = MEANING_SHARE * meaning + (1 - MEANING_SHARE) * words
     return _falling(scores)
+
+
+def blend(
+    scores: Mapping[str, float], judged: Mapping[str, float], share: float
+) -> dict[str, float]:
+    """Rank passages anew by a second opinion, which counts for `share` of the score (0..1).
+
+    Less than the whole, each opinion is spread over 0..1 first: what they call good differs.
+    """
+    if share >= 1:
+        return _falling(judged)
+    own, other = _spread(scores), _spread(judged)
+    return _falling({one: (1 - share) * own[one] + share * other[one] for one in scores})
 
 
 def choose(scores: Mapping[str, float], vectors: "Vectors", most: int) -> list[str]:
@@ -85,6 +80,14 @@ def within(sizes: Sequence[int], budget: int | None) -> list[int]:
             taken.append(place)
             left -= size
     return taken
+
+
+def _spread(scores: Mapping[str, float]) -> dict[str, float]:
+    least, most = min(scores.values(), default=0.0), max(scores.values(), default=0.0)
+    return {
+        one: (score - least) / (most - least) if most > least else 1.0
+        for one, score in scores.items()
+    }
 
 
 def _falling(scores: Mapping[str, float]) -> dict[str, float]:

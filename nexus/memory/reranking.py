@@ -14,12 +14,17 @@ import structlog
 
 log = structlog.get_logger()
 
+LOCAL: Final = "local"
+"""Names the opinion of `late.py` in the settings."""
 SECONDS: Final = 3.0
 MOST_BYTES: Final = 1024**2
 
 
 class Reranker(Protocol):
-    """Says how well passages answer a question."""
+    """Says how well passages answer a question; `share` (0..1) is how much its word counts."""
+
+    @property
+    def share(self) -> float: ...
 
     async def judge(self, question: str, passages: Sequence[str]) -> list[float] | None:
         """Return a score in 0..1 for each passage, None when there is no opinion in time."""
@@ -34,6 +39,7 @@ class HttpReranker:
     model: str | None = None
     key: str | None = None
     seconds: float = SECONDS
+    share: float = 1.0
 
     async def judge(self, question: str, passages: Sequence[str]) -> list[float] | None:
         """Ask the server; see `Reranker`."""

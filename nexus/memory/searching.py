@@ -14,7 +14,7 @@ import structlog
 from nexus.errors import PermanentFailure, ServiceMissing, TransientFailure
 from nexus.memory.catalogue import Catalogue, Extent, Matches
 from nexus.memory.embed import Embedder, unpack
-from nexus.memory.fusing import within
+from nexus.memory.fusing import blend, within
 from nexus.memory.passages import Findings, Kept, Passage, Space, Wanted, Where
 from nexus.memory.reranking import Reranker
 from nexus.memory.shortlist import Shortlist, shortlist
@@ -107,13 +107,10 @@ class Finder:
         if self.reranker is None:
             return found.best(wanted.most)
         scores = found.best(max(RERANKED, wanted.most))
-        judged = await self.reranker.judge(
-            wanted.question, [found.kept[one].text for one in scores]
-        )
+        judged = await self.reranker.judge(wanted.question, [found.whole(one) for one in scores])
         if judged is None:
             return scores
-        ranked = sorted(zip(scores, judged, strict=True), key=lambda one: -one[1])
-        return dict(ranked)
+        return blend(scores, dict(zip(scores, judged, strict=True)), self.reranker.share)
 
     async def _by_words(
         self, where: Where, extent: Extent | None, question: str, most: int

@@ -41,6 +41,11 @@ class Shortlist:
             nearest, coverage(texts, self.matches.frequencies, self.matches.passages)
         )
 
+    def whole(self, passage_id: str) -> str:
+        """Return a passage's text under its headings."""
+        kept = self.kept[passage_id]
+        return f"{kept.heading}\n{kept.text}" if kept.heading else kept.text
+
     def best(self, most: int) -> dict[str, float]:
         """Score the best, near copies of better ones last, and leave out what is far from it."""
         top = max(self.fits.values(), default=0.0)

@@ -5,14 +5,17 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.errors import NotFound
-from nexus.memory.fusing import choose, fuse, weigh, within
+from nexus.errors import Misconfigured, NotFound
+from nexus.memory.embed import LocalEmbedder
+from nexus.memory.fusing import blend, choose, weigh, within
+from nexus.memory.late import LateReranker
 from nexus.memory.passages import SourceDocument, Wanted, Where
 from nexus.memory.relevance import coverage, is_hopeless
 from nexus.memory.reranking import HttpReranker
@@ -21,6 +24,8 @@ from nexus.models.writing import Query, Transaction
 from nexus.schemas.documents import Search
 from nexus.services.caller import Caller
 from nexus.services.searching import search_memory
+from nexus.settings import read_settings
+from nexus.wiring import open_engine
 from tests.support.bookcase import Bookcase
 from tests.support.chroma import ChromaServer
 
@@ -35,9 +40,13 @@ def text(name: str, content: str, title: str = "notes.txt") -> SourceDocument:
     return SourceDocument(name, title, "text/plain", content.encode())
 
 
-def test_both_orders_count_and_meaning_counts_twice() -> None:
-    assert list(fuse(["a", "b"], ["b", "c"])) == ["b", "a", "c"]
-    assert fuse(["a"], ["a"])["a"] == 1.0
+def test_a_second_opinion_counts_for_its_share() -> None:
+    own, other = {"a": 0.9, "b": 0.8, "c": 0.1}, {"a": 0.1, "b": 0.5, "c": 0.3}
+    assert list(blend(own, other, 1.0).items()) == [("b", 0.5), ("c", 0.3), ("a", 0.1)]
+    assert list(blend(own, other, 0.5)) == ["b", "a", "c"]
+    assert list(blend(own, other, 0.0)) == ["a", "b", "c"]
+    assert blend({"a": 0.4}, {"a": 0.2}, 0.5) == {"a": 1.0}
+    assert blend({}, {}, 0.5) == {}
 
 
 def test_how_far_ahead_a_passage_is_counts_and_not_only_its_place() -> None:
@@ -178,6 +187,41 @@ async def test_a_reranker_has_the_last_word_and_a_broken_one_has_none(
     )
     for broken in nonsense:
         assert await order(broken) == ["doc_1", "doc_2"], broken
+
+
+async def test_the_model_that_comes_along_gives_a_second_opinion(
+    memory: Bookcase, workspace: str
+) -> None:
+    late = LateReranker()
+    passages = ["The bridge spans a harbour.", "Penguins eat krill.", "Krill is eaten by whales."]
+    judged = await late.judge("what do penguins eat?", passages)
+    assert judged is not None
+    assert judged.index(max(judged)) == 1
+    assert all(0 <= one <= 1 for one in judged)
+    assert await late.judge("", passages) is None
+    tokens = LocalEmbedder().tokens("penguins " * 1_000, 16)
+    assert tokens.shape == (16, 384)
+    assert np.allclose(np.linalg.norm(tokens, axis=1), 1, atol=1e-5)
+
+    await memory.add(workspace, text("doc_1", PENGUINS))
+    await memory.add(workspace, text("doc_2", f"Of penguins and bridges: {BRIDGE}"))
+    part = memory.memory._finder
+    finder = Finder(part.catalogue, part.vectors, part.embedder, late)
+    found = await finder.find(Where(workspace), Wanted("what do penguins eat?", 8))
+    assert [(one.document_id, one.score) for one in found.passages] == [
+        ("doc_1", 1.0),
+        ("doc_2", 0.0),
+    ]
+
+
+async def test_a_rerankers_model_needs_a_server_that_has_it(tmp_path: Path) -> None:
+    settings = read_settings(data_dir=tmp_path, rerank_model="bge-reranker-v2-m3")
+    with pytest.raises(Misconfigured, match="NEXUS_RERANK_MODEL") as refused:
+        async with open_engine(settings):
+            pass
+    assert refused.value.hint is not None and "NEXUS_RERANK_URL" in refused.value.hint
+    async with open_engine(read_settings(data_dir=tmp_path, rerank_model="local")) as parts:
+        assert isinstance(parts.memory._finder.reranker, LateReranker)
 
 
 def _project(workspace: str, project_id: str, documents: list[str] | None) -> Transaction[None]:
