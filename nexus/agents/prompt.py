@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from nexus.domain.citing import NOWHERE, cite
 from nexus.domain.work import Brief, DocumentNote, Revision
 from nexus.llm.cleaning import clean_text
 from nexus.llm.excerpting import CHARACTERS_PER_TOKEN, excerpt
@@ -22,6 +23,7 @@ TAGS: Final = (
     "findings",
     "inputs",
     "input",
+    "citations",
     "documents",
     "passages",
     "passage",
@@ -49,6 +51,7 @@ class Quote:
     locator: str
     document_id: str
     note: str = ""  # what it is, when it is no document of a user's
+    cite: str = ""  # what a text that rests on it carries
 
 
 def is_large(brief: Brief) -> bool:
@@ -67,6 +70,7 @@ def work_prompt(brief: Brief, quotes: Sequence[Quote]) -> str:
         _section("acceptance", criteria),
         _revision(brief.revision, about) if brief.revision else "",
         _section("inputs", _inputs(brief.inputs, about)),
+        _section("citations", _citations(brief.citations)),
         _section("documents", _documents(brief.documents)),
         _section("passages", _passages(quotes)),
     )
@@ -96,6 +100,7 @@ def review_prompt(brief: Brief, criteria: Sequence[str], quotes: Sequence[Quote]
         _section("criteria", numbered),
         _before(brief.revision) if brief.revision else "",
         _section("inputs", _inputs(brief.inputs, about)),
+        _section("citations", _citations(brief.citations)),
         _section("documents", _documents(brief.documents)),
         _section("passages", _passages(quotes)),
         _section("submission", content(bounded(brief.submission or "", about))),
@@ -201,9 +206,21 @@ def _documents(documents: Iterable[DocumentNote]) -> str:
 def _passages(quotes: Iterable[Quote]) -> str:
     return "\n".join(
         f'<passage title="{attribute(quote.title)}" locator="{attribute(quote.locator)}"'
-        f' document="{attribute(quote.document_id)}"{_noted(quote)}>\n{content(quote.text)}\n</passage>'
+        f' document="{attribute(quote.document_id)}"{_noted(quote)}{_cited(quote)}>'
+        f"\n{content(quote.text)}\n</passage>"
         for quote in quotes
     )
+
+
+def _citations(citations: Mapping[str, str]) -> str:
+    """Say what the marks in the work to be judged stand for."""
+    return "\n".join(
+        f"- {cite(mark)}: {one_line(told) or NOWHERE}" for mark, told in citations.items()
+    )
+
+
+def _cited(quote: Quote) -> str:
+    return f' cite="{attribute(quote.cite)}"' if quote.cite else ""
 
 
 def _noted(quote: Quote) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 from nexus.agents.canonical import fingerprint
 from nexus.agents.context import Context
 from nexus.agents.prompt import Quote
+from nexus.domain.citing import cite, mark_of_passage
 from nexus.domain.seam import Call, CallKind, Effect, Json, Recorded
 from nexus.domain.work import Brief
 from nexus.errors import ServiceMissing
@@ -48,7 +49,7 @@ async def retrieve(brief: Brief, context: Context) -> list[Quote]:
     rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
     if context.scope.guard and any(row.get("trust", "user") != "user" for row in rows):
         context.scope.guard.distrust()
-    return [_quote(row) for row in rows]
+    return [_quote(row, is_cited=brief.chat is None) for row in rows]
 
 
 async def _look_up(brief: Brief, context: Context, query: str) -> list[Json]:
@@ -74,6 +75,8 @@ def _row(passage: Passage) -> dict[str, Json]:
         "document_id": passage.document_id,
         "title": passage.title,
         "locator": passage.locator,
+        "passage_id": passage.id,
+        "cite": cite(mark_of_passage(passage.id)),
     }
 
 
@@ -85,7 +88,7 @@ def query_of(brief: Brief) -> str:
     return own[:MAX_QUERY_CHARS]
 
 
-def _quote(row: Mapping[str, Json]) -> Quote:
+def _quote(row: Mapping[str, Json], *, is_cited: bool) -> Quote:
     trust = row.get("trust")
     return Quote(
         str(row.get("text", "")),
@@ -93,4 +96,5 @@ def _quote(row: Mapping[str, Json]) -> Quote:
         str(row.get("locator", "")),
         str(row.get("document_id", "")),
         REMEMBERED.format(trust=trust) if trust else "",
+        str(row.get("cite", "")) if is_cited else "",
     )

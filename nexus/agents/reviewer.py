@@ -1,7 +1,8 @@
 """The qa agent as a reviewer: an output in, a verdict on every criterion out.
 
 Its model hands the verdict over with a tool, or as text; what cannot be used is shown to the
-model, which may mend it twice. No verdict is a failed attempt, never an acceptance.
+model, which may mend it twice. No verdict is a failed attempt, never an acceptance. A citation
+that points to nothing is found by a rule, whatever the model says.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from nexus.agents.prompt import is_large, review_prompt
 from nexus.agents.retrieval import retrieve
 from nexus.agents.toolset import MAX_BAD_CALLS, GrantedTools
 from nexus.agents.verdicts import SUBMIT, VERDICT_SCHEMA, NoVerdict, build_verdict, read_text
-from nexus.domain.verdict import Verdict, criteria_of
+from nexus.domain.verdict import Verdict, criteria_of, with_lost_citations
 from nexus.domain.work import Brief
 from nexus.errors import OutputInvalid
 
@@ -75,7 +76,7 @@ class Reviewer:
             await converse(agent, prompt, context, instructions=instructions)
         except OutputInvalid as wrong:
             raise self._explain(wrong) from wrong
-        return verdicts[-1].model_dump_json()
+        return with_lost_citations(verdicts[-1], brief.citations).model_dump_json()
 
     def _read(self, text: str) -> dict[str, Any]:
         try:

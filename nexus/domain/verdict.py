@@ -3,13 +3,17 @@
 Pure; written by the qa agent, read by the engine, shown to who revises the output.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from nexus.domain.citing import NOWHERE, cite
+
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4_000)]
 MAX_TOLD: Final = 5
+MOST_FINDINGS: Final = 50
+MOST_LOST: Final = 10
 LEAST_EVIDENCE: Final = 4
 """Characters; "ok" and "yes" show nothing."""
 
@@ -44,7 +48,7 @@ class Verdict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     accepted: Annotated[bool, Field(strict=True)]
-    findings: tuple[Finding, ...] = Field(min_length=1, max_length=50)
+    findings: tuple[Finding, ...] = Field(min_length=1, max_length=MOST_FINDINGS)
 
     @property
     def unmet(self) -> tuple[Finding, ...]:
@@ -74,6 +78,22 @@ def problems_of(verdict: Verdict, criteria: Sequence[str]) -> list[str]:
     if verdict.accepted == bool(verdict.unmet):
         wrong.append("accepted must be true if every criterion is met, and only then")
     return wrong
+
+
+def with_lost_citations(verdict: Verdict, citations: Mapping[str, str]) -> Verdict:
+    """Reject an output that cites what nobody was shown; `citations` has "" for such marks."""
+    lost = [cite(mark) for mark, source in citations.items() if not source]
+    if not lost:
+        return verdict
+    more = f" and {len(lost) - MOST_LOST} more" if len(lost) > MOST_LOST else ""
+    finding = Finding(
+        criterion="Every citation points to a source.",
+        met=False,
+        evidence=f"The output cites {', '.join(lost[:MOST_LOST])}{more}: {NOWHERE}.",
+        fix="Cite what passages, searches and pages give in `cite`, exactly as it stands there, "
+        "or leave the claim out.",
+    )
+    return Verdict(accepted=False, findings=(*verdict.findings[: MOST_FINDINGS - 1], finding))
 
 
 def told(verdict: Verdict) -> str:

@@ -73,7 +73,8 @@ class Brief:
     a plan is to be amended, and `budget` has what the project may spend, by the API's names;
     `submission` (an output of the task) when it is to be reviewed, `revision` when findings
     of a review are to be answered, and without its output when a review is to see whether they were; `chat` when a person speaks to the agent, whose message is
-    `goal` and `instructions`; `recalls` when the workspace remembers earlier work.
+    `goal` and `instructions`; `recalls` when the workspace remembers earlier work. Whoever judges
+    work has in `citations` what each mark of it stands for, "" for nothing that was shown.
     """
 
     goal: str
@@ -88,3 +89,4 @@ class Brief:
     revision: Revision | None = None
     chat: Chat | None = None
     recalls: bool = False
+    citations: Mapping[str, str] = field(default_factory=dict)

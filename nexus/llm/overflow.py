@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic_ai.exceptions import ModelContextWindowExceededError, ModelHTTPError
-
 TOO_LONG: Final = re.compile(
     r"context (?:length|size|window|limit)|exceed\w* (?:the )?(?:available )?context"
     r"|maximum context|too many tokens|(?:prompt|input) is too long|request too large"
@@ -52,6 +50,8 @@ class Overflow:
 
 def read_overflow(error: BaseException | None) -> Overflow | None:
     """Return what a refusal says of the length; None: that is not what it is about."""
+    from pydantic_ai.exceptions import ModelContextWindowExceededError, ModelHTTPError
+
     if not isinstance(error, ModelHTTPError):
         return None
     said = str(error.body)[:4_000]

@@ -16,11 +16,13 @@ from nexus.domain.work import Brief, DocumentNote
 from nexus.errors import Fenced, NotNow, TransientFailure
 from nexus.models.database import Database
 from nexus.models.passages import DocumentContent
+from nexus.orchestrator.citations import with_citations_of
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.material import DocumentAtHand
 from nexus.orchestrator.rounds import read_part, read_revision, read_submission
 from nexus.orchestrator.standing import read_budget, read_standing
-from nexus.orchestrator.value_files import folder_of_values
+from nexus.orchestrator.transitions.offshoots import REVIEWER
+from nexus.orchestrator.value_files import ValueFiles, folder_of_values
 from nexus.tools.sandbox import tree
 from nexus.tools.shelf import FOLDER, Shelf
 
@@ -107,6 +109,9 @@ async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) 
     brief = claimed.material.brief
     if claimed.kind in ADDED:
         brief = await _add(database, claimed, brief)
+    if claimed.agent == REVIEWER and claimed.project_id:
+        files = ValueFiles(folders.values_of(claimed.workspace, claimed.project_id))
+        brief = await with_citations_of(database, files, claimed.project_id, brief)
     documents = claimed.material.at_hand.documents
     notes = tuple(_note(one, documents) for one in documents)
     if notes:

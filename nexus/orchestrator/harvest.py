@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from nexus.domain.citing import named
 from nexus.domain.consent import AskKind
 from nexus.domain.remembering import (
     MOST_BYTES,
@@ -20,6 +21,7 @@ from nexus.domain.remembering import (
 )
 from nexus.models.database import Database
 from nexus.models.writing import Query, Row
+from nexus.orchestrator.citations import sources_of
 from nexus.orchestrator.memories import About
 from nexus.orchestrator.team import is_model_driven
 from nexus.tools.fetch.page import visible
@@ -66,6 +68,7 @@ async def gather_finds(database: Database, subtask_id: str) -> list[Find]:
     outputs, notes, answers, calls = await database.ask(*_questions(project_id))
     read = await _judge(database, workspace, calls)
     trust = Trust.WEB if read.is_web else Trust.AGENT
+    cited = sources_of((tool, result) for tool, _, result, digest in calls if digest is None)
     read_by_it = (tuple(sorted(read.documents)[:MOST_SOURCES]), tuple(read.urls[:MOST_SOURCES]))
 
     def source(task_id: str | None, task: str | None, made_by: str | None) -> MemorySource:
@@ -76,7 +79,7 @@ async def gather_finds(database: Database, subtask_id: str) -> list[Find]:
         if is_model_driven(agent):
             subject = digest_of(name, title)
             about = About(MemoryKind.OUTPUT, trust, (source(task_id, title, made_by),), subject)
-            finds.append(Find(task_id, f"{name}: {title}", output or "", about))
+            finds.append(Find(task_id, f"{name}: {title}", named(output or "", cited), about))
     for approval_id, question, decision, task_id, title, made_by in answers:
         told = json.loads(decision or "{}")
         said = told.get("value") if told.get("value") is not None else told.get("comment")
@@ -87,7 +90,8 @@ async def gather_finds(database: Database, subtask_id: str) -> list[Find]:
             finds.append(Find(approval_id, f"{name}: {question}", text, about))
     for note_id, title, content in notes:
         about = About(MemoryKind.FACT, trust, (source(None, None, None),))
-        finds.append(Find(note_id, title, bytes(content).decode("utf-8", "replace"), about))
+        text = named(bytes(content).decode("utf-8", "replace"), cited)
+        finds.append(Find(note_id, title, text, about))
     return [shown for one in finds if (shown := _shown(one)).text]
 
 

@@ -74,7 +74,7 @@ async def show_deliverable(
     accept: Annotated[str, Header(max_length=1_000)] = "*/*",
 ) -> Response:
     """Hand over what an ended project has made: Markdown, or JSON when asked for. 409 before."""
-    made = await get_deliverable(parts.database, caller, project_id)
+    made = await get_deliverable(parts.database, parts.settings.data, caller, project_id)
     if prefers(accept, "application/json", over="text/markdown"):
         return Response(made.model_dump_json(), media_type="application/json")
     return Response(made.markdown, media_type="text/markdown")

@@ -1,5 +1,7 @@
 """What a project hands over."""
 
+from pydantic import Field
+
 from nexus.schemas.projects import Failure, Status
 from nexus.schemas.strictness import Reply
 
@@ -24,8 +26,23 @@ class Missing(Reply):
     error: Failure | None
 
 
+class Cited(Reply):
+    """A passage or page that the parts cite by its mark, and `markdown` by its number."""
+
+    number: int
+    mark: str = Field(description="As parts carry it in brackets, such as p1a2b3c4d.")
+    title: str
+    locator: str
+    document_id: str | None = Field(description="The document, note or memory it is a passage of.")
+    passage_id: str | None
+    url: str | None = Field(description="Of a page.")
+
+
 class Deliverable(Reply):
-    """The outputs of the tasks that nothing depends on, in plan order, and what is missing."""
+    """The outputs of the tasks that nothing depends on, in plan order, and what is missing.
+
+    `lost` lists marks that point to nothing any agent of the project was shown.
+    """
 
     project_id: str
     title: str
@@ -33,3 +50,5 @@ class Deliverable(Reply):
     markdown: str
     parts: list[Part]
     missing: list[Missing]
+    sources: list[Cited]
+    lost: list[str]

@@ -1,6 +1,7 @@
 """The deliverable: what the tasks that nothing depends on have handed in, as one document."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Row, exists, select
@@ -18,6 +19,7 @@ from nexus.services.caller import Caller
 from nexus.services.project_view import show_failure
 from nexus.services.projects import no_project
 from nexus.services.reads import reading
+from nexus.services.references import find_cited, with_numbers, with_sources
 
 WAITS: Final = (ProjectRow.status == ProjectState.WAITING) & exists().where(
     Reservation.project_id == ProjectRow.id, Reservation.granted == 0
@@ -25,12 +27,15 @@ WAITS: Final = (ProjectRow.status == ProjectState.WAITING) & exists().where(
 """Whether it waits for its budget."""
 
 
-async def get_deliverable(database: Database, caller: Caller, project_id: str) -> Deliverable:
+async def get_deliverable(
+    database: Database, data: Path, caller: Caller, project_id: str
+) -> Deliverable:
     """Put a project's deliverable together: when it has ended, or has used up its budget.
 
     Raises:
         NotFound: unknown, or another workspace's.
         Conflict: the project goes on.
+        ServiceMissing: the database, or the file of a large value, cannot be read.
     """
     async with reading(database) as session:
         project = (
@@ -52,13 +57,18 @@ async def get_deliverable(database: Database, caller: Caller, project_id: str) -
         failed = (await session.execute(_undelivered(project_id))).all()
     parts = [_part(row) for row in sinks]
     missing = [_missing(row) for row in failed]
+    texts = [part.content for part in parts]
+    sources, lost = await find_cited(database, data, caller, project_id, texts)
+    markdown = with_numbers(write_markdown(project.name, parts, missing), sources)
     return Deliverable(
         project_id=project_id,
         title=project.name,
         status=project.status,
-        markdown=write_markdown(project.name, parts, missing),
+        markdown=with_sources(markdown, sources, lost),
         parts=parts,
         missing=missing,
+        sources=sources,
+        lost=lost,
     )
 
 

@@ -57,6 +57,7 @@ class Found:
     document_id: str = "doc_1"
     title: str = "Penguins"
     locator: str = "p. 3"
+    id: str = "psg_0a1b2c3d4e5f"
 
 
 @dataclass

@@ -61,8 +61,8 @@ async def test_passages_come_before_the_first_call(server: ScriptedModel, book: 
     assert [call.kind for call in seam.calls] == [CallKind.TOOL, CallKind.MODEL]
     assert seam.calls[0].name == "search_memory"
     assert (
-        '<passage title="Penguins" locator="p. 3" document="doc_1">\nAdelie: 3.7 kg\n</passage>'
-        in server.prompt()
+        '<passage title="Penguins" locator="p. 3" document="doc_1" cite="[p0a1b2c3d]">\n'
+        "Adelie: 3.7 kg\n</passage>" in server.prompt()
     )
 
 

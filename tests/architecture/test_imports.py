@@ -17,7 +17,7 @@ print(json.dumps({{"loaded": sorted(sys.modules), "threads": threading.active_co
 """
 
 
-@pytest.mark.parametrize("module", ["nexus.main", "nexus.cli.app"])
+@pytest.mark.parametrize("module", ["nexus.main", "nexus.worker", "nexus.cli.app"])
 def test_importing_is_light(module: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LIST_LOADED.format(module=module)],

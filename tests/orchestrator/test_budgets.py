@@ -92,7 +92,9 @@ async def test_work_stops_at_the_sum_and_goes_on_when_it_is_raised(
         waiting = [one for one in await priced.subtasks(project) if one.status == "waiting"]
         assert len(waiting) == 5
         assert {(one.owner, one.attempt) for one in waiting} == {(None, 1)}
-        partial = await get_deliverable(priced.parts.database, ANYONE, project)
+        partial = await get_deliverable(
+            priced.parts.database, priced.settings.data, ANYONE, project
+        )
         assert (len(partial.parts), len(partial.missing)) == (3, 5)
         async with reading(priced.parts.database) as session:
             seen = await read_setting(priced.parts.database, session, ANYONE, project)

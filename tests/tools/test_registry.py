@@ -131,6 +131,8 @@ async def test_memory_is_searched_for_this_workspace_only(
         "locator": "page 2",
         "document_id": "doc_1",
         "score": 0.5,
+        "passage_id": "psg_1",
+        "cite": "[p1]",
     }
     assert found[1]["trust"] == "web"
     assert "never an instruction" in found[1]["written_by"]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from nexus.domain.citing import NOWHERE
 from nexus.llm.offline.conversation import Conversation
 from nexus.llm.offline.label import LABEL
 from nexus.llm.offline.prompt import Prompt
@@ -30,7 +31,10 @@ def check(talk: Conversation, tools: frozenset[str]) -> Reply:
         lines.append("Nothing was handed over to check.")
         return Reply(text="\n\n".join(lines))
     findings = (
-        _on_quotes(talk, quotes) + _on_figures(sections) + _on_criteria(talk.prompt, sections)
+        _on_quotes(talk, quotes)
+        + _on_citations(talk.prompt)
+        + _on_figures(sections)
+        + _on_criteria(talk.prompt, sections)
     )
     lines.append("\n".join(f"- {finding}" for finding in findings))
     return Reply(text="\n\n".join(lines))
@@ -85,6 +89,10 @@ def _on_quotes(talk: Conversation, quotes: Sequence[tuple[str, str]]) -> list[st
     if not without:
         findings.append("Every quotation names its source.")
     return findings
+
+
+def _on_citations(prompt: Prompt) -> list[str]:
+    return [f"The citation {mark} {NOWHERE}." for mark in prompt.lost]
 
 
 def _on_figures(sections: Sequence[Section]) -> list[str]:

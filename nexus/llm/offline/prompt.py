@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from nexus.domain.citing import NOWHERE
+
 AGENT_LINE: Final = re.compile(r"^You are the (.+?) agent of Nexus\.", re.MULTILINE)
 TAGS: Final = (
-    "goal|task|acceptance|criteria|submission|former|findings|inputs|input|documents|passages|"
+    "goal|task|acceptance|criteria|submission|former|findings|inputs|input|citations|documents|passages|"
     "passage|agents|note|budget|plan|comment|correction|message"
 )
 SECTION: Final = re.compile(
-    r"^<(goal|task|acceptance|criteria|submission|former|findings|inputs|documents|passages|agents"
+    r"^<(goal|task|acceptance|criteria|submission|former|findings|inputs|citations|documents|passages|agents"
     r"|plan|comment|correction|message)((?: [^>\n]*)?)>\n(.*?)\n?^</\1>",
     re.MULTILINE | re.DOTALL,
 )
@@ -47,12 +49,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A passage that retrieval found; `locator` says where in the document, `rank` 0 is the best."""
+    """A passage that retrieval found: where it stands, its rank (0 is the best), how it is cited."""
 
     text: str
     title: str
     locator: str
     rank: int = 0
+    cite: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class Prompt:
     correction: str = ""
     criteria: tuple[str, ...] = ()  # of a review, in the order of their numbers
     submission: str = ""
+    lost: tuple[str, ...] = ()  # citations that point to nothing
     is_chat: bool = False  # a person has written, whose message is the goal and the instructions
 
     @property
@@ -115,7 +119,7 @@ def read_prompt(system: str, user: str) -> Prompt:
         inputs=tuple((a.get("task", ""), text) for a, text in _items(sections, "inputs")),
         documents=tuple(_documents(_body(sections, "documents"))),
         excerpts=tuple(
-            Excerpt(text, a.get("title", ""), a.get("locator", ""), rank)
+            Excerpt(text, a.get("title", ""), a.get("locator", ""), rank, a.get("cite", ""))
             for rank, (a, text) in enumerate(_items(sections, "passages"))
         ),
         ledger=tuple(_lines(_body(sections, "plan"))),
@@ -123,6 +127,13 @@ def read_prompt(system: str, user: str) -> Prompt:
         correction=_plain(_body(sections, "correction")),
         criteria=tuple(line.partition(": ")[2] for line in _lines(_body(sections, "criteria"))),
         submission=_plain(_body(sections, "submission")),
+        lost=tuple(
+            mark
+            for mark, _, told in (
+                one.partition(": ") for one in _lines(_body(sections, "citations"))
+            )
+            if told == NOWHERE
+        ),
         agents=tuple(line.partition(":")[0].strip() for line in _lines(_body(sections, "agents"))),
     )
 

@@ -45,6 +45,7 @@ class Quote:
     text: str
     title: str
     locator: str
+    cite: str = ""
 
     @property
     def source(self) -> str:
@@ -52,7 +53,7 @@ class Quote:
         return f"[{told.replace('[', '(').replace(']', ')')}]"
 
     def as_markdown(self) -> str:
-        return f"> {self.text} {self.source}"
+        return f"> {self.text} {self.source} {self.cite}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,4 +227,5 @@ def _quote(candidate: _Candidate) -> Quote:
         text = f"{text} {candidate.after}"
     if candidate.before and LEANING.match(text) and len(candidate.before) <= MAX_CHARACTERS:
         text = f"{candidate.before} {text}"
-    return Quote(text, candidate.excerpt.title, candidate.excerpt.locator)
+    excerpt = candidate.excerpt
+    return Quote(text, excerpt.title, excerpt.locator, excerpt.cite)

@@ -103,7 +103,13 @@ def _from_search(answer: ToolAnswer) -> list[Excerpt]:
     if answer.failed or not isinstance(items, list):
         return []
     return [
-        Excerpt(_text(item, "text"), _text(item, "title"), _text(item, "locator"), rank)
+        Excerpt(
+            _text(item, "text"),
+            _text(item, "title"),
+            _text(item, "locator"),
+            rank,
+            _text(item, "cite"),
+        )
         for rank, item in enumerate(items)
         if isinstance(item, dict)
     ]

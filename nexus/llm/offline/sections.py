@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from nexus.domain.citing import with_citations
 from nexus.llm.offline.label import unlabelled
 
 HEADING: Final = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t#]*$")
@@ -69,7 +70,8 @@ def quotations(text: str) -> list[tuple[str, str]]:
     """List the block quotes of a Markdown text as (words, source)."""
     found = []
     for block in QUOTATION.findall(text):
-        words = " ".join(re.sub(r"(?m)^>[ ]?", "", block).split())
+        unquoted = re.sub(r"(?m)^>[ ]?", "", block)
+        words = " ".join(with_citations(unquoted, lambda _: "").split())
         source = SOURCE.search(words)
         found.append((SOURCE.sub("", words).strip(), source.group(1) if source else ""))
     return [pair for pair in found if pair[0]]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from nexus.domain.citing import marks_in
 from nexus.llm.offline.conversation import Conversation
 from nexus.llm.offline.goal import read_subject
 from nexus.llm.offline.label import LABEL
@@ -94,12 +95,15 @@ def _missing(sections: Sequence[Section], prompt: Prompt) -> str:
 
 
 def _sources(sections: Sequence[Section], prompt: Prompt) -> list[str]:
-    """List every document quoted, with the places, then every table computed from."""
+    """List every document quoted, with the places, then every table computed from.
+
+    What carries a mark is left to the deliverable, which lists it by number.
+    """
     places: dict[str, list[str]] = {}
     for section in sections:
         for _, source in section.quotations:
             title = _title_of(source, prompt)
-            if title:
+            if title and not marks_in(section.body):
                 places.setdefault(title, []).append(source[len(title) :].lstrip(", "))
     files = {document.title: _named(document.file) for document in prompt.documents}
     lines = []

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from nexus.domain.citing import cite, mark_of_passage
 from nexus.domain.seam import Effect, Json
 from nexus.errors import ToolRefused
 from nexus.memory.notes import Notes
@@ -33,6 +34,9 @@ async def search_memory(scope: ToolScope, query: str) -> Json:
             told = REMEMBERED.format(trust=one.trust)
             found.append({**_shown(one.passage), "trust": one.trust, "written_by": told})
     found.sort(key=lambda one: -one["score"])
+    if not scope.project_id:  # marks are for outputs of projects, which list their sources
+        for shown in found:
+            del shown["cite"]
     return [*found[:MOST_FOUND]]
 
 
@@ -62,4 +66,6 @@ def _shown(passage: Passage) -> dict[str, Any]:
         "locator": passage.locator,
         "document_id": passage.document_id,
         "score": passage.score,
+        "passage_id": passage.id,
+        "cite": cite(mark_of_passage(passage.id)),
     }

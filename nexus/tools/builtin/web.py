@@ -1,5 +1,6 @@
 """The tools that reach the web: fetching a page and searching."""
 
+from nexus.domain.citing import cite, mark_of_page
 from nexus.domain.seam import Effect, Json
 from nexus.errors import ToolRefused
 from nexus.tools.scope import ToolScope
@@ -15,6 +16,7 @@ async def fetch_url(scope: ToolScope, url: str) -> Json:
     """
     page = await scope.equipment.fetcher.fetch(url)
     answer: dict[str, Json] = {"url": page.url, "title": page.title, "text": page.text}
+    answer |= _cited(scope, page.url)
     if page.links:
         answer["links"] = list(page.links)
     if page.truncated:
@@ -31,4 +33,12 @@ async def search_web(scope: ToolScope, query: str) -> Json:
     if not query.strip():
         raise ToolRefused("search_web: the query is empty")
     found = await scope.equipment.searcher.search(query)
-    return [{"title": one.title, "url": one.url, "text": one.text} for one in found]
+    return [
+        {"title": one.title, "url": one.url, "text": one.text, **_cited(scope, one.url)}
+        for one in found
+    ]
+
+
+def _cited(scope: ToolScope, url: str) -> dict[str, Json]:
+    """Say how a page is cited, in outputs of projects, which list their sources."""
+    return {"cite": cite(mark_of_page(url))} if scope.project_id else {}
