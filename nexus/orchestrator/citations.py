@@ -4,8 +4,9 @@ Only the tools that give out marks are believed, never the text of what they ret
 that writes marks makes no sources. What a reviewer was shown is nobody else's source.
 """
 
+import asyncio
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from nexus.models.writing import Query
 from nexus.orchestrator.value_files import ValueFiles
 
 GIVERS: Final = ("search_memory", "fetch_url", "search_web")
-ROWS_AT_ONCE: Final = 100
+SUBTASKS_AT_ONCE: Final = 50
 
 
 async def find_sources(
@@ -30,15 +31,15 @@ async def find_sources(
         TransientFailure: a large result cannot be read.
     """
     wanted, found = set(marks), dict[str, Source]()
-    last: tuple[str, int] = ("", -1)
-    while wanted - found.keys():
-        (rows,) = await database.ask(_shown(project_id, last))
-        for *_, result, digest in rows:
+    (subtasks,) = await database.ask(_subtasks(project_id))
+    for start in range(0, len(subtasks), SUBTASKS_AT_ONCE):
+        if not wanted - found.keys():
+            break
+        ids = [row[0] for row in subtasks[start : start + SUBTASKS_AT_ONCE]]
+        (rows,) = await database.ask(_shown(ids))
+        for result, digest in rows:
             value = await _value(files, result, digest, wanted - found.keys())
             found |= {one.mark: one for one in sources_in(value) if one.mark in wanted}
-        if len(rows) < ROWS_AT_ONCE:
-            break
-        last = (rows[-1][0], rows[-1][1])
     return found
 
 
@@ -47,7 +48,7 @@ async def with_citations_of(
 ) -> Brief:
     """Tell whoever is to judge work what each mark in it stands for."""
     judged = [*brief.inputs.values()] if brief.submission is None else [brief.submission]
-    marks = marks_in(*judged)
+    marks = await asyncio.to_thread(marks_in, *judged)  # outputs may have millions of characters
     if not marks:
         return brief
     sources = await find_sources(database, files, project_id, marks)
@@ -75,15 +76,18 @@ def sources_of(results: Iterable[tuple[str, str | None]]) -> dict[str, Source]:
     }
 
 
-def _shown(project_id: str, last: tuple[str, int]) -> Query:
-    """Ask for the next recorded results, in the order of the table's key."""
+def _subtasks(project_id: str) -> Query:
     return Query(
-        "SELECT j.subtask_id, j.number, j.result, j.result_sha256 FROM journal j "
-        "JOIN subtasks s ON s.id = j.subtask_id "
-        "WHERE s.project_id = $1 AND s.kind <> $2 AND j.kind = 'tool' AND j.status = 'recorded' "
-        "AND j.name IN JSON($3) AND (j.subtask_id, j.number) > ($4, $5) "
-        "ORDER BY j.subtask_id, j.number LIMIT $6",
-        (project_id, SubtaskKind.REVIEW.value, json.dumps(GIVERS), *last, ROWS_AT_ONCE),
+        "SELECT id FROM subtasks WHERE project_id = $1 AND kind <> $2",
+        (project_id, SubtaskKind.REVIEW.value),
+    )
+
+
+def _shown(subtask_ids: Sequence[str]) -> Query:
+    return Query(
+        "SELECT result, result_sha256 FROM journal WHERE subtask_id IN JSON($1) "
+        "AND kind = 'tool' AND status = 'recorded' AND name IN JSON($2)",
+        (json.dumps(subtask_ids), json.dumps(GIVERS)),
     )
 
 

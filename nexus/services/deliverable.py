@@ -1,5 +1,6 @@
 """The deliverable: what the tasks that nothing depends on have handed in, as one document."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,7 @@ from nexus.services.caller import Caller
 from nexus.services.project_view import show_failure
 from nexus.services.projects import no_project
 from nexus.services.reads import reading
-from nexus.services.references import find_cited, with_numbers, with_sources
+from nexus.services.references import find_cited, with_references
 
 WAITS: Final = (ProjectRow.status == ProjectState.WAITING) & exists().where(
     Reservation.project_id == ProjectRow.id, Reservation.granted == 0
@@ -59,12 +60,12 @@ async def get_deliverable(
     missing = [_missing(row) for row in failed]
     texts = [part.content for part in parts]
     sources, lost = await find_cited(database, data, caller, project_id, texts)
-    markdown = with_numbers(write_markdown(project.name, parts, missing), sources)
+    whole = write_markdown(project.name, parts, missing)
     return Deliverable(
         project_id=project_id,
         title=project.name,
         status=project.status,
-        markdown=with_sources(markdown, sources, lost),
+        markdown=await asyncio.to_thread(with_references, whole, sources, lost),
         parts=parts,
         missing=missing,
         sources=sources,

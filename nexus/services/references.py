@@ -1,7 +1,8 @@
 """The sources of a deliverable: marks of its parts made numbers, and the list they point to."""
 
+import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +16,9 @@ from nexus.services.caller import Caller
 
 UNKNOWN: Final = "[?]"
 HEADING: Final = "## Sources"
-LAST_HEADING: Final = re.compile(r"(?m)^#{1,6}[ \t]+(.+?)[ \t#]*$")
-SPECIAL: Final = re.compile(r"([\\`*_\[\]<>])")
+ANY_HEADING: Final = re.compile(r"(?m)^#{1,6}[ \t]+([^\n]*[^\s#])")
+ADDRESS: Final = re.compile(r"https?://[^\s<>]+")
+SPECIAL: Final = re.compile(r"([\\`*\[\]<])")
 
 
 async def find_cited(
@@ -27,7 +29,7 @@ async def find_cited(
     Raises:
         ServiceMissing: the database, or the file of a large value, cannot be read.
     """
-    marks = marks_in(*texts)
+    marks = await asyncio.to_thread(marks_in, *texts)  # outputs may have millions of characters
     if not marks:
         return [], []
     files = ValueFiles(folder_of_values(data, caller.workspace, project_id))
@@ -40,26 +42,24 @@ async def find_cited(
     return cited, [mark for mark in marks if mark not in found]
 
 
-def with_numbers(text: str, sources: Sequence[Cited]) -> str:
-    """Put numbers in the place of marks; `[?]` where one points to nothing."""
+def with_references(markdown: str, sources: Sequence[Cited], lost: Sequence[str]) -> str:
+    """Put numbers in the place of marks, `[?]` where one points to nothing, and list the sources.
+
+    The list goes under the heading of one the text ends with, if there is any.
+    """
+    if not (sources or lost):
+        return markdown
     numbers = {one.mark: f"[{one.number}]" for one in sources}
 
     def write(marks: list[str]) -> str:
         return "".join(dict.fromkeys(numbers.get(mark, UNKNOWN) for mark in marks))
 
-    return with_citations(text, write)
-
-
-def with_sources(markdown: str, sources: Sequence[Cited], lost: Sequence[str]) -> str:
-    """Add the list of sources, under the heading of one the text ends with if there is any."""
-    if not (sources or lost):
-        return markdown
-    headings = LAST_HEADING.findall(markdown)
-    has_list = bool(headings) and headings[-1].strip().casefold() == "sources"
-    lines = [f"{one.number}. {_line(one)}" for one in sources]
-    blocks = [markdown.rstrip(), *([] if has_list else [HEADING]), "\n".join(lines)]
-    if lost:
-        blocks.append("\n".join(f"- {UNKNOWN}: {cite(mark)} {NOWHERE}." for mark in lost))
+    text = with_citations(markdown, write).rstrip()
+    headings = ANY_HEADING.findall(text)
+    has_list = bool(headings) and headings[-1].casefold() == "sources"
+    blocks = [text, *([] if has_list else [HEADING])]
+    blocks.append("\n".join(f"{one.number}. {_line(one)}" for one in sources))
+    blocks.append("\n".join(f"- {UNKNOWN}: {cite(mark)} {NOWHERE}." for mark in lost))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -76,8 +76,11 @@ def _cited(number: int, source: Source) -> Cited:
 
 
 def _line(one: Cited) -> str:
-    title, place = (
-        SPECIAL.sub(r"\\\1", " ".join(text.split())) for text in (one.title, one.locator)
-    )
-    parts: Mapping[str, None] = dict.fromkeys((title, place, f"<{one.url}>" if one.url else ""))
+    address = f"<{one.url}>" if one.url and ADDRESS.fullmatch(one.url) else _plain(one.url or "")
+    parts = dict.fromkeys((_plain(one.title), _plain(one.locator), address))
     return ", ".join(part for part in parts if part)
+
+
+def _plain(text: str) -> str:
+    """Let text that strangers may have written be nothing but text."""
+    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
