@@ -93,13 +93,13 @@ async def _pace(
     measured: Measured,
 ) -> None:
     model, is_quick = how
-    questions = [question.text for corpus in found for question in corpus.questions]
-    questions = questions[:: max(len(questions) // SEARCHES, 1)][:SEARCHES]
+    every = [question.text for corpus in found for question in corpus.questions]
+    questions = every[:: max(len(every) // SEARCHES, 1)][:SEARCHES]
     if not model.known:
         texts = [text.content[:900] for corpus in found for text in corpus.texts]
         await model.embed(texts[:: max(len(texts) // 500, 1)])
     made = Made(model)
-    made.learn()
+    made.learn(every)
     for kind, url in urls.items():
         async with open_place(url, folder / kind, chroma, made) as place:
             sys.stderr.write(f"{kind}: speed\n")

@@ -49,9 +49,11 @@ class Made:
     async def close(self) -> None:
         """Keep what is known."""
 
-    def learn(self) -> None:
-        """Take the sentences of every passage the model has read."""
+    def learn(self, questions: Sequence[str]) -> None:
+        """Take the sentences of every passage the model has read; questions are to be embedded."""
         for text, vector in self.model.known.items():
+            if text in questions:
+                continue
             for part in re.split(r"(?<=[.;:])\s+|\n\n", text):
                 sentence = " ".join(part.split())
                 if 40 <= len(sentence) <= 140:

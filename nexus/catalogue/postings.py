@@ -22,7 +22,9 @@ _FIT: Final = f"sum(t.weight * w.times * {_K1 + 1}::float / (w.times + {_LENGTH}
 _FROM: Final = (
     "FROM json_to_recordset(CAST($2 AS json)) AS t(term text, weight float) "
     "CROSS JOIN LATERAL unnest(tsvector_to_array(to_tsvector('english', t.term))) AS l(word) "
-    "JOIN passage_words w ON w.space = $1 AND w.word = l.word "
+    # OFFSET 0: each word is looked up by itself, whatever the planner believes of a new shelf.
+    "CROSS JOIN LATERAL (SELECT number, times, tokens FROM passage_words "
+    "WHERE space = $1 AND word = l.word OFFSET 0) w "
 )
 
 
@@ -62,7 +64,6 @@ def fitting(
     return Query(
         f"SELECT p.id, f.fit FROM (SELECT w.number, {_FIT} AS fit {_FROM} {chosen}"
         f"GROUP BY w.number ORDER BY fit DESC, w.number LIMIT {most * 2}) f "
-        # OFFSET 0: a passage is looked up by its number, whatever the planner takes a shelf for.
         "CROSS JOIN LATERAL (SELECT id, number, document_id, edition, workspace, shelf "
         "FROM passages WHERE number = f.number OFFSET 0) p "
         "JOIN documents d ON d.id = p.document_id AND d.edition = p.edition "
