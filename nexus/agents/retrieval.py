@@ -49,7 +49,7 @@ async def retrieve(brief: Brief, context: Context) -> list[Quote]:
     rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
     if context.scope.guard and any(row.get("trust", "user") != "user" for row in rows):
         context.scope.guard.distrust()
-    return [_quote(row, is_cited=brief.chat is None) for row in rows]
+    return [_quote(row, is_cited=brief.chat is None and brief.submission is None) for row in rows]
 
 
 async def _look_up(brief: Brief, context: Context, query: str) -> list[Json]:

@@ -39,10 +39,12 @@ class Words:
         self, where: Where, terms: Sequence[str], document_ids: Sequence[str] | None, most: int
     ) -> Matches:
         """Find the passages that fit best, at most `most`."""
-        counts = await self._frequencies(where, [SIZE, TABLE, *terms])
-        size, table = counts.pop(SIZE), counts.pop(TABLE)
+        sizes = await self._frequencies(where, [SIZE, TABLE], ROWS)
+        size, table = sizes[SIZE], sizes[TABLE]
+        rows_most = ROWS if size <= ROWS else ROWS_OF_MANY
+        counts = await self._frequencies(where, terms, rows_most)
         passages = max(size, 1, *counts.values())
-        chosen = _rarest(counts, ROWS if passages <= ROWS else ROWS_OF_MANY)
+        chosen = _rarest(counts, rows_most)
         if not chosen:
             return Matches({}, counts, passages)
         if not self._is_sqlite:
@@ -52,17 +54,17 @@ class Words:
             # BM25 goes through all that a word of the question has, and a shelf's own is one.
             rows = []
             if document_ids is None and size * 2 > table:
-                rows = await self._ask(fts5.fitting(scope, chosen, ROWS, is_alone=True))
+                rows = await self._ask(fts5.fitting(scope, chosen, rows_most, is_alone=True))
             if len(rows) < most:
-                rows = await self._ask(fts5.fitting(scope, chosen, ROWS))
+                rows = await self._ask(fts5.fitting(scope, chosen, rows_most))
         return Matches({row[0]: float(row[1]) for row in rows[:most]}, counts, passages)
 
     async def _ask(self, question: Query) -> Sequence[Row]:
         (rows,) = await self._database.ask(question)
         return rows
 
-    async def _frequencies(self, where: Where, terms: Sequence[str]) -> dict[str, int]:
-        """Count the passages of each word, up to ROWS."""
+    async def _frequencies(self, where: Where, terms: Sequence[str], most: int) -> dict[str, int]:
+        """Count the passages of each word, up to `most`."""
         now = time.monotonic()
         shelf = where.workspace, where.shelf
         found: dict[str, int] = {}
@@ -76,17 +78,17 @@ class Words:
         if unknown:
             if len(self._known) > KNOWN_TERMS:
                 self._known.clear()
-            for term, count in (await self._counted(where, unknown)).items():
+            for term, count in (await self._counted(where, unknown, most)).items():
                 found[term] = count
                 self._known[(*shelf, term)] = (now, count)
         return {term: found[term] for term in terms}
 
-    async def _counted(self, where: Where, terms: Sequence[str]) -> dict[str, int]:
+    async def _counted(self, where: Where, terms: Sequence[str], most: int) -> dict[str, int]:
         special = {SIZE: _size(where), TABLE: _TABLE}
         asked = {term: special[term] for term in terms if term in special}
         words = [term for term in terms if term not in special]
         index = fts5 if self._is_sqlite else postings
-        questions = [*asked.values(), *([index.counting(where, words, ROWS)] if words else [])]
+        questions = [*asked.values(), *([index.counting(where, words, most)] if words else [])]
         answers = await self._database.ask(*questions)
         counts = {term: int(rows[0][0]) for term, rows in zip(asked, answers, strict=False)}
         return {**counts, **{row[0]: int(row[1]) for row in (answers[-1] if words else ())}}

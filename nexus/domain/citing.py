@@ -13,11 +13,13 @@ from typing import Final
 
 DIGITS: Final = 8
 MARK: Final = re.compile(rf"(?<![\w\"'])[pw][0-9a-f]{{{DIGITS}}}(?![\w\"'])")
-CITATION: Final = re.compile(r"[\[【]([^\[\]【】\n]{1,300})[\]】](?!\()")
-"""Brackets that may hold marks, with whatever a model writes beside them; never a link."""
+CITATION: Final = re.compile(r"[\[【]([^\[\]【】\n]{1,300})[\]】]")
+"""Brackets that may hold marks, with whatever a model writes beside them; in code as anywhere."""
 
 NOWHERE: Final = "points to nothing that an agent of this project was shown"
-FENCED: Final = re.compile(r"(?ms)^(?:```|~~~).*?(?:^(?:```|~~~)[ \t]*$|\Z)")
+NOT_HERE: Final = "cannot be looked up: a result that may have it is on another machine"
+MOST_MARKS: Final = 500
+"""Marks of one output that are looked up; a model that loops writes any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +56,24 @@ def cite(mark: str) -> str:
 
 
 def marks_in(*texts: str) -> list[str]:
-    """List the marks that texts cite, each once, in the order they are met; code is passed over."""
+    """List the first MOST_MARKS marks that texts cite, each once, in the order they are met."""
     found: dict[str, None] = {}
     for text in texts:
-        for citation in CITATION.finditer(FENCED.sub("", text)):
+        for citation in CITATION.finditer(text):
             found.update(dict.fromkeys(MARK.findall(citation[1])))
+            if len(found) >= MOST_MARKS:
+                return list(found)[:MOST_MARKS]
     return list(found)
 
 
 def with_citations(text: str, write: Callable[[list[str]], str]) -> str:
-    """Put in the place of every citation what `write` makes of its marks; code is left as it is."""
+    """Put in the place of every citation what `write` makes of its marks."""
 
     def rewrite(citation: re.Match[str]) -> str:
         marks = MARK.findall(citation[1])
         return write(marks) if marks else citation[0]
 
-    parts: list[str] = []
-    at = 0
-    for code in FENCED.finditer(text):
-        parts += [CITATION.sub(rewrite, text[at : code.start()]), code[0]]
-        at = code.end()
-    return "".join((*parts, CITATION.sub(rewrite, text[at:])))
+    return CITATION.sub(rewrite, text)
 
 
 def named(text: str, sources: Mapping[str, Source]) -> str:

@@ -41,14 +41,17 @@ def weigh(similar: Mapping[str, float], fits: Mapping[str, float]) -> dict[str, 
 def blend(
     scores: Mapping[str, float], judged: Mapping[str, float], share: float
 ) -> dict[str, float]:
-    """Rank passages anew by a second opinion, which counts for `share` of the score (0..1).
+    """Rank passages anew by a second opinion, which counts for `share` of the rank (0..1).
 
-    Less than the whole, each opinion is spread over 0..1 first: what they call good differs.
+    The whole rank, and the scores are the opinion's. Less, and both are spread over 0..1 first,
+    for what they call good differs; the best passage then has the best of `scores`, and so on.
     """
     if share >= 1:
-        return _falling(judged)
+        ranked = {one: judged[one] for one in scores}
+        return dict(sorted(ranked.items(), key=lambda one: -one[1]))
     own, other = _spread(scores), _spread(judged)
-    return _falling({one: (1 - share) * own[one] + share * other[one] for one in scores})
+    order = sorted(scores, key=lambda one: share * (own[one] - other[one]) - own[one])
+    return dict(zip(order, sorted(scores.values(), reverse=True), strict=True))
 
 
 def choose(scores: Mapping[str, float], vectors: "Vectors", most: int) -> list[str]:

@@ -6,6 +6,7 @@ was not made for it, so its word counts as much as the search's own and no more.
 """
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -30,11 +31,16 @@ class LateReranker:
 
     model: LocalEmbedder = field(default_factory=LocalEmbedder)
     share: float = SHARE
+    turns: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(max(1, (os.cpu_count() or 2) // 2))
+    )
 
     async def judge(self, question: str, passages: Sequence[str]) -> list[float] | None:
-        """Compare token by token; see `Reranker`."""
+        """Compare token by token; see `Reranker`. On a busy machine there is no opinion."""
+        if self.turns.locked():
+            return None
         try:
-            async with asyncio.timeout(SECONDS):
+            async with self.turns, asyncio.timeout(SECONDS):
                 asked = await asyncio.to_thread(self.model.tokens, question, QUESTION_TOKENS)
                 words = asked[1:-1]  # without the marks of beginning and end
                 if not len(words):

@@ -6,41 +6,61 @@ that writes marks makes no sources. What a reviewer was shown is nobody else's s
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from nexus.domain.citing import MARK, Source, marks_in
+from nexus.domain.citing import MARK, NOT_HERE, Source, marks_in
 from nexus.domain.states import SubtaskKind
 from nexus.domain.work import Brief
 from nexus.models.database import Database
-from nexus.models.writing import Query
+from nexus.models.writing import Query, Row
 from nexus.orchestrator.value_files import ValueFiles
 
 GIVERS: Final = ("search_memory", "fetch_url", "search_web")
-SUBTASKS_AT_ONCE: Final = 50
+SUBTASKS_AT_ONCE: Final = 20
+MARK_ANYWHERE: Final = re.compile(r"[pw][0-9a-f]{8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The sources found by their marks; `is_whole` unless a large result is on another machine."""
+
+    sources: Mapping[str, Source]
+    is_whole: bool = True
+
+    @property
+    def otherwise(self) -> str:
+        """Say what is to be said of a mark without a source: "" if it surely has none."""
+        return "" if self.is_whole else NOT_HERE
 
 
 async def find_sources(
     database: Database, files: ValueFiles, project_id: str, marks: Iterable[str]
-) -> dict[str, Source]:
+) -> Looked:
     """Return what marks stand for, as far as the project's agents were shown it.
 
     Raises:
         ServiceMissing: the database is out of reach.
         TransientFailure: a large result cannot be read.
     """
-    wanted, found = set(marks), dict[str, Source]()
-    (subtasks,) = await database.ask(_subtasks(project_id))
+    wanted, found, is_whole = set(marks), dict[str, Source](), True
+    subtasks: Sequence[Row] = ()
+    if wanted:
+        (subtasks,) = await database.ask(_subtasks(project_id))
     for start in range(0, len(subtasks), SUBTASKS_AT_ONCE):
         if not wanted - found.keys():
             break
         ids = [row[0] for row in subtasks[start : start + SUBTASKS_AT_ONCE]]
         (rows,) = await database.ask(_shown(ids))
         for result, digest in rows:
-            value = await _value(files, result, digest, wanted - found.keys())
-            found |= {one.mark: one for one in sources_in(value) if one.mark in wanted}
-    return found
+            text = result if digest is None else await files.read(digest)
+            is_whole &= text is not None or digest is None
+            if text:
+                # The first that gave out a mark says what it is, whoever asks, and whenever.
+                found = await asyncio.to_thread(_found, text, wanted - found.keys()) | found
+    return Looked(found, is_whole)
 
 
 async def with_citations_of(
@@ -49,10 +69,9 @@ async def with_citations_of(
     """Tell whoever is to judge work what each mark in it stands for."""
     judged = [*brief.inputs.values()] if brief.submission is None else [brief.submission]
     marks = await asyncio.to_thread(marks_in, *judged)  # outputs may have millions of characters
-    if not marks:
-        return brief
-    sources = await find_sources(database, files, project_id, marks)
-    told = {mark: sources[mark].name if mark in sources else "" for mark in marks}
+    looked = await find_sources(database, files, project_id, marks)
+    known = looked.sources
+    told = {one: known[one].name if one in known else looked.otherwise for one in marks}
     return replace(brief, citations=told)
 
 
@@ -66,19 +85,9 @@ def sources_in(result: Any) -> Iterator[Source]:
             yield Source(mark[0], title, locator, *ids, url or None)
 
 
-def sources_of(results: Iterable[tuple[str, str | None]]) -> dict[str, Source]:
-    """Gather the sources of results at hand by their marks; each is a tool's name and JSON."""
-    return {
-        one.mark: one
-        for name, result in results
-        if name in GIVERS and result
-        for one in sources_in(json.loads(result))
-    }
-
-
 def _subtasks(project_id: str) -> Query:
     return Query(
-        "SELECT id FROM subtasks WHERE project_id = $1 AND kind <> $2",
+        "SELECT id FROM subtasks WHERE project_id = $1 AND kind <> $2 ORDER BY id",
         (project_id, SubtaskKind.REVIEW.value),
     )
 
@@ -86,22 +95,18 @@ def _subtasks(project_id: str) -> Query:
 def _shown(subtask_ids: Sequence[str]) -> Query:
     return Query(
         "SELECT result, result_sha256 FROM journal WHERE subtask_id IN JSON($1) "
-        "AND kind = 'tool' AND status = 'recorded' AND name IN JSON($2)",
+        "AND kind = 'tool' AND status = 'recorded' AND name IN JSON($2) "
+        "ORDER BY subtask_id, number",
         (json.dumps(subtask_ids), json.dumps(GIVERS)),
     )
 
 
-async def _value(
-    files: ValueFiles, result: str | None, digest: str | None, wanted: set[str]
-) -> Any:
-    """Read a result that has one of the marks; None for any other."""
-    text = result
-    if digest is not None:
-        content = await files.read(digest)
-        text = None if content is None else content.decode()
-    if text is None or not any(mark in text for mark in wanted):
-        return None
-    return json.loads(text)
+def _found(text: str | bytes, wanted: Set[str]) -> dict[str, Source]:
+    """Read the sources of a result that has one of the marks; none of any other."""
+    told = text.decode() if isinstance(text, bytes) else text
+    if wanted.isdisjoint(MARK_ANYWHERE.findall(told)):
+        return {}
+    return {one.mark: one for one in sources_in(json.loads(told)) if one.mark in wanted}
 
 
 def _text(one: Mapping[str, Any], name: str) -> str:

@@ -4,12 +4,14 @@ By rules, without a model: outputs that nothing depends on are outputs, notes of
 facts, what people answered are decisions. All of it is trusted like the least that was read.
 """
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
-from nexus.domain.citing import named
+from nexus.domain.citing import marks_in, named
 from nexus.domain.consent import AskKind
 from nexus.domain.remembering import (
     MOST_BYTES,
@@ -21,9 +23,10 @@ from nexus.domain.remembering import (
 )
 from nexus.models.database import Database
 from nexus.models.writing import Query, Row
-from nexus.orchestrator.citations import sources_of
+from nexus.orchestrator.citations import find_sources
 from nexus.orchestrator.memories import About
 from nexus.orchestrator.team import is_model_driven
+from nexus.orchestrator.value_files import ValueFiles, folder_of_values
 from nexus.tools.fetch.page import visible
 
 MOST_OF_A_KIND: Final = 20
@@ -53,7 +56,7 @@ class Read:
     is_web: bool = False
 
 
-async def gather_finds(database: Database, subtask_id: str) -> list[Find]:
+async def gather_finds(database: Database, data: Path, subtask_id: str) -> list[Find]:
     """Return what the project that a subtask remembers has come to; nothing if it is gone."""
     (projects,) = await database.ask(
         Query(
@@ -68,18 +71,24 @@ async def gather_finds(database: Database, subtask_id: str) -> list[Find]:
     outputs, notes, answers, calls = await database.ask(*_questions(project_id))
     read = await _judge(database, workspace, calls)
     trust = Trust.WEB if read.is_web else Trust.AGENT
-    cited = sources_of((tool, result) for tool, _, result, digest in calls if digest is None)
+    texts = [row[4] or "" for row in outputs]
+    texts += [bytes(row[2]).decode("utf-8", "replace") for row in notes]
+    files = ValueFiles(folder_of_values(data, workspace, project_id))
+    marks = await asyncio.to_thread(marks_in, *texts)
+    cited = (await find_sources(database, files, project_id, marks)).sources
+    told = iter(await asyncio.to_thread(lambda: [named(text, cited) for text in texts]))
     read_by_it = (tuple(sorted(read.documents)[:MOST_SOURCES]), tuple(read.urls[:MOST_SOURCES]))
 
     def source(task_id: str | None, task: str | None, made_by: str | None) -> MemorySource:
         return MemorySource(project_id, name, task_id, task, made_by, *read_by_it)
 
     finds: list[Find] = []
-    for task_id, title, agent, made_by, output in outputs:
+    for task_id, title, agent, made_by, _ in outputs:
+        text = next(told)
         if is_model_driven(agent):
             subject = digest_of(name, title)
             about = About(MemoryKind.OUTPUT, trust, (source(task_id, title, made_by),), subject)
-            finds.append(Find(task_id, f"{name}: {title}", named(output or "", cited), about))
+            finds.append(Find(task_id, f"{name}: {title}", text, about))
     for approval_id, question, decision, task_id, title, made_by in answers:
         told = json.loads(decision or "{}")
         said = told.get("value") if told.get("value") is not None else told.get("comment")
@@ -88,10 +97,9 @@ async def gather_finds(database: Database, subtask_id: str) -> list[Find]:
             words = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
             text = f"Question: {question}\nAnswer: {words}"
             finds.append(Find(approval_id, f"{name}: {question}", text, about))
-    for note_id, title, content in notes:
+    for note_id, title, _ in notes:
         about = About(MemoryKind.FACT, trust, (source(None, None, None),))
-        text = named(bytes(content).decode("utf-8", "replace"), cited)
-        finds.append(Find(note_id, title, text, about))
+        finds.append(Find(note_id, title, next(told), about))
     return [shown for one in finds if (shown := _shown(one)).text]
 
 

@@ -7,6 +7,7 @@ whatever crash, adds nothing twice and brings nothing back that a person has del
 import hashlib
 import re
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -39,14 +40,14 @@ FORGOTTEN_AT_ONCE: Final = 100
 log = structlog.get_logger()
 
 
-async def remember(database: Database, memory: Memory, claimed: Claimed) -> None:
+async def remember(database: Database, data: Path, memory: Memory, claimed: Claimed) -> None:
     """Take into memory what the project of a claimed subtask has come to.
 
     Raises:
         Fenced: the claim is lost.
         ServiceMissing: the database or the embedding model is out of reach.
     """
-    finds = await gather_finds(database, claimed.held.subtask_id)
+    finds = await gather_finds(database, data, claimed.held.subtask_id)
     for one in finds:
         await _remember_one(database, memory, claimed, one)
     forgotten = await database.run(lambda: _forget(claimed))

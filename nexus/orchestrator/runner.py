@@ -104,7 +104,7 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
     if claimed.kind is SubtaskKind.INGEST:
         return Outcome(output="", reading=await ingest(bench.database, bench.equipment, claimed))
     if claimed.kind is SubtaskKind.REMEMBER:
-        await remember(bench.database, bench.equipment.memory, claimed)
+        await remember(bench.database, bench.folders.data, bench.equipment.memory, claimed)
         return Outcome(output="", is_apart=True)
     if claimed.kind is SubtaskKind.CHAT:
         claimed = await _with_chat(bench, claimed)

@@ -41,7 +41,8 @@ class Cited(Reply):
 class Deliverable(Reply):
     """The outputs of the tasks that nothing depends on, in plan order, and what is missing.
 
-    `lost` lists marks that point to nothing any agent of the project was shown.
+    `lost` lists marks without a source: nobody was shown one, or the result that may have it is
+    on another machine.
     """
 
     project_id: str

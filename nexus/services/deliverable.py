@@ -1,6 +1,7 @@
 """The deliverable: what the tasks that nothing depends on have handed in, as one document."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +21,7 @@ from nexus.services.caller import Caller
 from nexus.services.project_view import show_failure
 from nexus.services.projects import no_project
 from nexus.services.reads import reading
-from nexus.services.references import find_cited, with_references
+from nexus.services.references import References, find_references
 
 WAITS: Final = (ProjectRow.status == ProjectState.WAITING) & exists().where(
     Reservation.project_id == ProjectRow.id, Reservation.granted == 0
@@ -59,17 +60,16 @@ async def get_deliverable(
     parts = [_part(row) for row in sinks]
     missing = [_missing(row) for row in failed]
     texts = [part.content for part in parts]
-    sources, lost = await find_cited(database, data, caller, project_id, texts)
-    whole = write_markdown(project.name, parts, missing)
+    references = await find_references(database, data, caller, project_id, texts)
     return Deliverable(
         project_id=project_id,
         title=project.name,
         status=project.status,
-        markdown=await asyncio.to_thread(with_references, whole, sources, lost),
+        markdown=await asyncio.to_thread(write_markdown, project.name, parts, missing, references),
         parts=parts,
         missing=missing,
-        sources=sources,
-        lost=lost,
+        sources=[*references.sources],
+        lost=[*references.lost],
     )
 
 
@@ -118,16 +118,39 @@ def _missing(row: Row[Any]) -> Missing:
     )
 
 
-def write_markdown(title: str, parts: Sequence[Part], missing: Sequence[Missing]) -> str:
-    """Write the document: a single part stands for itself, several get headings."""
+def write_markdown(
+    title: str, parts: Sequence[Part], missing: Sequence[Missing], references: References
+) -> str:
+    """Write the document: a single part stands for itself, several get headings.
+
+    A single part that is JSON stays JSON, without numbers or a list.
+    """
     if len(parts) == 1 and not missing:
-        return parts[0].content.rstrip() + "\n"
+        only = parts[0].content.rstrip()
+        if is_json(only):
+            return only + "\n"
+        return (
+            "\n\n".join(filter(None, (references.numbered(only), references.listed()))).rstrip()
+            + "\n"
+        )
     blocks = [f"# {_line(title)}"]
     for part in parts:
-        blocks += [f"## {_line(part.title)}", part.content.strip()]
+        blocks += [f"## {_line(part.title)}", references.numbered(part.content.strip())]
     if missing:
         blocks += ["## Not delivered", "\n".join(_reason(task) for task in missing)]
+    blocks.append(references.listed().rstrip())
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def is_json(text: str) -> bool:
+    """Tell whether a text is a JSON object or list."""
+    if text[:1] + text[-1:] not in ("{}", "[]"):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _reason(task: Missing) -> str:

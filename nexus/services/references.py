@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,52 +16,58 @@ from nexus.schemas.deliverable import Cited
 from nexus.services.caller import Caller
 
 UNKNOWN: Final = "[?]"
-HEADING: Final = "## Sources"
-ANY_HEADING: Final = re.compile(r"(?m)^#{1,6}[ \t]+([^\n]*[^\s#])")
+HEADING: Final = "## Sources cited"
 ADDRESS: Final = re.compile(r"https?://[^\s<>]+")
-SPECIAL: Final = re.compile(r"([\\`*\[\]<])")
+SPECIAL: Final = re.compile(r"[\\`*\[\]<]|^[-+>#~=]")
 
 
-async def find_cited(
+@dataclass(frozen=True, slots=True)
+class References:
+    """The sources cited, by number, and the marks without one, with what there is to say of them."""
+
+    sources: Sequence[Cited] = ()
+    lost: Sequence[str] = ()
+    why: str = NOWHERE
+
+    def numbered(self, text: str) -> str:
+        """Put numbers in the place of marks; `[?]` where one has no source."""
+        if not (self.sources or self.lost):
+            return text
+        numbers = {one.mark: f"[{one.number}]" for one in self.sources}
+
+        def write(marks: list[str]) -> str:
+            return "".join(dict.fromkeys(numbers.get(mark, UNKNOWN) for mark in marks))
+
+        return with_citations(text, write)
+
+    def listed(self) -> str:
+        """Write the list of sources under its heading; nothing where nothing is cited."""
+        sources = "\n".join(f"{one.number}. {_line(one)}" for one in self.sources)
+        lost = "\n".join(f"- {UNKNOWN}: {cite(mark)} {self.why}." for mark in self.lost)
+        blocks = [block for block in (sources, lost) if block]
+        return "\n\n".join((HEADING, *blocks)) + "\n" if blocks else ""
+
+
+async def find_references(
     database: Database, data: Path, caller: Caller, project_id: str, texts: Sequence[str]
-) -> tuple[list[Cited], list[str]]:
-    """Number the sources that texts cite, in the order they are met; and list lost marks.
+) -> References:
+    """Number the sources that texts cite, in the order they are met.
 
     Raises:
         ServiceMissing: the database, or the file of a large value, cannot be read.
     """
     marks = await asyncio.to_thread(marks_in, *texts)  # outputs may have millions of characters
-    if not marks:
-        return [], []
     files = ValueFiles(folder_of_values(data, caller.workspace, project_id))
     try:
-        found = await find_sources(database, files, project_id, marks)
+        looked = await find_sources(database, files, project_id, marks)
     except TransientFailure as wrong:
         raise ServiceMissing(wrong.message, hint=wrong.hint) from wrong
-    known = [found[mark] for mark in marks if mark in found]
-    cited = [_cited(number, source) for number, source in enumerate(known, 1)]
-    return cited, [mark for mark in marks if mark not in found]
-
-
-def with_references(markdown: str, sources: Sequence[Cited], lost: Sequence[str]) -> str:
-    """Put numbers in the place of marks, `[?]` where one points to nothing, and list the sources.
-
-    The list goes under the heading of one the text ends with, if there is any.
-    """
-    if not (sources or lost):
-        return markdown
-    numbers = {one.mark: f"[{one.number}]" for one in sources}
-
-    def write(marks: list[str]) -> str:
-        return "".join(dict.fromkeys(numbers.get(mark, UNKNOWN) for mark in marks))
-
-    text = with_citations(markdown, write).rstrip()
-    headings = ANY_HEADING.findall(text)
-    has_list = bool(headings) and headings[-1].casefold() == "sources"
-    blocks = [text, *([] if has_list else [HEADING])]
-    blocks.append("\n".join(f"{one.number}. {_line(one)}" for one in sources))
-    blocks.append("\n".join(f"- {UNKNOWN}: {cite(mark)} {NOWHERE}." for mark in lost))
-    return "\n\n".join(block for block in blocks if block) + "\n"
+    known = [looked.sources[mark] for mark in marks if mark in looked.sources]
+    return References(
+        [_cited(number, source) for number, source in enumerate(known, 1)],
+        [mark for mark in marks if mark not in looked.sources],
+        looked.otherwise or NOWHERE,
+    )
 
 
 def _cited(number: int, source: Source) -> Cited:
@@ -82,5 +89,5 @@ def _line(one: Cited) -> str:
 
 
 def _plain(text: str) -> str:
-    """Let text that strangers may have written be nothing but text."""
-    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    """Let text that strangers may have written make no links, headings or lists."""
+    return SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))

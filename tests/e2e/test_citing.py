@@ -122,7 +122,7 @@ async def test_a_made_up_citation_is_caught_by_the_review(rig: Rig, model: Scrip
     assert source["document_id"] == passage["document_id"]
     assert made["lost"] == []
     assert made["markdown"] == (
-        "It costs 1111 thalers [1].\n\n## Sources\n\n1. bridge.txt, line 1\n"
+        "It costs 1111 thalers [1].\n\n## Sources cited\n\n1. bridge.txt, line 1\n"
     )
 
 
@@ -131,7 +131,7 @@ async def test_without_a_review_the_deliverable_says_so(rig: Rig, model: Scripte
     async with at_work(rig) as client:
         made = await deliver(client, research())
     assert made["lost"] == ["p00000000"]
-    assert made["markdown"].startswith("It costs 1111 thalers [1] [?].\n\n## Sources\n")
+    assert made["markdown"].startswith("It costs 1111 thalers [1] [?].\n\n## Sources cited\n")
     assert f"- [?]: {INVENTED} points to nothing" in made["markdown"]
 
 

@@ -4,7 +4,7 @@ from nexus.memory.passages import SourceDocument, Where
 from nexus.models.writing import Query
 from tests.support.bookcase import Bookcase
 
-PATHS = "The module os.path joins names; see https://docs.example/library/joining_names.html."
+PATHS = "Größe, цена: the module os.path joins names; see https://docs.example/library/joining_names.html."
 TIDES = "Tides rise and fall twice a day. A tide table says when. Tides follow the moon."
 MOON = "The moon has no air. Whoever walks there sees a black sky at noon, and no tides."
 
@@ -26,7 +26,7 @@ async def test_parts_of_names_are_words_and_words_are_stemmed(
     memory: Bookcase, workspace: str
 ) -> None:
     await memory.add(workspace, text("doc_1", PATHS))
-    for term in ("path", "joined", "names", "joining", "library", "html"):
+    for term in ("path", "joined", "names", "joining", "library", "html", "größe", "цена"):
         assert await fits(memory, workspace, term) == ["doc_1"], term
     for absent in ("pat", "ospath"):
         assert await fits(memory, workspace, absent) == [], absent

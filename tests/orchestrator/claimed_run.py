@@ -40,7 +40,7 @@ class Run:
         await self._desks.enter_async_context(desk)
         await engine.run(lambda turn: join(WORKER, 1, 60.0))
         await engine.run(lambda turn: release_all(turn, WORKER, "a test"))
-        (subtask,) = await self._rig.subtasks(self._project)
+        (subtask,) = await self._rig.subtasks(self.project)
         (claimed,) = await engine.run(lambda turn: claim(turn, WORKER, [subtask.id]))
         capped: Claimed = replace(claimed, max_model_calls=self._most)
         journal = await read_journal(self._rig.parts.database, capped)
@@ -51,7 +51,7 @@ class Run:
         await self._desks.aclose()
 
     async def start(self) -> None:
-        self._project = await self._rig.start(plan(task("one", "quick")))
+        self.project = await self._rig.start(plan(task("one", "quick")))
         await self.claim()
 
     async def ask(
@@ -66,9 +66,11 @@ class Run:
         call = Call(CallKind.STEP, name, name, "0" * 64, request=request)
         return await self._pass(call, None, value)
 
-    async def use(self, effect: Effect, value: Json) -> Json:
+    async def use(
+        self, effect: Effect, value: Json, *, name: str = "tool", key: str = "id"
+    ) -> Json:
         """Call a tool of that effect."""
-        return await self._pass(Call(CallKind.TOOL, "tool", "id", "0" * 64, effect), None, value)
+        return await self._pass(Call(CallKind.TOOL, name, key, "0" * 64, effect), None, value)
 
     async def close(self) -> None:
         """End the run as the worker does when the agent has returned."""
@@ -82,7 +84,7 @@ class Run:
 
     async def told(self) -> list[str]:
         """Name the events so far."""
-        return [one.type for one in await self._rig.events(self._project)]
+        return [one.type for one in await self._rig.events(self.project)]
 
     async def _pass(self, call: Call, wrong: BaseException | None, value: Json = None) -> Json:
         async def effect(key: str) -> Recorded:

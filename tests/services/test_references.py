@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from nexus.schemas.deliverable import Cited
-from nexus.services.references import with_references
+from nexus.schemas.deliverable import Cited, Part
+from nexus.services.deliverable import write_markdown
+from nexus.services.references import References
 
 BRIDGE = Cited(
     number=1,
@@ -16,6 +17,12 @@ BRIDGE = Cited(
     passage_id="psg_0a1b2c3d",
     url=None,
 )
+
+
+def part(title: str, content: str) -> Part:
+    return Part(task_id="tsk_1", key="k", title=title, agent="research", content=content)
+
+
 PAGE = Cited(
     number=2,
     mark="w11112222",
@@ -28,30 +35,43 @@ PAGE = Cited(
 
 
 def test_marks_become_numbers_and_sources_are_listed() -> None:
-    text = "# Report\n\na [p0a1b2c3d, w11112222, p0a1b2c3d] b [p99999999; p88888888]\n"
-    assert with_references(text, [BRIDGE, PAGE], ["p99999999"]) == (
-        "# Report\n\na [1][2] b [?]\n\n## Sources\n\n"
+    found = References([BRIDGE, PAGE], ["p99999999"])
+    text = "a [p0a1b2c3d, w11112222, p0a1b2c3d] b [p99999999; p88888888]"
+    assert found.numbered(text) == "a [1][2] b [?]"
+    assert found.listed() == (
+        "## Sources cited\n\n"
         "1. Bridges \\*new\\*, page 3\n2. Prices, <https://prices.example/a_b>\n\n"
         "- [?]: [p99999999] points to nothing that an agent of this project was shown.\n"
     )
-
-
-@pytest.mark.parametrize("heading", ["## Sources", "# sources #", "### Sources  "])
-def test_a_text_that_ends_with_its_sources_gets_no_second_heading(heading: str) -> None:
-    text = f"# Report\n\na [p0a1b2c3d]\n\n{heading}\n\n- `birds.csv`: 10 rows\n"
-    told = text.replace("p0a1b2c3d", "1")
-    assert with_references(text, [BRIDGE], []) == f"{told}\n1. Bridges \\*new\\*, page 3\n"
-
-
-def test_without_citations_nothing_is_added() -> None:
-    assert with_references("# Report\n\nNothing. \n", [], []) == "# Report\n\nNothing. \n"
+    assert References().listed() == ""
+    assert References().numbered(text) == text
 
 
 @pytest.mark.parametrize(
     "url", ["javascript:alert(1)", "https://a.example/> <b>", "data:text/html,x"]
 )
 def test_what_is_no_address_of_the_web_is_no_link(url: str) -> None:
-    page = PAGE.model_copy(update={"url": url, "title": "[x](javascript:y)\n# z"})
-    listed = with_references("a [w11112222]", [page], []).partition("## Sources\n\n")[2]
-    assert listed.startswith("2. \\[x\\](javascript:y) # z, ")
+    page = PAGE.model_copy(update={"url": url, "title": "# [x](javascript:y)\n~~~"})
+    listed = References([page]).listed().partition("cited\n\n")[2]
+    assert listed.startswith("2. \\# \\[x\\](javascript:y) ~~~, ")
     assert not re.search(r"(?<!\\)<", listed)
+
+
+def test_each_part_is_numbered_by_itself_and_headings_are_left_alone() -> None:
+    found = References([BRIDGE, PAGE])
+    parts = [
+        part("A [p0a1b2c3d]", "```\nnever closed [p0a1b2c3d]"),
+        part("B", "Costs 5 [w11112222]."),
+    ]
+    whole = write_markdown("Both", parts, [], found)
+    assert whole.startswith(
+        "# Both\n\n## A [p0a1b2c3d]\n\n```\nnever closed [1]\n\n## B\n\nCosts 5 [2]."
+    )
+    assert whole.endswith("\n\n" + found.listed())
+
+
+def test_json_stays_json() -> None:
+    text = '{"price": "1111 [p0a1b2c3d]"}'
+    assert write_markdown("J", [part("J", text)], [], References([BRIDGE])) == f"{text}\n"
+    listed = write_markdown("J", [part("J", "[p0a1b2c3d]")], [], References([BRIDGE]))
+    assert listed.startswith("[1]\n\n## Sources cited\n\n1. ")

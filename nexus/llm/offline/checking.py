@@ -92,7 +92,7 @@ def _on_quotes(talk: Conversation, quotes: Sequence[tuple[str, str]]) -> list[st
 
 
 def _on_citations(prompt: Prompt) -> list[str]:
-    return [f"The citation {mark} {NOWHERE}." for mark in prompt.lost]
+    return [f"The citation {mark.strip('[]')} {NOWHERE}." for mark in prompt.lost]
 
 
 def _on_figures(sections: Sequence[Section]) -> list[str]:

@@ -97,7 +97,7 @@ def _missing(sections: Sequence[Section], prompt: Prompt) -> str:
 def _sources(sections: Sequence[Section], prompt: Prompt) -> list[str]:
     """List every document quoted, with the places, then every table computed from.
 
-    What carries a mark is left to the deliverable, which lists it by number.
+    Documents of a section with marks are left to the deliverable, which lists them by number.
     """
     places: dict[str, list[str]] = {}
     for section in sections:

@@ -16,8 +16,8 @@ SPACE = (
     "('x' || encode(substr(sha256(convert_to({0}.workspace || '/' || {0}.shelf, 'UTF8')), 1, 8), "
     "'hex'))::bit(64)::bigint"
 )
-# Only letters and digits make words, as in questions; the parser would keep `os.path` whole.
-WORDS = "to_tsvector('english', regexp_replace({0}.heading || ' ' || {0}.text, '[^[:alnum:]]+', ' ', 'g'))"
+# Marks of ASCII part words, as in questions; the parser would keep `os.path` whole.
+WORDS = "to_tsvector('english', regexp_replace({0}.heading || ' ' || {0}.text, '[\\x01-\\x2f\\x3a-\\x40\\x5b-\\x60\\x7b-\\x7f]+', ' ', 'g'))"
 ADD = (
     "INSERT INTO passage_words (space, word, number, times, tokens) "
     "SELECT {space}, w.lexeme, {0}.number, cardinality(w.positions), {0}.tokens"
