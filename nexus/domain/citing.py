@@ -13,7 +13,7 @@ from typing import Final
 
 DIGITS: Final = 8
 MARK: Final = re.compile(rf"(?<![\w\"'])[pw][0-9a-f]{{{DIGITS}}}(?![\w\"'])")
-CITATION: Final = re.compile(r"[\[【]([^\[\]【】\n]{1,300})[\]】]")
+CITATION: Final = re.compile(r"([ \t]?)[\[【]([^\[\]【】\n]{1,300})[\]】]")
 """Brackets that may hold marks, with whatever a model writes beside them; in code as anywhere."""
 
 NOWHERE: Final = "points to nothing that an agent of this project was shown"
@@ -60,18 +60,21 @@ def marks_in(*texts: str) -> list[str]:
     found: dict[str, None] = {}
     for text in texts:
         for citation in CITATION.finditer(text):
-            found.update(dict.fromkeys(MARK.findall(citation[1])))
+            found.update(dict.fromkeys(MARK.findall(citation[2])))
             if len(found) >= MOST_MARKS:
                 return list(found)[:MOST_MARKS]
     return list(found)
 
 
 def with_citations(text: str, write: Callable[[list[str]], str]) -> str:
-    """Put in the place of every citation what `write` makes of its marks."""
+    """Put in the place of every citation what `write` makes of its marks, or nothing at all."""
 
     def rewrite(citation: re.Match[str]) -> str:
-        marks = MARK.findall(citation[1])
-        return write(marks) if marks else citation[0]
+        marks = MARK.findall(citation[2])
+        if not marks:
+            return citation[0]
+        written = write(marks)
+        return f"{citation[1]}{written}" if written else ""
 
     return CITATION.sub(rewrite, text)
 

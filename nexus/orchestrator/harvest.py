@@ -6,12 +6,12 @@ facts, what people answered are decisions. All of it is trusted like the least t
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from nexus.domain.citing import marks_in, named
+from nexus.domain.citing import Source, marks_in, named
 from nexus.domain.consent import AskKind
 from nexus.domain.remembering import (
     MOST_BYTES,
@@ -71,24 +71,17 @@ async def gather_finds(database: Database, data: Path, subtask_id: str) -> list[
     outputs, notes, answers, calls = await database.ask(*_questions(project_id))
     read = await _judge(database, workspace, calls)
     trust = Trust.WEB if read.is_web else Trust.AGENT
-    texts = [row[4] or "" for row in outputs]
-    texts += [bytes(row[2]).decode("utf-8", "replace") for row in notes]
-    files = ValueFiles(folder_of_values(data, workspace, project_id))
-    marks = await asyncio.to_thread(marks_in, *texts)
-    cited = (await find_sources(database, files, project_id, marks)).sources
-    told = iter(await asyncio.to_thread(lambda: [named(text, cited) for text in texts]))
     read_by_it = (tuple(sorted(read.documents)[:MOST_SOURCES]), tuple(read.urls[:MOST_SOURCES]))
 
     def source(task_id: str | None, task: str | None, made_by: str | None) -> MemorySource:
         return MemorySource(project_id, name, task_id, task, made_by, *read_by_it)
 
     finds: list[Find] = []
-    for task_id, title, agent, made_by, _ in outputs:
-        text = next(told)
+    for task_id, title, agent, made_by, output in outputs:
         if is_model_driven(agent):
             subject = digest_of(name, title)
             about = About(MemoryKind.OUTPUT, trust, (source(task_id, title, made_by),), subject)
-            finds.append(Find(task_id, f"{name}: {title}", text, about))
+            finds.append(Find(task_id, f"{name}: {title}", output or "", about))
     for approval_id, question, decision, task_id, title, made_by in answers:
         told = json.loads(decision or "{}")
         said = told.get("value") if told.get("value") is not None else told.get("comment")
@@ -97,10 +90,19 @@ async def gather_finds(database: Database, data: Path, subtask_id: str) -> list[
             words = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
             text = f"Question: {question}\nAnswer: {words}"
             finds.append(Find(approval_id, f"{name}: {question}", text, about))
-    for note_id, title, _ in notes:
+    for note_id, title, content in notes:
         about = About(MemoryKind.FACT, trust, (source(None, None, None),))
-        finds.append(Find(note_id, title, next(told), about))
-    return [shown for one in finds if (shown := _shown(one)).text]
+        finds.append(Find(note_id, title, bytes(content).decode("utf-8", "replace"), about))
+    files = ValueFiles(folder_of_values(data, workspace, project_id))
+    marks = await asyncio.to_thread(marks_in, *(one.text for one in finds))
+    cited = (await find_sources(database, files, project_id, marks)).sources
+    return await asyncio.to_thread(_told, finds, cited)
+
+
+def _told(finds: Sequence[Find], cited: Mapping[str, Source]) -> list[Find]:
+    """Write sources out, for whoever reads a memory has no list of them; leave out the empty."""
+    shown = [_shown(replace(one, text=named(one.text, cited))) for one in finds]
+    return [one for one in shown if one.text]
 
 
 def _questions(project_id: str) -> Iterator[Query]:

@@ -83,7 +83,7 @@ def test_large_outputs_are_read_in_no_time() -> None:
 
 
 def test_named_sources_take_the_place_of_marks() -> None:
-    text = "It costs 5 [p0a1b2c3d]. It rose [w11112222, p0a1b2c3d]. It fell[p99999999]."
+    text = "It costs 5 [p0a1b2c3d]. It rose [w11112222, p0a1b2c3d]. It fell [p99999999]."
     assert named(text, SOURCES) == (
         "It costs 5 [Bridges (2), page 3]. It rose [Prices, https://prices.example/; "
         "Bridges (2), page 3]. It fell."

@@ -7,9 +7,10 @@ from nexus.domain.remembering import MemoryKind, MemorySource, Trust
 from nexus.memory.catalogue import NewEntry
 from nexus.memory.passages import MEMORIES, Where
 from nexus.models.writing import Query, Transaction
+from nexus.orchestrator.deciding import Decision
 from nexus.orchestrator.memories import About, add_memory, forget_oldest
 from nexus.orchestrator.unremembered import find_unremembered
-from tests.scripted_model import ScriptedModel
+from tests.scripted_model import Reply, ScriptedModel, ToolCalls
 from tests.support.rig import WORKSPACE, Rig, plan, task
 from tests.support.waiting import until
 
@@ -83,6 +84,55 @@ async def test_outputs_are_remembered_once_and_newer_ones_take_their_place(
     found = await rig.parts.memory.recall(Where(WORKSPACE, MEMORIES), "How long is the bridge?")
     assert {one.passage.document_id for one in found} == {newer[0]}
     assert not await rig.parts.memory.recall(Where("other", MEMORIES), "How long is the bridge?")
+
+
+def _ask_then_tell(request: dict[str, Any]) -> Reply:
+    """Ask a person, then tell what was answered."""
+    if any(message["role"] == "tool" for message in request["messages"]):
+        return "The house is red [p00000000]."
+    return ToolCalls((("ask_person", {"question": "Which colour?"}),))
+
+
+async def test_outputs_answers_and_notes_of_a_project_are_all_remembered(
+    scripted: Rig, server: ScriptedModel
+) -> None:
+    rig, engine = scripted, scripted.parts.engine
+    server.script = _ask_then_tell
+    yes = Decision(True, "key_1", None, gives_value=True, value="red, as before [p00000000]")
+    project = await rig.start(plan(task("house", "content")))
+    async with rig.worker():
+
+        async def is_asked() -> bool:
+            return bool(await _rows(rig, "SELECT id FROM approvals WHERE project_id = $1", project))
+
+        await until(is_asked)
+        ((asked,),) = await _rows(rig, "SELECT id FROM approvals WHERE project_id = $1", project)
+        await engine.run(lambda turn: engine.decide(turn, WORKSPACE, asked, yes))
+        assert await rig.end(project) == "succeeded"
+        await rig.parts.database.run(lambda: _note(project, "The door is green [p00000000]."))
+        await _remembered(rig, project)
+    kept = await _rows(
+        rig,
+        "SELECT m.kind, c.content FROM memories m JOIN document_contents c ON c.document_id = m.id",
+    )
+    assert {kind: bytes(text).decode() for kind, text in kept} == {
+        "output": "The house is red.",
+        "decision": "Question: Which colour?\nAnswer: red, as before",
+        "fact": "The door is green.",
+    }
+
+
+def _note(project_id: str, text: str) -> Transaction[None]:
+    yield Query(
+        "INSERT INTO documents (id, workspace, shelf, project_id, title, media_type, bytes, sha256, "
+        "status, passages, edition, coming, embedding, created_at) VALUES ('not_1', $1, 'notes', $2, "
+        "'Door', 'text/plain', 1, 'x', 'ready', 0, 1, 1, '', NOW_US())",
+        (WORKSPACE, project_id),
+    )
+    yield Query(
+        "INSERT INTO document_contents (document_id, workspace, content) VALUES ('not_1', $1, $2)",
+        (WORKSPACE, text.encode()),
+    )
 
 
 async def test_what_is_too_much_is_forgotten_and_what_is_trusted_stays(rig: Rig) -> None:
