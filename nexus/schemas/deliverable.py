@@ -7,7 +7,7 @@ from nexus.schemas.strictness import Reply
 
 
 class Part(Reply):
-    """The output of one task that nothing else depends on."""
+    """An output that nothing further was made of."""
 
     task_id: str
     key: str
@@ -39,7 +39,7 @@ class Cited(Reply):
 
 
 class Deliverable(Reply):
-    """The outputs of the tasks that nothing depends on, in plan order, and what is missing.
+    """The outputs that nothing further was made of, in plan order, and what is missing.
 
     `lost` lists marks without a source: nobody was shown one, or the result that may have it is
     on another machine.

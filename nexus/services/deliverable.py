@@ -1,4 +1,8 @@
-"""The deliverable: what the tasks that nothing depends on have handed in, as one document."""
+"""The deliverable: the outputs that nothing further was made of, as one document.
+
+Of a project that went well these are the outputs of the tasks that nothing depends on. Of any
+other, outputs whose readers did not succeed are handed over too: what there is, is delivered.
+"""
 
 import asyncio
 import json
@@ -7,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Row, exists, select
+from sqlalchemy.orm import aliased
 
 from nexus.domain.states import PROJECT_TERMINAL, ProjectState, TaskState
 from nexus.errors import Conflict
@@ -74,8 +79,14 @@ async def get_deliverable(
 
 
 def _sinks(project_id: str) -> Any:
-    feeds = exists().where(
-        Edge.project_id == project_id, Edge.source == TaskRow.node, Edge.data == 1
+    reader = aliased(TaskRow)
+    is_used = exists().where(
+        Edge.project_id == project_id,
+        Edge.source == TaskRow.node,
+        Edge.data == 1,
+        reader.project_id == project_id,
+        reader.node == Edge.target,
+        reader.status == TaskState.SUCCEEDED,
     )
     return (
         select(TaskRow.id, TaskRow.key, TaskRow.title, TaskRow.agent, SubtaskRow.output)
@@ -84,7 +95,7 @@ def _sinks(project_id: str) -> Any:
             TaskRow.project_id == project_id,
             TaskRow.node >= 0,
             TaskRow.status == TaskState.SUCCEEDED,
-            ~feeds,
+            ~is_used,
         )
         .order_by(TaskRow.node)
     )
