@@ -101,6 +101,7 @@ async def _die(world: World, shelf: Shelf) -> str:
     worker = world.spawn_worker(NEXUS_FAILPOINTS=f"{point}=kill@1")
     for _ in range(2):
         await shelf.change()
+    await shelf.add(f"doc{shelf.made}")  # else all there is may have been removed again
     await world.until(
         lambda: not worker.is_alive, within=DEATH_SECONDS, what=f"a worker to die at {point}"
     )
