@@ -7,6 +7,7 @@ long. A streamed reply is put together again: who asked cannot tell. Made by `ll
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,11 +31,13 @@ OMITTED: Final = (Omit, NotGiven)
 STREAMED: Final = {"stream": True, "stream_options": {"include_usage": True}}
 REFUSING: Final = frozenset({400, 415, 422, 501})
 """Statuses of servers that do not know `stream` or `stream_options`."""
+REFUSED_SECONDS: Final = 600.0
+"""How long a server that streamed badly is asked for whole replies: it may only have had a bad start."""
 
 
 @dataclass(slots=True)
 class Streaming:
-    """Whether and how one model's replies are streamed; what its server refuses is remembered.
+    """Whether and how one model's replies are streamed; what its server refuses is remembered a while.
 
     `first_seconds` is how long it may send nothing, at the start and in the middle: with it
     every reply is streamed, without it those that somebody hears.
@@ -43,11 +46,13 @@ class Streaming:
     where: str
     first_seconds: float | None = None
     is_known: bool = False  # a reply came as a stream, whole and counted
-    is_refused: bool = False
+    refused_until: float = 0.0  # of time.monotonic
 
     def is_wanted(self, listener: Listener | None) -> bool:
         """Tell whether the next reply is to be streamed."""
-        return not self.is_refused and not (listener is None and self.first_seconds is None)
+        if listener is None and self.first_seconds is None:
+            return False
+        return time.monotonic() >= self.refused_until
 
     @asynccontextmanager
     async def patience(self) -> AsyncIterator[asyncio.Timeout]:
@@ -100,8 +105,9 @@ class Streaming:
         )
 
     def doubt(self) -> None:
-        """Ask for whole replies from now on, unless streams are known to come well."""
-        self.is_refused = self.is_refused or not self.is_known
+        """Ask for whole replies for a while, unless streams are known to come well."""
+        if not self.is_known:
+            self.refused_until = time.monotonic() + REFUSED_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

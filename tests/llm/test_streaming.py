@@ -134,7 +134,7 @@ def refusing(request: dict[str, Any]) -> Reply:
         (lambda request: Streamed(("whole",), counts=False), [True, False]),
     ],
 )
-async def test_a_server_that_cannot_stream_well_is_asked_for_whole_replies_from_then_on(
+async def test_a_server_that_cannot_stream_well_is_asked_for_whole_replies(
     script: Any, asked: list[bool], server: ScriptedModel, model_book: ModelBook
 ) -> None:
     server.script = script
@@ -142,6 +142,19 @@ async def test_a_server_that_cannot_stream_well_is_asked_for_whole_replies_from_
         (value, _), _ = await record(model_book, Heard())
         assert value["parts"][0]["content"] == "whole"
     assert [one["stream"] for one in server.requests] == asked
+
+
+async def test_a_server_that_had_a_bad_start_is_asked_for_streams_again(
+    server: ScriptedModel, model_book: ModelBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nexus.llm.direct.REFUSED_SECONDS", 0.0)
+    replies = iter([error(400, "still loading"), "whole", WORDS])
+    server.script = lambda request: next(replies)
+    line = Heard()
+    await record(model_book, line)
+    await record(model_book, line)
+    assert [one["stream"] for one in server.requests] == [True, False, True]
+    assert [text for _, text in line.said] == ["Ad", "elie ", "pengüins."]
 
 
 async def test_a_server_that_ignores_the_wish_is_asked_once(
