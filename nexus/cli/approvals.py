@@ -1,4 +1,4 @@
-"""`nexus approvals`: list, show, approve, reject. Answering needs a key with the scope `approve`."""
+"""`nexus approvals`: list (also without a word more), show, approve, reject. Answering needs a key with the scope `approve`."""
 
 import json
 from pathlib import Path
@@ -14,13 +14,22 @@ ANY_STATUS = "all"
 
 app = typer.Typer(
     help="Questions to a person: list, show, approve, reject.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,
 )
 ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="The approval's id.")]
 Comment = Annotated[
     str | None, typer.Option("--comment", metavar="TEXT", help="Kept with the answer.")
 ]
+
+
+@app.callback()
+def list_pending(
+    context: typer.Context, as_json: AsJson = False, data_dir: DataDir = None, url: Url = None
+) -> None:
+    """Questions to a person: without a command, those that wait for an answer."""
+    if context.invoked_subcommand is None:
+        list_approvals(as_json=as_json, data_dir=data_dir, url=url)
 
 
 @app.command("list")

@@ -27,7 +27,7 @@ from nexus.llm.failures import explain
 from nexus.llm.fingerprint import canonical_messages, fingerprint
 from nexus.llm.limiter import PERMIT
 from nexus.llm.listening import LISTENER, Voice
-from nexus.llm.needs import need_of
+from nexus.llm.needs import need_of, tokens_asked
 from nexus.llm.pricing import usage_of
 from nexus.llm.served import FITTED, ServedModel, enter_any
 from nexus.llm.spoken_calls import heard
@@ -87,7 +87,12 @@ class JournalledModel(WrapperModel):
                 response = heard(response, model_request_parameters)
             response = with_own_call_ids(response, f"{key}/{len(messages)}")
             told: Json = (response.metadata or {}).get(FITTED)
-            return Recorded(dump(response), usage_of(response), fitted=told)
+            usage = usage_of(
+                response,
+                self._name,
+                lambda: tokens_asked(messages, model_request_parameters, widest(self.wrapped)),
+            )
+            return Recorded(dump(response), usage, fitted=told)
 
         async def enter() -> None:
             PERMIT.set(await enter_any(links_of(self.wrapped)))

@@ -1,36 +1,83 @@
-"""What a reply used and cost, by the price list that comes with genai-prices.
+"""What replies use and cost, by the price list that comes with genai-prices.
 
-Called when a reply is recorded. A model that is in no list has no known price, not a price of zero.
+Called when a call is reserved and when a reply is recorded. A model that is in no list has no
+known price, not a price of zero.
 """
 
-from pydantic_ai.messages import ModelResponse
+from collections.abc import Callable
+from typing import Final
+
+from genai_prices import Usage as Tokens
+from genai_prices import calc_price
+from pydantic_ai.messages import ModelResponse, TextPart, ThinkingPart, ToolCallPart
 
 from nexus.domain.money import to_pico
 from nexus.domain.seam import Usage
-from nexus.llm.naming import OFFLINE
+from nexus.errors import InvalidInput
+from nexus.llm.counting import tokens_in
+from nexus.llm.naming import OFFLINE, ModelName, parse_chain
 
-FREE = frozenset({OFFLINE, "ollama"})
+FREE: Final = frozenset({OFFLINE, "ollama"})
 """What runs on the installation's own machine."""
 
 
-def usage_of(response: ModelResponse) -> Usage:
-    """Count a reply: one request, its tokens, its cost if the price is known."""
+def usage_of(response: ModelResponse, model: str, tokens_asked: Callable[[], int]) -> Usage:
+    """Count a reply: one request, its tokens, its cost if the price is known.
+
+    Args:
+        model: the model or chain that was asked. Servers call their models as they like: what
+            a name of their own has no price for costs what was asked for does.
+        tokens_asked: estimates the request's tokens, for a server that does not count them.
+    """
     used = response.usage
-    return Usage(
-        requests=1,
-        input_tokens=used.input_tokens,
-        output_tokens=used.output_tokens,
-        cost_pico_usd=cost_of(response),
-    )
+    asked, given = used.input_tokens, used.output_tokens
+    is_counted = bool(asked or given)
+    if not is_counted:
+        asked, given = tokens_asked(), tokens_in(_written(response))
+    cost = _cost_of(response, is_counted)
+    if cost is None:
+        cost = price_of(model, asked, given)
+    return Usage(requests=1, input_tokens=asked, output_tokens=given, cost_pico_usd=cost)
 
 
-def cost_of(response: ModelResponse) -> int | None:
-    """Return the price of a reply in pico-dollars; None when it is unknown."""
+def price_of(model: str, input_tokens: int, output_tokens: int) -> int | None:
+    """Return in pico-dollars what so many tokens cost; None: unknown. Of a chain, the dearest known."""
+    try:
+        links = parse_chain(model)
+    except InvalidInput:
+        return None
+    known = [
+        price
+        for price in (_price_of(link, input_tokens, output_tokens) for link in links)
+        if price is not None
+    ]
+    return max(known, default=None)
+
+
+def _price_of(link: ModelName, input_tokens: int, output_tokens: int) -> int | None:
+    if link.provider in FREE:
+        return 0
+    used = Tokens(input_tokens=input_tokens, output_tokens=output_tokens)
+    try:
+        found = calc_price(used, model_ref=link.model, provider_id=link.provider)
+    except (LookupError, ValueError):
+        return None
+    return to_pico(found.total_price)
+
+
+def _cost_of(response: ModelResponse, is_counted: bool) -> int | None:
+    """Return the price of a reply by what its server says of it."""
     if response.provider_name in FREE or response.model_name == OFFLINE:
         return 0
-    if not response.model_name:
+    if not response.model_name or not is_counted:
         return None
     try:
         return to_pico(response.cost().total_price)
     except (LookupError, ValueError):
         return None
+
+
+def _written(response: ModelResponse) -> str:
+    texts = [part.content for part in response.parts if isinstance(part, TextPart | ThinkingPart)]
+    calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
+    return "\n".join([*texts, *(f"{one.tool_name} {one.args_as_json_str()}" for one in calls)])

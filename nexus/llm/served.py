@@ -139,7 +139,10 @@ class ServedModel(WrapperModel):
             await permit.give_back()
 
     async def _note(self, wrong: NexusError) -> NexusError:
-        """Tell the limiter of a failure; a refusal without a time gets one."""
+        """Tell the limiter of a failure; a refusal without a time gets one.
+
+        A failing server that names a time is left alone until then, by every worker.
+        """
         if isinstance(wrong, NotNow):
             seconds = wrong.retry_after_seconds
             if seconds is None:
@@ -147,6 +150,8 @@ class ServedModel(WrapperModel):
             wrong.retry_after_seconds = await self._limiter.refused(seconds)
         elif isinstance(wrong, TransientFailure):
             self._limiter.failed()
+            if wrong.retry_after_seconds is not None:
+                await self._limiter.refused(wrong.retry_after_seconds)
         return wrong
 
 

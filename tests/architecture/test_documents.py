@@ -119,11 +119,10 @@ def test_the_command_page_has_every_command_with_its_options() -> None:
 
 
 def _commands(command: Any, path: str) -> Iterator[tuple[str, list[str]]]:
-    parts = getattr(command, "commands", None)
-    if parts is None:
+    parts = getattr(command, "commands", {})
+    if not parts or command.invoke_without_command:
         options = [each for each in command.params if each.param_type_name == "option"]
         yield path, [max(each.opts, key=len) for each in options if each.name != "help"]
-        return
     for name, part in parts.items():
         yield from _commands(part, f"{path} {name}")
 

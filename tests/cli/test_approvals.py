@@ -45,7 +45,10 @@ def test_questions_are_listed_as_a_table_and_as_json(serve: ExitStack, tmp_path:
 
     table = nexus(api, tmp_path, "approvals", "list")
     listed = nexus(api, tmp_path, "approvals", "list", "--status", "all", "--json")
+    short = nexus(api, tmp_path, "approvals")
+    short_json = nexus(api, tmp_path, "approvals", "--json")
 
+    assert (short.stdout, json.loads(short_json.stdout)) == (table.stdout, {"items": [PENDING]})
     assert table.returncode == 0, table.stderr
     assert "apr_1" in table.stdout
     assert "Shall it be called again?" in table.stdout

@@ -1,6 +1,7 @@
 """Requests through the seam: recorded, priced, replayed."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -13,12 +14,28 @@ from pydantic_ai.models import ModelRequestParameters
 from nexus.domain.seam import CallKind, Json
 from nexus.errors import PermanentFailure
 from nexus.llm.book import ModelBook
+from nexus.llm.counting import tokens_in
 from nexus.llm.journalled import load
 from tests.agents.fakes import DictSeam, settings
 from tests.llm.asking import ask
-from tests.scripted_model import Reply, ScriptedModel
+from tests.scripted_model import Raw, Reply, ScriptedModel
 
 ROOT = Path(__file__).parents[2]
+ANSWER = "The shop sells penguins, large and small."
+WHOLE = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1_760_000_000,
+    "model": "gpt-4o-mini",
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": ANSWER},
+            "finish_reason": "stop",
+        }
+    ],
+    "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+}
 
 
 async def test_replay_asks_nobody(server: ScriptedModel, book: ModelBook) -> None:
@@ -65,6 +82,40 @@ async def test_a_foreign_record_is_refused() -> None:
     for value in foreign:
         with pytest.raises(PermanentFailure, match="another version"):
             load(value)
+
+
+@pytest.mark.parametrize(
+    ("model", "priced"),
+    [
+        ("openai:gpt-4o-mini", True),
+        ("openai:gpt-4o-mini,openai:a-model-of-my-own", True),
+        ("openai:a-model-of-my-own", False),
+    ],
+)
+async def test_a_name_of_the_servers_own_does_not_make_a_call_free(
+    model: str, priced: bool, server: ScriptedModel
+) -> None:
+    server.script = lambda request: Raw(body=json.dumps({**WHOLE, "model": "engine-7"}))
+    book = ModelBook(settings(openai_base_url=server.base_url))
+    seam = DictSeam()
+    await ask(book, "hello", seam, model=model)
+    assert seam.made[0].usage.cost_pico_usd == (27_000_000 if priced else None)
+    await book.close()
+
+
+async def test_a_reply_that_does_not_say_what_it_used_is_counted_by_its_length(
+    server: ScriptedModel,
+) -> None:
+    body = {name: value for name, value in WHOLE.items() if name != "usage"}
+    server.script = lambda request: Raw(body=json.dumps(body))
+    book = ModelBook(settings(openai_base_url=server.base_url))
+    seam = DictSeam()
+    await ask(book, "hello " * 100, seam, model="openai:gpt-4o-mini")
+    used = seam.made[0].usage
+    assert used.input_tokens > 100
+    assert used.output_tokens == tokens_in(ANSWER)
+    assert used.cost_pico_usd
+    await book.close()
 
 
 FINGERPRINTS = """

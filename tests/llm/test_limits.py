@@ -37,6 +37,19 @@ async def test_a_limited_model_is_not_asked_again_before_its_time(
     await book.close()
 
 
+async def test_a_failing_server_that_names_a_time_is_left_alone_until_then(
+    server: ScriptedModel, book: ModelBook
+) -> None:
+    server.script = lambda request: error(503, retry_after="30")
+    with pytest.raises(TransientFailure, match="HTTP 503") as failed:
+        await ask(book, "one")
+    assert not isinstance(failed.value, NotNow)
+    with pytest.raises(NotNow, match="asked again in"):
+        await ask(book, "two")
+    assert server.calls == 1
+    await book.close()
+
+
 @pytest.mark.parametrize(
     "headers",
     [
