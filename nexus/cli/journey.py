@@ -54,7 +54,7 @@ class Journey:
             self._client.post(f"/projects/{self._project_id}/execute")
             if self._wish.detach:
                 return self._detach()
-            follower.follow(lambda board: board.has_ended)
+            follower.follow(self._is_left_alone)
         return self._arrive()
 
     def leave(self, *, cancel: bool) -> None:
@@ -97,6 +97,17 @@ class Journey:
         say(f"not started; start it later with: nexus projects execute {self._project_id}")
         return False
 
+    def _is_left_alone(self, board: "Board") -> bool:
+        """Tell whether nothing will move the project but a larger budget; say what else it waits for."""
+        if board.status != "waiting":
+            return False
+        asked = self._client.items(
+            "/approvals", status="pending", project_id=self._project_id, limit=1
+        )
+        if asked:
+            say("it waits for your answer; see: nexus approvals")
+        return not asked
+
     def _detach(self) -> int:
         say(f"started; watch it with: nexus projects watch {self._project_id}")
         typer.echo(self._project_id)
@@ -121,6 +132,12 @@ def is_planned(board: "Board") -> bool:
 
 def failure_of(project: dict[str, Any]) -> NexusError:
     """Turn a project that did not succeed into the error to show."""
+    if project["status"] == "waiting":
+        return PermanentFailure(
+            "the project has used up its budget and waits; this is what there is",
+            hint=f"go on with: nexus projects budget {project['id']} and a higher limit, then "
+            f"nexus projects resume {project['id']}",
+        )
     error = project.get("error") or {}
     words = error.get("message")
     return PermanentFailure(
