@@ -1,7 +1,7 @@
 """A streamed reply is recorded as the whole one would have been; one that breaks off never is."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -148,7 +148,7 @@ async def test_a_server_that_had_a_bad_start_is_asked_for_streams_again(
     server: ScriptedModel, model_book: ModelBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nexus.llm.direct.REFUSED_SECONDS", 0.0)
-    replies = iter([error(400, "still loading"), "whole", WORDS])
+    replies: Iterator[Reply] = iter([error(400, "still loading"), "whole", WORDS])
     server.script = lambda request: next(replies)
     line = Heard()
     await record(model_book, line)
