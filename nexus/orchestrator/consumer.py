@@ -147,12 +147,12 @@ class Consumer:
     def _start(self, claimed: Claimed) -> None:
         run = asyncio.get_running_loop().create_task(self._run(claimed))
         run.add_done_callback(_report)
-        self._hold(claimed, run)
+        self._enter(claimed, run)
 
-    def _hold(self, claimed: Claimed, run: asyncio.Task[None] | None) -> None:
+    def _enter(self, claimed: Claimed, run: asyncio.Task[None] | None) -> None:
+        """Note what runs a claim that is in the hand."""
         if run is not None:
             run.set_name(claimed.held.subtask_id)
-            self._hand.held[claimed.held.subtask_id] = claimed.held.claim
             self._runs[claimed.held.subtask_id] = run
 
     async def _run(self, claimed: Claimed) -> None:
@@ -164,7 +164,7 @@ class Consumer:
             claimed, *others = taken
             for other in others:
                 self._start(other)
-            self._hold(claimed, asyncio.current_task())
+            self._enter(claimed, asyncio.current_task())
 
     async def _run_one(self, claimed: Claimed, in_a_row: int) -> list[Claimed]:
         """Attempt and settle; return what was taken over. A fenced claim is dropped without a trace."""

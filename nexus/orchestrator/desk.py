@@ -1,8 +1,9 @@
 """A worker's desk: gathers what its runs want to write into one transaction at a time.
 
 Invariant: an answer is given only after the commit of its batch, and a claim is in the
-hand before anyone hears of it. While the database is away a batch is kept and tried
-again; where the fate of its commit is unknown, claims that it may have made are looked up.
+hand before anyone hears of it; of one that was given back meanwhile nobody hears. While
+the database is away a batch is kept and tried again; where the fate of its commit is
+unknown, claims that it may have made are looked up.
 """
 
 import asyncio
@@ -217,9 +218,17 @@ class Desk:
             if isinstance(answer, EngineError):
                 waiting.answer.set_exception(answer)
                 continue
-            for one in answer:
-                self._hand.held[one.held.subtask_id] = one.held.claim
-            waiting.answer.set_result(answer)
+            waiting.answer.set_result(self._take(answer))
+
+    def _take(self, claims: list[Claimed]) -> list[Claimed]:
+        """Put claims into the hand; without those that the pulse gave back before they came."""
+        taken: list[Claimed] = []
+        for one in claims:
+            if self._hand.take(one.held.subtask_id, one.held.claim):
+                taken.append(one)
+            else:
+                log.info("subtask.came_late", subtask_id=one.held.subtask_id)
+        return taken
 
     async def _look_up(self) -> None:
         """Start the claims of commits whose answers were lost: the database has them under us."""
@@ -228,9 +237,8 @@ class Desk:
         with suppress(ServiceMissing):
             known = frozenset(self._hand.held)
             found = await self._engine.run(lambda turn: claims_of(self._hand.worker_id, known))
-            for one in found:
+            for one in self._take(found):
                 log.info("subtask.adopted", subtask_id=one.held.subtask_id)
-                self._hand.held[one.held.subtask_id] = one.held.claim
                 self._adopt(one)
             self._is_unsure = False
 

@@ -49,7 +49,8 @@ from nexus.orchestrator.sweeping import Sweep
 from nexus.orchestrator.transitions.subtasks import Held
 
 TICK_SECONDS: Final = 1.0
-ORPHAN_SECONDS: Final = 2.0
+ORPHAN_SECONDS: Final = 3.0
+"""Longer than it takes to see that the loop is behind: then its answers are only late."""
 SWEEP_SECONDS: Final = 30.0
 GIVE_BACK_SECONDS: Final = 2.0
 STOPPED: Final = "worker stopped"
@@ -235,7 +236,12 @@ class Pulse:
         """Give back claims of this worker that nothing here holds.
 
         One that never began here came of a commit whose answer was lost: it counts no attempt.
+        While the loop is behind, answers are on their way: time does not count then. What is
+        given back is refused first, so that an answer that comes after all starts nothing.
         """
+        if self._hand.is_lagging:
+            self._seen.clear()
+            return
         held = dict(self._hand.held)  # after the look: what was held then and is not now has ended
         now = time.monotonic()
         orphans = {pair for pair in claims.items() if held.get(pair[0]) != pair[1]}
@@ -243,6 +249,8 @@ class Pulse:
         for subtask_id, number in orphans:
             if now - self._seen[subtask_id, number] < ORPHAN_SECONDS:
                 continue
+            if not self._hand.refuse(subtask_id, number):
+                continue  # its answer has just come
             orphan = Held(subtask_id, number, self._hand.worker_id)
             if (subtask_id, number) in self._hand.begun:
                 await return_claim(engine, orphan)

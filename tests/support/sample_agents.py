@@ -114,6 +114,24 @@ async def hog(brief: Brief, context: Context) -> str:
     return "computed"
 
 
+@agent("tracer", description="Writes a line whenever it is run")
+async def tracer(brief: Brief, context: Context) -> str:
+    with (Path(json.loads(brief.instructions)["folder"]) / "trace").open("a") as trace:
+        trace.write(f"{brief.task.key}\n")
+    return "traced"
+
+
+@agent("blocker", description="Holds up its worker for as many seconds as told, when let through")
+async def blocker(brief: Brief, context: Context) -> str:
+    options = json.loads(brief.instructions)
+    folder = Path(options["folder"])
+    (folder / f"{brief.task.key}.begun").write_text(context.subtask_id)
+    await until((folder / f"{brief.task.key}.open").exists, timeout=60)
+    (folder / f"{brief.task.key}.blocks").write_text("from here")
+    _compute(options["seconds"])
+    return "computed"
+
+
 def _compute(seconds: float) -> None:
     time.sleep(seconds)
 
