@@ -10,12 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from nexus.domain.states import PROJECT_TERMINAL
+from tests.chaos.cancelling import (
+    begun_after_cancel,
+    effects_after_cancel,
+    events_after_cancel,
+    key_of,
+)
 from tests.chaos.evidence import Evidence
 from tests.chaos.order import early_starts
-from tests.chaos.spending import calls_without_budget
+from tests.chaos.spending import calls_without_budget, sums_that_differ
 from tests.support.history import History, Row, differences
 
-EXPLAINED: Final = ("planned", "waiting", "paused")
+EXPLAINED: Final = ("waiting", "paused")
 CLOCK_GRAIN_US: Final = 2_000
 UNDER_CLAIM: Final = frozenset(
     {
@@ -36,7 +42,10 @@ def every_project_ends_or_says_why(evidence: Evidence) -> Iterator[str]:
     for project_id in sorted(evidence.accepted - states.keys()):
         yield f"{project_id} was accepted and is gone"
     for project_id, state in states.items():
-        if state not in PROJECT_TERMINAL and state not in EXPLAINED:
+        is_explained = state in EXPLAINED or (
+            state == "planned" and project_id in evidence.left_planned
+        )
+        if state not in PROJECT_TERMINAL and not is_explained:
             yield f"{project_id} is still {state}"
     for one in evidence.histories:
         if one.project["status"] == "failed" and not one.project["error"]:
@@ -139,7 +148,7 @@ def _number_of(result: str | None) -> int:
 
 def _effects_again(evidence: Evidence) -> Iterator[str]:
     recorded = {
-        _key_of(record): record["recorded_at"]
+        key_of(record): record["recorded_at"]
         for record in evidence.journal
         if record["kind"] != "model" and record["status"] == "recorded"
     }
@@ -159,12 +168,6 @@ def _effects_again(evidence: Evidence) -> Iterator[str]:
             yield f"the effect {key} took place {count} times in {started} attempts"
 
 
-def _key_of(record: Row) -> str:
-    """The key of an effect: of tools the idempotency key, of steps the subtask and the step."""
-    last = record["number"] if record["kind"] == "tool" else record["key"]
-    return f"{record['subtask_id']}{':' if record['kind'] == 'tool' else '/'}{last}"
-
-
 def tasks_wait_for_what_they_depend_on(evidence: Evidence) -> Iterator[str]:
     """I4: by the order of the events."""
     for history in evidence.histories:
@@ -174,11 +177,7 @@ def tasks_wait_for_what_they_depend_on(evidence: Evidence) -> Iterator[str]:
 def spend_adds_up(evidence: Evidence) -> Iterator[str]:
     """I5: what the events say was spent is what the rows say, and no call began without a budget."""
     for history in evidence.histories:
-        called = [json.loads(e["data"]) for e in history.events if e["type"] == "model.called"]
-        for name in ("input_tokens", "output_tokens"):
-            told = sum(one[name] for one in called)
-            if told != history.project[name]:
-                yield f"{history.id}: {told} {name} in its events, {history.project[name]} in its row"
+        yield from sums_that_differ(history)
     yield from calls_without_budget(evidence)
 
 
@@ -206,18 +205,10 @@ def approvals_are_used_once(evidence: Evidence) -> Iterator[str]:
 
 
 def nothing_new_after_cancel(evidence: Evidence) -> Iterator[str]:
-    """I8: no intent is committed, and no event told, after cancel was answered."""
-    owners = {s["id"]: h.id for h in evidence.histories for s in h.subtasks}
-    for record in evidence.journal:
-        at_us = evidence.cancelled.get(owners.get(record["subtask_id"], ""))
-        if at_us is not None and record["begun_at"] > at_us + CLOCK_GRAIN_US:
-            yield f"{record['subtask_id']}:{record['number']} was begun after cancel's answer"
-    for history in evidence.histories:
-        over = False
-        for event in history.events:
-            if over and event["type"] != "project.retried":
-                yield f"{history.id} seq {event['seq']}: {event['type']} after project.cancelled"
-            over = event["type"] == "project.cancelled"
+    """I8: no intent is committed, nothing takes effect and no event is told after the answer."""
+    yield from begun_after_cancel(evidence)
+    yield from effects_after_cancel(evidence)
+    yield from events_after_cancel(evidence)
 
 
 def nothing_is_left_lying(evidence: Evidence) -> Iterator[str]:

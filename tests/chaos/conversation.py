@@ -31,6 +31,7 @@ class Asked:
     at_us: int
     fingerprint: str
     task: str
+    project: str
 
 
 def fingerprint_of(request: dict[str, Any]) -> str:
@@ -49,7 +50,7 @@ def task_of(request: dict[str, Any]) -> str:
 def asked(model: ScriptedModel) -> list[Asked]:
     """List every call a model server received, in order."""
     return [
-        Asked(number, at_us, fingerprint_of(request), task_of(request))
+        Asked(number, at_us, fingerprint_of(request), task_of(request), project_of(request))
         for number, (request, at_us) in enumerate(
             zip(model.requests, model.arrived_us, strict=True), 1
         )

@@ -24,6 +24,11 @@ class Done:
     what: str
     at_us: int
 
+    @property
+    def subtask_id(self) -> str:
+        """Whose it was: the key of a tool's begins with it, as does a step's."""
+        return self.key.partition("/")[0].partition(":")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -46,6 +51,7 @@ class Evidence:
     effects: Sequence[Done]
     keys: Sequence[Key]
     accepted: frozenset[str]
+    left_planned: frozenset[str]
     cancelled: dict[str, int]
     interruptions: int
     strays: Sequence[str]
@@ -72,6 +78,7 @@ async def gather(world: World) -> Evidence:
         effects=read_effects(world),
         keys=await _keys(world),
         accepted=frozenset(world.accepted),
+        left_planned=frozenset(world.left_planned),
         cancelled=dict(world.cancelled),
         interruptions=world.interruptions,
         strays=[f"{one.pid} {one.command}" for one in strays],

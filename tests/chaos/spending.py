@@ -1,18 +1,44 @@
-"""What a history says of budgets: no call began when the budget of that moment was used up.
+"""What a history says of spending: all sums agree, and no call began without a budget.
 
 Part of the history checker. Times are the database's, so each is allowed a grain.
 """
 
 import json
 from collections.abc import Iterator
-from typing import Final
+from decimal import Decimal
+from typing import Any, Final
 
 from nexus.domain.budget import Budget, Sums
+from nexus.domain.money import to_pico
 from tests.chaos.evidence import Evidence
 from tests.support.history import History, Row
 
+UNPRICED: Final = "unpriced_requests"
 GRAIN_US: Final = 20_000
 """A transaction reads the clock more than once: what was recorded a moment before may count or not."""
+
+
+SPENT: Final = ("input_tokens", "output_tokens", "cost_pico_usd")
+
+
+def sums_that_differ(history: History) -> Iterator[str]:
+    """Compare what the events and the subtasks' rows say was spent with the project's row."""
+    called = [json.loads(e["data"]) for e in history.events if e["type"] == "model.called"]
+    told = [_spent_by(one) for one in called]
+    for name in SPENT:
+        kept = history.project[name]
+        for where, rows in (("events", told), ("subtasks", history.subtasks)):
+            spent = sum(row[name] for row in rows)
+            if spent != kept:
+                yield f"{history.id}: {spent} {name} in its {where}, {kept} in its row"
+    unpriced, kept = sum(one["cost_usd"] is None for one in called), history.project[UNPRICED]
+    if unpriced != kept:
+        yield f"{history.id}: {unpriced} calls without a price in its events, {kept} in its row"
+
+
+def _spent_by(called: dict[str, Any]) -> Row:
+    """Read an event's spending in the units of rows; an unknown price counts as none."""
+    return {**called, "cost_pico_usd": to_pico(Decimal(called["cost_usd"] or 0))}
 
 
 def calls_without_budget(evidence: Evidence) -> Iterator[str]:

@@ -66,7 +66,7 @@ async def _die_at(world: World, point: str) -> int:
 @fault(
     "failpoints",
     row="kill -9 at every named failpoint; 0 lost, one repeat at most, the same idempotency key",
-    runs=5,
+    runs=20,
     limit_seconds=300,
 )
 async def failpoints(world: World) -> Figures:

@@ -56,7 +56,7 @@ async def _kill(world: World, worker: Member, at_call: int) -> tuple[int, int]:
 @fault(
     "kill-delegating",
     row="kill -9 workers while parents wait and the parts they have delegated run",
-    runs=10,
+    runs=20,
 )
 async def kill_delegating(world: World) -> Figures:
     world.model.script = _dividing(marking(world.seed, 0.02, 0.15))

@@ -128,7 +128,7 @@ async def _agree(world: World, shelf: Shelf, vectors: Vectors) -> None:
 @fault(
     "kill-ingesting",
     row="kill -9 while documents are read, changed and removed: each is whole or absent",
-    runs=5,
+    runs=20,
     limit_seconds=300,
 )
 async def kill_ingesting(world: World) -> Figures:

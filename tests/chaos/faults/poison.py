@@ -19,7 +19,7 @@ LIMIT_SECONDS: Final = 60.0
 @fault(
     "poison",
     row="a subtask that kills its worker: dead after max_attempts, the other 20 done",
-    runs=10,
+    runs=20,
 )
 async def poison(world: World) -> Figures:
     options = [world.random.uniform(0.0, 0.1) for _ in range(OTHERS)]

@@ -19,7 +19,7 @@ SETTINGS: Final = {"NEXUS_DRAIN_SECONDS": "0.5", "NEXUS_LEASE_SECONDS": "5"}
 @fault(
     "rolling-restart",
     row="SIGTERM to 3 workers one after another, 50 subtasks in hand; nothing fails or is counted",
-    runs=10,
+    runs=20,
 )
 async def rolling_restart(world: World) -> Figures:
     world.settings = SETTINGS

@@ -28,7 +28,7 @@ def is_stopped(pid: int) -> bool:
 @fault(
     "stopped-inside",
     row="SIGSTOP a worker inside a transaction: its supervisor kills it after two leases",
-    runs=10,
+    runs=20,
     short=0,
 )
 async def stopped_inside(world: World) -> Figures:

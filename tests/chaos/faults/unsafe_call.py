@@ -37,7 +37,7 @@ async def _answer(http: httpx2.AsyncClient, question: str, **decision: Any) -> N
 @fault(
     "unsafe-call",
     row="kill -9 inside an unsafe call, and again once it was approved; a person is asked each time",
-    runs=10,
+    runs=20,
 )
 async def unsafe_call(world: World) -> Figures:
     gate = world.folder / "never"
