@@ -94,8 +94,8 @@ def fit_amendment(project: Subject, proposed: Plan, subtask_id: str) -> Transact
     return Amendment(plan, graph, "manager", reasons[0][0], reasons[0][1])
 
 
-def go_on(turn: Turn, project: Subject) -> Transaction[None]:
-    """Let a project go on with the plan it has, after an amendment or without one.
+def go_on(turn: Turn, project: Subject, error: dict[str, Json] | None = None) -> Transaction[None]:
+    """Let a project go on with the plan it has: after an amendment or, for an `error`, without one.
 
     One that was planned is so again; one in which nothing is left to do ends or rests.
     """
@@ -106,6 +106,7 @@ def go_on(turn: Turn, project: Subject) -> Transaction[None]:
     status, version, tasks = rows[0]
     if status == ProjectState.PLANNING:
         told: dict[str, Json] = {"plan_version": version, "tasks": tasks, "safe": None}
+        told["error"] = error
         yield from move_project(turn, project, ProjectState.PLANNED, "project.planned", **told)
     else:
         yield from settle_project(turn, project)
