@@ -13,9 +13,10 @@ from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState, SubtaskKind, TaskState
 from nexus.models.writing import Many, Query, Transaction
-from nexus.orchestrator.advancing import advance_past_failure, settle_project
+from nexus.orchestrator.advancing import MAX_QUOTED, advance_past_failure, settle_project
 from nexus.orchestrator.amending import LASTING, Amendment, read_plan, read_standings
 from nexus.orchestrator.newborn import MAX_PLAN_CALLS, NewSubtask
+from nexus.orchestrator.starting import ask_about_plan, start_unless_asked
 from nexus.orchestrator.transitions.closing import INSERT_SUBTASK
 from nexus.orchestrator.transitions.projects import move_project
 from nexus.orchestrator.transitions.tasks import finish_tasks
@@ -97,19 +98,26 @@ def fit_amendment(project: Subject, proposed: Plan, subtask_id: str) -> Transact
 def go_on(turn: Turn, project: Subject, error: dict[str, Json] | None = None) -> Transaction[None]:
     """Let a project go on with the plan it has: after an amendment or, for an `error`, without one.
 
-    One that was planned is so again; one in which nothing is left to do ends or rests.
+    One that was planned is so again, and a new plan of it starts or is asked about as its first
+    was; the plan of before never starts by itself. One in which nothing is left to do ends or
+    rests.
     """
     rows = yield Query(
         "SELECT status, plan_version, tasks_total FROM projects WHERE id = $1",
         (project.project_id,),
     )
     status, version, tasks = rows[0]
-    if status == ProjectState.PLANNING:
-        told: dict[str, Json] = {"plan_version": version, "tasks": tasks, "safe": None}
-        told["error"] = error
-        yield from move_project(turn, project, ProjectState.PLANNED, "project.planned", **told)
-    else:
+    if status != ProjectState.PLANNING:
         yield from settle_project(turn, project)
+        return
+    told: dict[str, Json] = {"plan_version": version, "tasks": tasks, "safe": None}
+    told["error"] = error
+    yield from move_project(turn, project, ProjectState.PLANNED, "project.planned", **told)
+    if error is None:
+        yield from start_unless_asked(turn, project)
+    else:
+        lead = f"There is no new plan: {str(error['message'])[:MAX_QUOTED].rstrip('.')}. "
+        yield from ask_about_plan(turn, project, lead)
 
 
 def plan_anew(turn: Turn, project: Subject, version: int, comment: str | None) -> Transaction[None]:

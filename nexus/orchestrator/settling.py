@@ -259,7 +259,4 @@ def _accept_plan(
         safe=outcome.safe,
         error=None,
     )
-    rows = yield Query("SELECT auto_execute FROM projects WHERE id = $1", (project.project_id,))
-    if not (moved and rows[0][0]):
-        return Queued()
-    return (yield from start_unless_asked(turn, project, share))
+    return (yield from start_unless_asked(turn, project, share)) if moved else Queued()
