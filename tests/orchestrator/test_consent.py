@@ -133,6 +133,15 @@ async def test_a_plan_that_was_not_made_anew_is_asked_about_again(
     assert "It is version 1 and has 1 tasks." in second.question
     row = await rig.row(project)
     assert (row.status, row.started_at) == ("planned", None)
+    assert row.error["code"] == "budget_exhausted"
+
+    engine = rig.parts.engine
+    other = plan(task("other"))
+    await engine.run(lambda turn: engine.edit_plan(turn, WORKSPACE, project, other, None))
+
+    third = await _pending(rig, project)
+    assert third.question.startswith("Shall the plan be executed? It is version 2")
+    assert (await rig.row(project)).error is None
 
 
 async def test_a_plan_that_is_replanned_unanswered_is_asked_about_anew(
