@@ -1,13 +1,14 @@
 """The ManagerAgent amends the rest of a plan: asked for by a person, or by what went wrong.
 
 While an amendment is on its way its project does not end. One is asked for by the engine
-itself only in plans the manager wrote, and only so often.
+itself only in plans the manager wrote, only so often, and not where a person approves of plans.
 """
 
 from dataclasses import replace
 from typing import Final
 
 from nexus.domain.amending import amend
+from nexus.domain.consent import Policy
 from nexus.domain.graph import compile_plan
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
@@ -168,10 +169,10 @@ def consider_stall(turn: Turn, project: Subject) -> Transaction[None]:
 def _ask(turn: Turn, project: Subject, because: str) -> Transaction[None]:
     rows = yield Query(
         "SELECT 1 FROM projects p JOIN plan_versions v ON v.project_id = p.id AND v.version = 1 "
-        "WHERE p.id = $1 AND p.status = 'running' AND v.author = 'manager' "
+        "WHERE p.id = $1 AND p.status = 'running' AND p.approvals <> $3 AND v.author = 'manager' "
         "AND (SELECT count(*) FROM replans r WHERE r.project_id = $1 "
         "AND r.because <> 'requested') < $2",
-        (project.project_id, MOST_BY_ITSELF),
+        (project.project_id, MOST_BY_ITSELF, Policy.ALL.value),
     )
     if rows and not (yield from is_being_amended(project.project_id)):
         yield from queue_replan(turn, replace(project, task_id=None, subtask_id=None), because)
