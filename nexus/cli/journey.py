@@ -140,9 +140,10 @@ def failure_of(project: dict[str, Any]) -> NexusError:
         )
     error = project.get("error") or {}
     words = error.get("message")
+    what = {"failed": "failed", "planned": "was not planned anew"}.get(project["status"])
     return PermanentFailure(
-        f"the project {project['status']}{': ' + words if words else ''}"
-        if project["status"] == "failed"
+        f"the project {what}{': ' + words if words else ''}"
+        if what
         else f"the project was {project['status']}",
         hint=error.get("hint") or f"look closer with: nexus projects show {project['id']}",
     )

@@ -4,7 +4,7 @@ from typing import Final
 
 EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "project.created": ("name",),
-    "project.planned": ("plan_version", "tasks", "safe"),
+    "project.planned": ("plan_version", "tasks", "safe", "error"),
     "project.started": (),
     "project.waiting": ("reason",),
     "project.paused": (),

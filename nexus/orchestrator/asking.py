@@ -124,7 +124,7 @@ def renew(held: Held, number: int) -> Transaction[None]:
 
 
 def expire_approvals(turn: Turn, project: Subject) -> Transaction[None]:
-    """End what was asked for a project that is being cancelled."""
+    """End what was asked for a project, and nobody is to answer any more."""
     rows = yield Query(
         "UPDATE approvals SET status = 'expired', decided_at = NOW_US() "
         "WHERE project_id = $1 AND status = 'pending' RETURNING id, task_id, subtask_id",

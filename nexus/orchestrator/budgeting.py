@@ -128,6 +128,7 @@ def hold_back(turn: Turn, held: Held, number: int, need: Need | None) -> Transac
 
     Raises:
         Fenced: the claim is not held any more.
+        OverBudget: its project is being planned, and what waits then is not woken by anybody.
     """
     yield from lock_projects_of([held.subtask_id])
     row = (yield from still_held([held])).get(held)
@@ -138,6 +139,8 @@ def hold_back(turn: Turn, held: Held, number: int, need: Need | None) -> Transac
     full = _full_for(ledger, place, need is not None)
     if not full:
         return False
+    if ledger.status == ProjectState.PLANNING:
+        raise _over(ledger, full)
     yield from reserve(ledger, [(place, held.claim, need or Need())], granted=False)
     yield from suspend_subtask(turn, held, f"budget {full[0].value}")
     return True
@@ -146,6 +149,8 @@ def hold_back(turn: Turn, held: Held, number: int, need: Need | None) -> Transac
 def hold_at_start(turn: Turn, worker_id: str, rows: Sequence[Row]) -> Transaction[list[Row]]:
     """Let just-claimed subtasks wait whose project's budget is used up; return the others.
 
+    Planning does not wait: its first call finds that there is no room, and it fails of that.
+
     Args:
         rows: of `claim_subtasks`; the last column tells whether there is a budget.
     """
@@ -153,7 +158,11 @@ def hold_at_start(turn: Turn, worker_id: str, rows: Sequence[Row]) -> Transactio
     if not ids:
         return list(rows)
     ledgers = yield from read_ledgers(turn, ids)
-    used_up = {one: ledger.used_up for one, ledger in ledgers.items() if ledger.used_up}
+    used_up = {
+        one: ledger.used_up
+        for one, ledger in ledgers.items()
+        if ledger.used_up and ledger.status != ProjectState.PLANNING
+    }
     for row in rows:
         if row[4] in used_up:
             ledger, held = ledgers[row[4]], Held(row[0], row[2], worker_id)

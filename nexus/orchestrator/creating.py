@@ -78,6 +78,7 @@ def create_project(turn: Turn, new: NewProject, graph: Graph | None) -> Transact
         plan_version=version,
         tasks=len(graph.keys),
         safe=None,
+        error=None,
     )
     if new.auto_execute:
         yield from start_unless_asked(turn, project)

@@ -108,10 +108,19 @@ def _refuse(approval_id: str) -> Transaction[None]:
     Raises:
         Conflict, NotFound: always.
     """
-    rows = yield Query("SELECT status, decided_at FROM approvals WHERE id = $1", (approval_id,))
+    rows = yield Query(
+        "SELECT status, decided_at, kind FROM approvals WHERE id = $1", (approval_id,)
+    )
     if not rows:
         raise NotFound("no such approval", hint="list them with GET /approvals")
-    status, decided_at = rows[0]
+    status, decided_at, kind = rows[0]
+    if status == "expired" and kind == AskKind.PLAN:
+        raise Conflict(
+            "this approval expired: the plan it was about was executed, changed or cancelled "
+            "before anybody decided",
+            code="approval_expired",
+            hint="GET /approvals?status=pending has what is asked about the plan of now",
+        )
     if status == "expired":
         raise Conflict(
             "this approval expired: its project was cancelled before anybody decided",

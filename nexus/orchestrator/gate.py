@@ -44,8 +44,8 @@ class Gate:
             try:
                 await self._desk.begin(self._claimed.held, intent)
                 return
-            except OverBudget as over:
-                await self._wait(intent, over)
+            except OverBudget:
+                await self._wait(intent)
 
     @contextmanager
     def in_flight(self, kind: CallKind) -> Iterator[None]:
@@ -74,18 +74,23 @@ class Gate:
                 return await self._ended.wait()
         return False
 
-    async def _wait(self, intent: Intent, over: OverBudget) -> None:
+    async def _wait(self, intent: Intent) -> None:
         if await self._has_another_ended():
             return
-        if self._claimed.kind is SubtaskKind.PLAN:
-            raise LimitReached(
-                f"the plan was not finished: {over.message}",
-                code=over.reason,
-                hint="raise the budget with PATCH /projects/{id}, then POST /projects/{id}/retry",
-            )
         held, call = self._claimed.held, intent.call
         need: Need | None = None
         if call.kind is CallKind.MODEL:
             need = call.need() if call.need else Need()
-        if await self._engine.persist(lambda turn: hold_back(turn, held, intent.number, need)):
+        try:
+            waits = await self._engine.persist(
+                lambda turn: hold_back(turn, held, intent.number, need)
+            )
+        except OverBudget as over:
+            act = "replan" if self._claimed.kind is SubtaskKind.REPLAN else "retry"
+            raise LimitReached(
+                f"the plan was not finished: {over.message}",
+                code=over.reason,
+                hint=f"raise the budget with PATCH /projects/{{id}}, then POST /projects/{{id}}/{act}",
+            ) from over
+        if waits:
             raise Fenced(f"{held.subtask_id} waits for its project's budget")

@@ -1,21 +1,23 @@
 """The ManagerAgent amends the rest of a plan: asked for by a person, or by what went wrong.
 
 While an amendment is on its way its project does not end. One is asked for by the engine
-itself only in plans the manager wrote, and only so often.
+itself only in plans the manager wrote, only so often, and not where a person approves of plans.
 """
 
 from dataclasses import replace
 from typing import Final
 
 from nexus.domain.amending import amend
+from nexus.domain.consent import Policy
 from nexus.domain.graph import compile_plan
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState, SubtaskKind, TaskState
 from nexus.models.writing import Many, Query, Transaction
-from nexus.orchestrator.advancing import advance_past_failure, settle_project
+from nexus.orchestrator.advancing import MAX_QUOTED, advance_past_failure, settle_project
 from nexus.orchestrator.amending import LASTING, Amendment, read_plan, read_standings
 from nexus.orchestrator.newborn import MAX_PLAN_CALLS, NewSubtask
+from nexus.orchestrator.starting import ask_about_plan, start_unless_asked
 from nexus.orchestrator.transitions.closing import INSERT_SUBTASK
 from nexus.orchestrator.transitions.projects import move_project
 from nexus.orchestrator.transitions.tasks import finish_tasks
@@ -94,21 +96,29 @@ def fit_amendment(project: Subject, proposed: Plan, subtask_id: str) -> Transact
     return Amendment(plan, graph, "manager", reasons[0][0], reasons[0][1])
 
 
-def go_on(turn: Turn, project: Subject) -> Transaction[None]:
-    """Let a project go on with the plan it has, after an amendment or without one.
+def go_on(turn: Turn, project: Subject, error: dict[str, Json] | None = None) -> Transaction[None]:
+    """Let a project go on with the plan it has: after an amendment or, for an `error`, without one.
 
-    One that was planned is so again; one in which nothing is left to do ends or rests.
+    One that was planned is so again, and a new plan of it starts or is asked about as its first
+    was; the plan of before never starts by itself. One in which nothing is left to do ends or
+    rests.
     """
     rows = yield Query(
         "SELECT status, plan_version, tasks_total FROM projects WHERE id = $1",
         (project.project_id,),
     )
     status, version, tasks = rows[0]
-    if status == ProjectState.PLANNING:
-        told: dict[str, Json] = {"plan_version": version, "tasks": tasks, "safe": None}
-        yield from move_project(turn, project, ProjectState.PLANNED, "project.planned", **told)
-    else:
+    if status != ProjectState.PLANNING:
         yield from settle_project(turn, project)
+        return
+    told: dict[str, Json] = {"plan_version": version, "tasks": tasks, "safe": None}
+    told["error"] = error
+    yield from move_project(turn, project, ProjectState.PLANNED, "project.planned", **told)
+    if error is None:
+        yield from start_unless_asked(turn, project)
+    else:
+        lead = f"There is no new plan: {str(error['message'])[:MAX_QUOTED].rstrip('.')}. "
+        yield from ask_about_plan(turn, project, lead)
 
 
 def plan_anew(turn: Turn, project: Subject, version: int, comment: str | None) -> Transaction[None]:
@@ -159,10 +169,10 @@ def consider_stall(turn: Turn, project: Subject) -> Transaction[None]:
 def _ask(turn: Turn, project: Subject, because: str) -> Transaction[None]:
     rows = yield Query(
         "SELECT 1 FROM projects p JOIN plan_versions v ON v.project_id = p.id AND v.version = 1 "
-        "WHERE p.id = $1 AND p.status = 'running' AND v.author = 'manager' "
+        "WHERE p.id = $1 AND p.status = 'running' AND p.approvals <> $3 AND v.author = 'manager' "
         "AND (SELECT count(*) FROM replans r WHERE r.project_id = $1 "
         "AND r.because <> 'requested') < $2",
-        (project.project_id, MOST_BY_ITSELF),
+        (project.project_id, MOST_BY_ITSELF, Policy.ALL.value),
     )
     if rows and not (yield from is_being_amended(project.project_id)):
         yield from queue_replan(turn, replace(project, task_id=None, subtask_id=None), because)

@@ -230,7 +230,7 @@ def fail_what_hangs_on(turn: Turn, row: Row, error: dict[str, Json]) -> Transact
     subject = subject_of(row)
     project = Subject(subject.project_id, subject.workspace)
     if row[5] == SubtaskKind.REPLAN:
-        yield from go_on(turn, project)
+        yield from go_on(turn, project, error)
         return
     if row[5] == SubtaskKind.DELEGATED:
         yield from end_part(turn, subject)
@@ -257,8 +257,6 @@ def _accept_plan(
         plan_version=version,
         tasks=len(outcome.graph.keys),
         safe=outcome.safe,
+        error=None,
     )
-    rows = yield Query("SELECT auto_execute FROM projects WHERE id = $1", (project.project_id,))
-    if not (moved and rows[0][0]):
-        return Queued()
-    return (yield from start_unless_asked(turn, project, share))
+    return (yield from start_unless_asked(turn, project, share)) if moved else Queued()

@@ -1,5 +1,7 @@
 """A planned project begins to run: at once, or when a person has approved of its plan."""
 
+from dataclasses import dataclass
+
 from nexus.domain.consent import Ask, AskKind, Policy
 from nexus.domain.states import ProjectState
 from nexus.models.writing import Query, Transaction
@@ -20,17 +22,49 @@ def start(turn: Turn, project: Subject, share: Share = NO_SHARE) -> Transaction[
 def start_unless_asked(
     turn: Turn, project: Subject, share: Share = NO_SHARE
 ) -> Transaction[Queued]:
-    """Start a project that is to run by itself; where everything needs approval, ask first."""
+    """Start a planned project that is to run by itself; where everything needs approval, ask first."""
+    wish = yield from _read_wish(project)
+    if not wish.is_to_run:
+        return Queued()
+    if wish.is_to_be_asked:
+        yield from _ask(turn, project, wish, "")
+        return Queued()
+    return (yield from start(turn, project, share))
+
+
+def ask_about_plan(turn: Turn, project: Subject, lead: str = "") -> Transaction[None]:
+    """Ask about the plan of a planned project that waits for nothing but approval; start nothing.
+
+    Args:
+        lead: what is said before the question.
+    """
+    wish = yield from _read_wish(project)
+    if wish.is_to_run and wish.is_to_be_asked:
+        yield from _ask(turn, project, wish, lead)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Whether a project runs as soon as it is planned, and whether somebody is asked before."""
+
+    is_to_run: bool
+    is_to_be_asked: bool
+    version: int
+    tasks: int
+
+
+def _read_wish(project: Subject) -> Transaction[_Wish]:
     rows = yield Query(
-        "SELECT approvals, plan_version, tasks_total FROM projects WHERE id = $1",
+        "SELECT auto_execute, approvals, plan_version, tasks_total FROM projects WHERE id = $1",
         (project.project_id,),
     )
-    policy, version, tasks = rows[0]
-    if policy != Policy.ALL:
-        return (yield from start(turn, project, share))
+    is_to_run, policy, version, tasks = rows[0]
+    return _Wish(bool(is_to_run), policy == Policy.ALL, version, tasks)
+
+
+def _ask(turn: Turn, project: Subject, wish: _Wish, lead: str) -> Transaction[None]:
     question = (
-        f"Shall the plan be executed? It is version {version} and has {tasks} tasks. "
-        "A rejection has it planned anew, as its comment says."
+        f"{lead}Shall the plan be executed? It is version {wish.version} and has {wish.tasks} "
+        "tasks. A rejection has it planned anew, as its comment says."
     )
     yield from add_approval(turn, project, None, Ask(AskKind.PLAN, question))
-    return Queued()

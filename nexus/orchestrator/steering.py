@@ -15,9 +15,9 @@ from nexus.orchestrator.creating import lock_project
 from nexus.orchestrator.planting import ready_tasks
 from nexus.orchestrator.queueing import announce_project, queue_planning, queue_tasks
 from nexus.orchestrator.replanning import is_being_amended, plan_anew, queue_replan
-from nexus.orchestrator.starting import start
+from nexus.orchestrator.starting import ask_about_plan, start
 from nexus.orchestrator.transitions.parts import forget_parts
-from nexus.orchestrator.transitions.projects import move_project
+from nexus.orchestrator.transitions.projects import forget_error, move_project
 from nexus.orchestrator.transitions.reserving import forget_reservations
 from nexus.orchestrator.transitions.subtasks import (
     cancel_amendment,
@@ -186,6 +186,8 @@ def edit_plan(
 ) -> Transaction[int]:
     """Put a plan of a person's in the place of a project's; return its version.
 
+    What was asked about the plan of before is asked anew.
+
     Raises:
         Conflict: the project is not planned, paused or failed.
         PreconditionFailed: its plan is not of the version `expected`.
@@ -205,7 +207,13 @@ def edit_plan(
         )
     project = Subject(project_id, workspace)
     yield from cancel_amendment(turn, project)
-    return (yield from amend_plan(turn, project, new))
+    if status != ProjectState.PLANNED:
+        return (yield from amend_plan(turn, project, new))
+    yield from expire_approvals(turn, project)
+    yield from forget_error(project_id)
+    version = yield from amend_plan(turn, project, new)
+    yield from ask_about_plan(turn, project)
+    return version
 
 
 def recount(turn: Turn, project: Subject) -> Transaction[None]:

@@ -118,6 +118,38 @@ async def test_replanning_what_is_planned_takes_it_back_to_planning(client: Clie
     assert told[-2]["data"]["status"] == "planning"
 
 
+async def test_an_edited_plan_is_asked_about_anew(client: Client) -> None:
+    made = await client.project(plan=plan_of("one"), auto_execute=True, approvals="all")
+    (first,) = await _asked(client, made["id"])
+
+    edited = await client.http.put(f"/projects/{made['id']}/plan", json=plan_of("one", "two"))
+    late = await client.http.post(f"/approvals/{first['id']}", json={"decision": "approve"})
+
+    assert edited.status_code == 200, edited.text
+    assert (late.status_code, late.json()["code"]) == (409, "approval_expired")
+    assert "the plan it was about was executed, changed or cancelled" in late.json()["detail"]
+    (second,) = await _asked(client, made["id"])
+    assert "It is version 2 and has 2 tasks" in second["question"]
+    assert (await client.http.get(f"/projects/{made['id']}")).json()["status"] == "planned"
+    answer = await client.http.post(f"/approvals/{second['id']}", json={"decision": "approve"})
+    assert answer.status_code == 200
+    assert (await client.http.get(f"/projects/{made['id']}")).json()["status"] == "running"
+
+
+async def test_a_plan_that_nobody_waits_to_start_is_edited_unasked(client: Client) -> None:
+    made = await client.project(plan=plan_of("one"), approvals="all")
+
+    await client.http.put(f"/projects/{made['id']}/plan", json=plan_of("two"))
+
+    assert await _asked(client, made["id"]) == []
+
+
+async def _asked(client: Client, project_id: str) -> list[dict[str, Any]]:
+    answer = await client.http.get(f"/approvals?status=pending&project_id={project_id}")
+    asked: list[dict[str, Any]] = answer.json()["items"]
+    return asked
+
+
 async def _events(client: Client, project_id: str) -> list[dict[str, Any]]:
     answer = await client.http.get(f"/projects/{project_id}/events")
     events: list[dict[str, Any]] = answer.json()["items"]

@@ -15,7 +15,7 @@ from nexus.services.caller import Caller
 from nexus.services.deliverable import get_deliverable
 from nexus.services.reads import reading
 from nexus.services.scene import read_setting
-from tests.scripted_model import ScriptedModel
+from tests.scripted_model import Reply, ScriptedModel, ToolCalls
 from tests.support.rig import WORKSPACE, Rig, open_rig, plan, task
 from tests.support.waiting import until
 
@@ -53,11 +53,15 @@ def _work(count: int) -> list[dict[str, Any]]:
 
 
 async def _rests(rig: Rig, project: str) -> Project:
+    await _becomes(rig, project, "waiting")
+    return await rig.row(project)
+
+
+async def _becomes(rig: Rig, project: str, status: str) -> None:
     async def is_so() -> bool:
-        return (await rig.row(project)).status == "waiting"
+        return (await rig.row(project)).status == status
 
     await until(is_so, timeout=30)
-    return await rig.row(project)
 
 
 async def _told(rig: Rig, project: str, kind: str) -> list[dict[str, Any]]:
@@ -154,6 +158,48 @@ async def test_a_plan_that_finds_no_budget_fails_and_says_how_to_go_on(
     assert model.calls == 1
     assert error["code"] == "budget_exhausted"
     assert "max_calls is 1 calls" in error["message"]
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+async def test_a_plan_that_finds_no_budget_to_be_written_anew_stays_as_it_was(
+    priced: Rig, model: ScriptedModel, calls: int
+) -> None:
+    model.script = _plan_once
+    project = await priced.create(None, budget=Budget({Limit.CALLS: calls}))
+    async with priced.worker():
+        await _becomes(priced, project, "planned")
+        await _replan(priced, project)
+        await _becomes(priced, project, "planned")
+
+        row = await priced.row(project)
+        assert (row.plan_version, model.calls) == (1, calls)
+        assert row.error["code"] == "budget_exhausted"
+        assert f"max_calls is {calls} calls" in row.error["message"]
+        assert row.error["hint"].endswith("then POST /projects/{id}/replan")
+        assert (await priced.events(project))[-1].data["error"] == row.error
+
+        model.script = _plan
+        await _raise(priced, project, None)
+        await _replan(priced, project)
+        await _becomes(priced, project, "planned")
+    row = await priced.row(project)
+    assert (row.plan_version, row.error) == (2, None)
+
+
+def _plan(request: dict[str, Any]) -> Reply:
+    written = {"phases": [{"key": "p", "title": "P", "tasks": _work(2)}], "reason": "Better."}
+    return ToolCalls((("submit_plan", written),))
+
+
+def _plan_once(request: dict[str, Any]) -> Reply:
+    """Plan, and find no words for another plan."""
+    amends = "its rest is to be written anew" in request["messages"][0]["content"]
+    return "An essay, and no plan." if amends else _plan(request)
+
+
+async def _replan(rig: Rig, project: str) -> None:
+    engine = rig.parts.engine
+    await engine.run(lambda turn: engine.replan(turn, WORKSPACE, project, None))
 
 
 async def test_time_is_a_limit_of_everything_that_begins(priced: Rig) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from nexus.domain.budget import Budget, Limit
 from nexus.domain.consent import Policy
 from nexus.models.projects import Approval
 from nexus.orchestrator.deciding import Decision
@@ -20,6 +21,12 @@ def ask_then_tell(request: dict[str, Any]) -> Reply:
         question = ("Which colour?", "Which size?")[len(answers)]
         return ToolCalls((("ask_person", {"question": question}),))
     return f"It is {answers[0]}; {answers[1]}"
+
+
+def plan_anew(request: dict[str, Any]) -> Reply:
+    """Write a plan of two tasks, as often as one is asked for."""
+    phase = {"key": "only", "title": "Only", "tasks": [task("one"), task("two")]}
+    return ToolCalls((("submit_plan", {"phases": [phase], "reason": "Two of them."}),))
 
 
 @pytest.fixture
@@ -90,6 +97,68 @@ async def test_a_rejected_plan_is_planned_anew(rig: Rig) -> None:
 
     assert (await rig.row(project)).status == "planning"
     assert [one.kind for one in await rig.subtasks(project)] == ["replan"]
+
+
+async def test_the_plan_that_follows_a_rejected_one_is_asked_about_too(
+    rig: Rig, model: ScriptedModel
+) -> None:
+    model.script = plan_anew
+    project = await rig.create(plan(task("one")), auto_execute=True, approvals=Policy.ALL)
+    first = await _pending(rig, project)
+    async with rig.worker():
+        await _decide(rig, first, Decision(False, "key_1", "two of them"))
+        second = await _pending(rig, project)
+        assert (await rig.row(project)).status == "planned"
+        assert second.question.startswith("Shall the plan be executed? It is version 2 and has 2 ")
+
+        await _decide(rig, second, Decision(True, "key_1"))
+
+        assert await rig.end(project) == "succeeded"
+    assert set(await rig.tasks(project)) == {"one", "two"}
+
+
+async def test_a_plan_that_was_not_made_anew_is_asked_about_again(
+    rig: Rig, model: ScriptedModel
+) -> None:
+    model.script = lambda request: "An essay, and no plan."
+    budget = Budget({Limit.CALLS: 1})
+    project = await rig.create(
+        plan(task("one")), auto_execute=True, approvals=Policy.ALL, budget=budget
+    )
+    first = await _pending(rig, project)
+    async with rig.worker():
+        await _decide(rig, first, Decision(False, "key_1", "shorter"))
+        second = await _pending(rig, project)
+    assert second.question.startswith("There is no new plan: the plan was not finished: ")
+    assert "It is version 1 and has 1 tasks." in second.question
+    row = await rig.row(project)
+    assert (row.status, row.started_at) == ("planned", None)
+    assert row.error["code"] == "budget_exhausted"
+
+    engine = rig.parts.engine
+    other = plan(task("other"))
+    await engine.run(lambda turn: engine.edit_plan(turn, WORKSPACE, project, other, None))
+
+    third = await _pending(rig, project)
+    assert third.question.startswith("Shall the plan be executed? It is version 2")
+    assert (await rig.row(project)).error is None
+
+
+async def test_a_plan_that_is_replanned_unanswered_is_asked_about_anew(
+    rig: Rig, model: ScriptedModel
+) -> None:
+    model.script = plan_anew
+    engine = rig.parts.engine
+    project = await rig.create(plan(task("one")), auto_execute=True, approvals=Policy.ALL)
+    first = await _pending(rig, project)
+    async with rig.worker():
+        await engine.run(lambda turn: engine.replan(turn, WORKSPACE, project, None))
+        second = await _pending(rig, project)
+
+    assert "It is version 2" in second.question
+    assert [one.status for one in await _approvals(rig, project)] == ["expired", "pending"]
+    assert first.id != second.id
+    assert (await rig.row(project)).started_at is None
 
 
 async def test_executing_a_plan_answers_its_question(rig: Rig) -> None:

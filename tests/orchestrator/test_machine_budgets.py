@@ -1,6 +1,7 @@
 """The same machine with budgets: whatever happens, a call begins only while there is room."""
 
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,8 +12,7 @@ from nexus.domain.budget import Budget
 from nexus.domain.graph import compile_plan
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Call, CallKind, Need, Recorded, Usage
-from nexus.domain.states import SubtaskKind
-from nexus.errors import Fenced, OverBudget
+from nexus.errors import Conflict, Fenced, OverBudget
 from nexus.orchestrator import budgeting, creating, steering
 from nexus.orchestrator.claiming import Claimed, due_subtasks
 from nexus.orchestrator.creating import NewProject
@@ -54,7 +54,7 @@ class Budgeting(Engine):
     @initialize(budget=budgets, needs=spells, records=pick)
     def open_at_work(self, budget: Budget, needs: list[int], records: int) -> None:
         """Begin with a project at work: chance alone hardly gets to what this is about."""
-        self.create_with(WIDE, budget)
+        self.create_with(WIDE, budget, True)
         if records & 1:
             self.claim(WORKERS[0], 4)
             self.begin_side_by_side(WORKERS[0], needs[0])
@@ -64,12 +64,12 @@ class Budgeting(Engine):
         for worker in WORKERS:
             self.work(worker, needs, records)
 
-    @rule(plan=st.none() | plan_documents(most_tasks=6), budget=budgets)
-    def create_with(self, plan: Plan | None, budget: Budget) -> None:
+    @rule(plan=st.none() | plan_documents(most_tasks=6), budget=budgets, auto=st.booleans())
+    def create_with(self, plan: Plan | None, budget: Budget, auto: bool) -> None:
         if len(self.projects) >= 3:
             return
         graph = compile_plan(plan, AGENTS) if plan else None
-        new = NewProject("default", "Goal", "Name", plan, auto_execute=True, budget=budget)
+        new = NewProject("default", "Goal", "Name", plan, auto_execute=auto, budget=budget)
         made = self.ledger.run(lambda turn: creating.create_project(turn, new, graph))
         self.projects.append(made)
 
@@ -130,6 +130,13 @@ class Budgeting(Engine):
             self.ledger.run(partial(steering.resume, workspace="default", project_id=project_id))
             assert self.status(project_id) == "running"
 
+    @precondition(lambda self: self.projects)
+    @rule(which=pick)
+    def replan(self, which: int) -> None:
+        project_id = self.projects[which % len(self.projects)]
+        with suppress(Conflict):
+            self.ledger.run(lambda turn: steering.replan(turn, "default", project_id, None))
+
     @precondition(lambda self: self.claims)
     @rule(worker=st.sampled_from(WORKERS), tokens=st.integers(1, 20))
     def begin_side_by_side(self, worker: str, tokens: int) -> None:
@@ -164,14 +171,19 @@ class Budgeting(Engine):
 
     def hold_back(self, claimed: Claimed, intent: Intent, need: Need) -> None:
         """What a run does whose call was refused and that has none in flight."""
-        held = claimed.held
-        if claimed.kind is SubtaskKind.PLAN:
+        held, is_planned = claimed.held, self.status(claimed.project_id or "") == "planning"
+        try:
+            waits = self.ledger.run(
+                lambda turn: budgeting.hold_back(turn, held, intent.number, need)
+            )
+        except OverBudget:
+            assert is_planned
             self.claims.remove(claimed)
             over = Outcome(problem=Problem("budget_exhausted", "no room", again=False))
             self.settle(claimed, over, Share())
             return
-        waits = self.ledger.run(lambda turn: budgeting.hold_back(turn, held, intent.number, need))
         assert waits
+        assert not is_planned
         assert not self.is_held(held)
 
     @precondition(lambda self: self.open)

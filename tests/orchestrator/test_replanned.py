@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from nexus.domain.consent import Policy
 from tests.scripted_model import Reply, ScriptedModel, ToolCalls
-from tests.support.rig import open_rig
+from tests.support.rig import WORKSPACE, open_rig
+from tests.support.waiting import until
 
 BAD = "Draw it by year."
 GOOD = "Draw it by island."
@@ -57,3 +59,36 @@ async def test_the_rest_is_amended_after_a_failure(tmp_path: Path) -> None:
     amending = next(one for one in asked if "its rest is to be written anew" in one)
     assert "A task has failed." in amending
     assert "the model's reply cannot be used" in amending
+
+
+async def test_only_a_person_has_a_plan_amended_where_everything_needs_approval(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with (
+        ScriptedModel(script) as model,
+        open_rig(
+            tmp_path,
+            database_url=database_url,
+            model="openai:any",
+            openai_base_url=model.base_url,
+        ) as rig,
+        rig.worker(),
+    ):
+        engine = rig.parts.engine
+        project_id = await rig.create(None, approvals=Policy.ALL)
+
+        async def is_planned() -> bool:
+            return (await rig.row(project_id)).status == "planned"
+
+        await until(is_planned, timeout=30)
+        await engine.run(lambda turn: engine.dispatch(turn, WORKSPACE, project_id))
+        assert await rig.end(project_id) == "failed"
+        kinds = [one.type for one in await rig.events(project_id)]
+        assert "project.replanned" not in kinds
+        statuses = {key: row.status for key, row in (await rig.tasks(project_id)).items()}
+        assert statuses == {"facts": "succeeded", "chart": "failed", "report": "skipped"}
+
+        await engine.run(lambda turn: engine.replan(turn, WORKSPACE, project_id, None))
+        assert await rig.end(project_id) == "succeeded"
+        kinds = [one.type for one in await rig.events(project_id)]
+    assert ("project.replanned" in kinds, "approval.requested" in kinds) == (True, False)

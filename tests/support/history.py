@@ -233,6 +233,8 @@ def differences_of_waiting(history: History) -> Iterator[str]:
     status = history.project["status"]
     if status in ("running", "waiting") and (status == "waiting") != (bool(waits) and not moving):
         yield f"the project is {status} with {len(waits)} waiting subtasks"
+    if status == "planning" and held_back:
+        yield "the project is planning, and waits for a budget that nothing wakes it for"
     for one in history.approvals:
         if one["used_at"] is not None and one["status"] not in ("approved", "rejected"):
             yield f"approval {one['id']} is {one['status']} and was used"

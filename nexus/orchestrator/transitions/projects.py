@@ -60,3 +60,8 @@ def move_project(
     if rows:
         turn.tell(subject, event, **data)
     return bool(rows)
+
+
+def forget_error(project_id: str) -> Transaction[None]:
+    """Forget why a planned project was not planned anew: its plan is another by now."""
+    yield Query("UPDATE projects SET error = NULL WHERE id = $1", (project_id,))
