@@ -71,6 +71,20 @@ async def test_the_same_is_known_again_and_what_changed_is_replaced(
     assert await _found(client, "bridge 2222") in ([], ["The tower costs 3333 thalers."])
 
 
+async def test_uploads_under_one_file_name_are_told_apart_by_their_titles(
+    client: httpx2.AsyncClient,
+) -> None:
+    sea = await _add(client, "report.txt", "The sea is wide.", title="Sea")
+    bridge = await _add(client, "report.txt", "The bridge is long.", title="Bridge")
+    assert sea["id"] != bridge["id"]
+    assert "The sea is wide." in await _found(client, "How wide is the sea?")
+    again = await _add(client, "other.txt", "The sea is deep.", title="Sea")
+    assert again["id"] == sea["id"]
+    found = await _found(client, "What is the sea like?")
+    assert "The sea is deep." in found
+    assert "The sea is wide." not in found
+
+
 async def test_a_page_is_fetched_and_read_and_fetched_again_when_added_again(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
