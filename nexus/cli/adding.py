@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from nexus.cli.gathering import Fault, Item
-from nexus.cli.uploads import media_type_of, wait_until_ready
+from nexus.cli.uploads import send_file, wait_until_ready
 from nexus.errors import CallerError, Forbidden, PermanentFailure, Unauthorized
 
 if TYPE_CHECKING:
@@ -102,8 +102,7 @@ def _send_all(
 def _send(client: "ApiClient", item: Item) -> Document:
     if item.file is None:
         return client.submit("/documents", {"url": item.title})
-    fields = {"title": item.title, "source": item.source} if item.source else None
-    return client.upload("/documents", item.file, media_type_of(item.file), fields)
+    return send_file(client, item)
 
 
 def _once_each(documents: Sequence[Document]) -> list[Document]:

@@ -1,11 +1,14 @@
 """What `nexus documents add` is to send: files, those below folders, and URLs; what it leaves out.
 
+A file below a folder is known by its path in it, one that is named by where it lies: files of
+one name are different documents, and the same file again is the next edition of its own.
+
 Nothing is sent from here, and of a file only its first bytes are read.
 """
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,7 +27,7 @@ CACHES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One document to be: a file, or what is at a URL; `source` where its name would not do."""
+    """One document to be: a file, which its `source` tells from others, or what is at a URL."""
 
     title: str
     file: Path | None = None
@@ -52,21 +55,39 @@ class Gathered:
 def gather(places: Sequence[str]) -> Gathered:
     """Find the documents that files, folders and URLs name."""
     found = Gathered()
-    names = Counter(Path(place).name for place in places if not is_url(place))
+    names = _count_names(Path(place) for place in places if not is_url(place))
     for place in places:
         path = Path(place)
         if is_url(place):
             found.items.append(Item(place))
         elif path.is_dir():
-            _walk(path, found)
+            _walk(path, found, is_alone=names[path.resolve().name] < 2)
         elif not path.is_file():
             hint = "name a file or a folder that can be read, or a URL"
             found.faults.append(Fault(place, f"{place} is not a file", hint))
-        elif names[path.name] > 1:
-            _take(found, path, path.as_posix())
         else:
-            _take(found, path, None)
+            _take(found, _named(path, names))
     return found
+
+
+def items_of(files: Sequence[Path]) -> list[Item]:
+    """Say which documents files are that were named one by one."""
+    names = _count_names(files)
+    return [_named(file, names) for file in files]
+
+
+def _count_names(paths: Iterable[Path]) -> Counter[str]:
+    return Counter(path.resolve().name if path.is_dir() else path.name for path in paths)
+
+
+def _named(file: Path, names: Mapping[str, int]) -> Item:
+    """A link is known by where it lies, not by where it leads at the moment."""
+    title = file.as_posix() if names[file.name] > 1 else file.name
+    return _item(title, file, (file.parent.resolve() / file.name).as_posix())
+
+
+def _item(title: str, file: Path, source: str) -> Item:
+    return Item(title[-TITLE_LENGTH:], file, source[-SOURCE_LENGTH:])
 
 
 def is_url(place: str) -> bool:
@@ -74,15 +95,17 @@ def is_url(place: str) -> bool:
     return place.lower().startswith(("http://", "https://"))
 
 
-def _walk(folder: Path, found: Gathered) -> None:
-    """Take the files below a folder, under its name."""
+def _walk(folder: Path, found: Gathered, *, is_alone: bool) -> None:
+    """Take the files below a folder, under its name; under its path beside another of that name."""
     root = folder.resolve()
+    name = Path(root.name) if is_alone else root
     for file in _files(root, found.skipped):
         reason = _left_out(file)
         if reason:
             found.skipped[reason] += 1
         else:
-            _take(found, file, (root.name / file.relative_to(root)).as_posix())
+            shown = (name / file.relative_to(root)).as_posix()
+            _take(found, _item(shown, file, shown))
 
 
 def _files(root: Path, skipped: Counter[str]) -> Iterator[Path]:
@@ -113,12 +136,10 @@ def _left_out(file: Path) -> str | None:
     return None
 
 
-def _take(found: Gathered, file: Path, name: str | None) -> None:
-    title = name or file.name
-    size = file.stat().st_size
+def _take(found: Gathered, item: Item) -> None:
+    size = item.file.stat().st_size if item.file else 0
     if size > MOST_BYTES:
-        message = f"{title} has {size / 1e6:,.1f} MB, more than the 50 MB a document may have"
-        found.faults.append(Fault(title, message, "split it"))
+        message = f"{item.title} has {size / 1e6:,.1f} MB, more than the 50 MB a document may have"
+        found.faults.append(Fault(item.title, message, "split it"))
         return
-    source = name[-SOURCE_LENGTH:] if name else None
-    found.items.append(Item(title[-TITLE_LENGTH:], file, source))
+    found.items.append(item)

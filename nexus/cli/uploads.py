@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from nexus.cli.gathering import Item, items_of
 from nexus.cli.screen import say
 from nexus.errors import InvalidInput, PermanentFailure, ServiceMissing
 
@@ -26,11 +27,19 @@ def upload_all(client: "ApiClient", files: list[Path]) -> list[Document]:
     """
     check_files(files)
     documents = []
-    for file in files:
-        document = client.upload("/documents", file, media_type_of(file))
-        say(f"document {file.name} is being read ({document['id']})")
+    for item in items_of(files):
+        document = send_file(client, item)
+        say(f"document {item.title} is being read ({document['id']})")
         documents.append(document)
     return [wait_until_ready(client, document) for document in documents]
+
+
+def send_file(client: "ApiClient", item: Item) -> Document:
+    """Upload one file under its title and source."""
+    if item.file is None:
+        raise InvalidInput(f"{item.title} is not a file", hint="name a file that can be read")
+    fields = {"title": item.title, "source": item.source or item.title}
+    return client.upload("/documents", item.file, media_type_of(item.file), fields)
 
 
 def check_files(files: list[Path]) -> None:

@@ -6,7 +6,13 @@ Wiring makes one where NEXUS_EMBEDDING_MODEL names a model; memory asks it like 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from nexus.errors import InvalidInput, Misconfigured, TransientFailure
+from nexus.errors import (
+    InvalidInput,
+    Misconfigured,
+    NexusError,
+    ServiceMissing,
+    TransientFailure,
+)
 from nexus.llm.access import NO_KEY, Access
 from nexus.llm.naming import OFFLINE, ModelName, parse_chain
 
@@ -22,6 +28,8 @@ if TYPE_CHECKING:
 UNSERVED: Final = ("anthropic", "groq", OFFLINE)
 """Providers without models that make vectors."""
 MOST_DIMENSIONS: Final = 4_096
+AWAY_CODES: Final = ("model_unreachable", "model_timeout")
+AWAY_STATUS: Final = (502, 503, 504)
 CONNECT_SECONDS: Final = 10.0
 
 
@@ -45,7 +53,8 @@ class ServedEmbedder:
         """Return (n, dimensions) float32, each of length 1, in the order of `texts`.
 
         Raises:
-            TransientFailure: the server is out of reach, busy, or answered something else.
+            ServiceMissing: the server is out of reach.
+            TransientFailure: it is busy, failed, or answered something else.
             PermanentFailure: it refused the key, the model or the texts.
         """
         from pydantic_ai.exceptions import AgentRunError, UserError
@@ -56,7 +65,7 @@ class ServedEmbedder:
         try:
             found = await self._opened(base_url).embed([*texts], input_type="document")
         except (AgentRunError, UserError, OSError, *GARBAGE) as wrong:
-            raise explain(wrong, self.name, base_url) from wrong
+            raise _missing(explain(wrong, self.name, base_url), wrong) from wrong
         return _vectors(found.embeddings, len(texts), self.name)
 
     def _opened(self, base_url: str) -> "OpenAIEmbeddingModel":
@@ -88,6 +97,12 @@ class ServedEmbedder:
         self._model = None
         if client is not None:
             await client.close()
+
+
+def _missing(error: NexusError, wrong: Exception) -> NexusError:
+    """Call a server missing that nobody reaches, or that whoever stands before it does not reach."""
+    is_away = error.reason in AWAY_CODES or getattr(wrong, "status_code", None) in AWAY_STATUS
+    return ServiceMissing(error.message, hint=error.hint, code=error.reason) if is_away else error
 
 
 def _read(access: Access, name: str) -> ModelName:

@@ -53,6 +53,7 @@ class Embedder(Protocol):
 
         Raises:
             Misconfigured: the model cannot be used as it is set up.
+            ServiceMissing: its server is out of reach.
             PermanentFailure, TransientFailure: its server refused, or failed.
         """
         ...

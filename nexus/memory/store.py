@@ -97,7 +97,7 @@ class Memory:
 
         Raises:
             PermanentFailure: the document cannot be read; the message says why.
-            ServiceMissing: Chroma or the database is out of reach.
+            ServiceMissing: Chroma, the database or the embedding model is out of reach.
             TransientFailure: Chroma failed.
             Fenced: the document is somebody else's by now.
         """

@@ -1,7 +1,8 @@
 """Documents come in, in one edition after another, and go; their passages are the catalogue's.
 
-A document is known by its source within its workspace: the same content again is the same
-document, other content under the same source is its next edition, seen once it is whole.
+A document is known by its source within its workspace: other content under it is its next
+edition, seen once it is whole. Content that comes under a new source and is there already is
+the document that has it.
 """
 
 from dataclasses import dataclass
@@ -56,7 +57,11 @@ class Reading:
 
 
 def add_document(turn: Turn, new: NewDocument) -> Transaction[str]:
-    """Store a document and queue its ingestion, unless its very content is there; return its id."""
+    """Store a document and queue its ingestion, unless its very content is there; return its id.
+
+    The document of its source goes first: what it had before must not be found any more, even
+    if another has the new content too.
+    """
     # Nothing is there yet that could be locked when two add the same for the first time.
     yield Lock("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", (new.workspace,))
     known = yield Query(
@@ -64,13 +69,13 @@ def add_document(turn: Turn, new: NewDocument) -> Transaction[str]:
         "AND (sha256 = $3 OR source = $4) ORDER BY created_at, id FOR UPDATE",
         (new.workspace, DOCUMENTS, new.sha256, clean(new.source)),
     )
-    for document_id, sha256, status, _ in known:
+    own = [row for row in known if row[3] == clean(new.source)]
+    for document_id, sha256, status, _ in own or known:
         if sha256 == new.sha256 and status != "failed":
             return str(document_id)
-    for document_id, _, _, source in known:
-        if source == clean(new.source):
-            yield from _change(turn, document_id, new)
-            return str(document_id)
+    if own:
+        yield from _change(turn, own[0][0], new)
+        return str(own[0][0])
     document_id = new_id("doc")
     yield Query(
         "INSERT INTO documents (id, workspace, shelf, title, source, media_type, bytes, sha256, "

@@ -14,8 +14,9 @@ PLAN_TIMEOUT_SECONDS: Final = 900.0
 """Three attempts, each of which asks a slow model for four minutes at most."""
 PLAN_ATTEMPTS: Final = 3
 INGEST_ATTEMPTS: Final = 20
-"""A document waits about two minutes for a memory that is away."""
+"""So many workers may be lost over a document; waiting for a memory that is away uses none."""
 INGEST_TIMEOUT_SECONDS: Final = 900.0
+"""Begins anew after each wait for a memory that is away."""
 REMEMBER_ATTEMPTS: Final = 10
 REMEMBER_TIMEOUT_SECONDS: Final = 600.0
 CHAT_ATTEMPTS: Final = 3

@@ -16,7 +16,8 @@ class Problem:
 
     `again`: another attempt may help; `own_making`: the model's own making, so its replies
     are asked for afresh; `is_chance`: nobody's making unless it repeats, so the first time
-    needs no pause; `is_postponed`: to be done later, using up no attempt.
+    needs no pause; `is_postponed`: to be done later, using up no attempt; `stops_clock`: nor
+    time, so it is put off for as long as it takes.
     """
 
     code: str
@@ -27,6 +28,7 @@ class Problem:
     retry_after_seconds: float | None = None
     is_chance: bool = False
     is_postponed: bool = False
+    stops_clock: bool = False
 
     def error(self, task_id: str | None) -> dict[str, Json]:
         """Write it as the API shows errors."""

@@ -1,6 +1,7 @@
 """Run one claimed subtask to its outcome: the worker's boundary around agents."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
@@ -29,7 +30,7 @@ from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.ingesting import ingest
 from nexus.orchestrator.journal import JournalSeam
-from nexus.orchestrator.judging import STRAY_CANCEL, judge, time_over
+from nexus.orchestrator.judging import AWAY_SECONDS, STRAY_CANCEL, judge, time_over
 from nexus.orchestrator.outcomes import Outcome, Problem
 from nexus.orchestrator.records import read_journal
 from nexus.orchestrator.remembering import remember
@@ -81,21 +82,32 @@ async def attempt(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
     except (Exception, SystemExit) as wrong:
         if limit.expired():
             return Outcome(problem=time_over(claimed.timeout_seconds))
-        (log.debug if isinstance(wrong, NotNow) else log.warning)(
-            "subtask.attempt_failed",
-            subtask_id=claimed.held.subtask_id,
-            agent=claimed.agent,
-            attempt=claimed.attempt,
-            error=f"{type(wrong).__name__}: {wrong}"[:500],
-        )
-        return Outcome(problem=_problem(claimed, wrong))
+        problem = _problem(claimed, wrong)
+        _log_failure(claimed, wrong, problem)
+        return Outcome(problem=problem)
+
+
+def _log_failure(claimed: Claimed, wrong: BaseException, problem: Problem) -> None:
+    aloud = log.info if problem.is_postponed else log.warning
+    (log.debug if isinstance(wrong, NotNow) else aloud)(
+        "subtask.attempt_failed",
+        subtask_id=claimed.held.subtask_id,
+        agent=claimed.agent,
+        attempt=claimed.attempt,
+        error=f"{type(wrong).__name__}: {wrong}"[:500],
+    )
 
 
 def _problem(claimed: Claimed, wrong: BaseException) -> Problem:
     """Judge what was raised; a document waits for a memory that is away, not for its own faults."""
     problem = judge(wrong)
-    own_fault = claimed.kind is SubtaskKind.INGEST and not isinstance(wrong, ServiceMissing)
-    if own_fault and claimed.attempt >= INGEST_FAULTS:
+    if claimed.kind is not SubtaskKind.INGEST:
+        return problem
+    if isinstance(wrong, ServiceMissing | NotNow):
+        pause = AWAY_SECONDS * random.SystemRandom().uniform(1, 2)  # not all of them at once
+        later = max(pause, problem.retry_after_seconds or 0.0)
+        return replace(problem, is_postponed=True, stops_clock=True, retry_after_seconds=later)
+    if claimed.attempt >= INGEST_FAULTS:
         return replace(problem, again=False)
     return problem
 

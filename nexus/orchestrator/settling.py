@@ -177,8 +177,11 @@ def settle_problem(turn: Turn, held: Held, problem: Problem) -> Transaction[None
         raise Fenced(f"the claim on {held.subtask_id} is not held any more")
     task_id, attempt, max_attempts, left_us, most_calls, *_ = rows[0]
     delay_us = int(_pause_seconds(attempt, problem) * 1_000_000)
-    if problem.is_postponed and delay_us < left_us:
-        yield from defer_subtask(turn, held, delay_us=delay_us, error=problem.error(task_id))
+    if problem.is_postponed and (problem.stops_clock or delay_us < left_us):
+        error = problem.error(task_id)
+        yield from defer_subtask(
+            turn, held, delay_us=delay_us, error=error, stops_clock=problem.stops_clock
+        )
         return
     again = problem.again and attempt < max_attempts and delay_us < left_us
     if again and not (yield from _is_out_of_calls(held, problem, most_calls)):

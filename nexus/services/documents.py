@@ -98,7 +98,7 @@ async def add_document(
     name = title if "." in title else (upload.file_name or title)
     media_type = recognise(name, upload.media_type, upload.content[:HEAD_BYTES])
     sha256 = hashlib.sha256(upload.content).hexdigest()
-    source = upload.source or upload.file_name or title
+    source = upload.source or (title if upload.title else upload.file_name) or title
     new = NewDocument(caller.workspace, title, media_type, upload.content, sha256, source)
 
     return await _accept(engine, once, lambda turn: engine.add_document(turn, new))

@@ -27,6 +27,7 @@ class ApiDouble:
     asked: list[str] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    forms: list[bytes] = field(default_factory=list)
 
     def reply(self, request: str) -> Reply:
         self.asked.append(request)
@@ -57,6 +58,8 @@ def serving(answers: dict[str, list[Reply]]) -> Iterator[ApiDouble]:
             body = self.rfile.read(length)
             if self.headers.get("content-type") == "application/json":
                 double.bodies.append(json.loads(body))
+            elif body:
+                double.forms.append(body)
             double.headers.append(dict(self.headers))
             reply = double.reply(f"{self.command} {self.path.partition('?')[0]}")
             text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)

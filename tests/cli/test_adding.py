@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from nexus.cli.gathering import MOST_BYTES, gather
+import pytest
+
+from nexus.cli.gathering import MOST_BYTES, gather, items_of
 from tests.cli.api_double import Reply, serving
 from tests.cli.processes import until_now
 from tests.cli.test_run import environment, nexus
@@ -62,6 +64,32 @@ def test_a_folder_is_walked_and_says_what_it_leaves_out(tmp_path: Path) -> None:
         "links and devices": 1,
         "empty or of a kind that is not read": 2,
     }
+
+
+def test_a_file_is_known_by_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.md").write_text(name)
+    monkeypatch.chdir(tmp_path)
+
+    def sent(*places: str) -> list[tuple[str, str | None]]:
+        return [(one.title, one.source) for one in gather(places).items]
+
+    first, other = f"{tmp_path}/a/x.md", f"{tmp_path}/b/x.md"
+    assert sent("a/x.md") == sent("./a/x.md") == sent(first) == [("x.md", first)]
+    assert sent("b/x.md") == [("x.md", other)]
+    assert sent("a/x.md", "b/x.md") == [("a/x.md", first), ("b/x.md", other)]
+    assert items_of([Path("a/x.md"), Path("b/x.md")]) == gather(["a/x.md", "b/x.md"]).items
+    monkeypatch.chdir("a")
+    assert sent("x.md") == [("x.md", first)]
+
+
+def test_folders_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name / "notes").mkdir(parents=True)
+        (tmp_path / name / "notes" / "x.md").write_text(name)
+    places = [f"{tmp_path}/{name}/notes" for name in ("a", "b")]
+    assert [one.source for one in gather(places).items] == [f"{one}/x.md" for one in places]
 
 
 def test_a_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:

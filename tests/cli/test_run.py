@@ -165,6 +165,19 @@ def test_documents_are_put_at_hand_once_they_are_ready(serve: ExitStack, tmp_pat
     assert api.bodies[0] == {"goal": "Study", "document_ids": ["doc_1"]}
 
 
+def test_documents_of_one_name_are_told_apart(serve: ExitStack, tmp_path: Path) -> None:
+    document = {"id": "doc_1", "title": "a.csv", "status": "ready", "passages": 1}
+    api = serve.enter_context(serving(answers() | {"POST /documents": [Reply(document, 202)]}))
+    files = [tmp_path / name / "report.md" for name in ("a", "b")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text(file.parent.name)
+    given = [part for file in files for part in ("--document", str(file))]
+    assert nexus(api, tmp_path, "run", "Study", *given).returncode == 0
+    for file, form in zip(files, api.forms, strict=True):
+        assert b'name="source"\r\n\r\n%s\r\n' % str(file).encode() in form
+
+
 def test_a_document_that_cannot_be_read_ends_the_run(serve: ExitStack, tmp_path: Path) -> None:
     error = {"code": "unreadable", "message": "the PDF is encrypted", "hint": "save it without"}
     document = {"id": "doc_1", "title": "a.pdf", "status": "failed", "error": error}

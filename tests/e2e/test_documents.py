@@ -71,6 +71,36 @@ async def test_the_same_is_known_again_and_what_changed_is_replaced(
     assert await _found(client, "bridge 2222") in ([], ["The tower costs 3333 thalers."])
 
 
+async def test_what_a_document_said_before_it_became_like_another_is_not_found(
+    client: httpx2.AsyncClient,
+) -> None:
+    first = await _add(client, "a.txt", "The secret is 1111 thalers.")
+    other = await _add(client, "b.txt", "The tower costs 3333 thalers.")
+    changed = await _add(client, "a.txt", "The tower costs 3333 thalers.")
+    assert changed["id"] == first["id"]
+    found = await _found(client, "How many thalers is the secret? 1111")
+    assert not [text for text in found if "1111" in text]
+    third = await _add(client, "c.txt", "The tower costs 3333 thalers.")
+    assert third["id"] in (first["id"], other["id"])
+    again = await _add(client, "b.txt", "The bridge is long.")
+    assert again["id"] == other["id"]
+    assert "The tower costs 3333 thalers." in await _found(client, "What does the tower cost?")
+
+
+async def test_uploads_under_one_file_name_are_told_apart_by_their_titles(
+    client: httpx2.AsyncClient,
+) -> None:
+    sea = await _add(client, "report.txt", "The sea is wide.", title="Sea")
+    bridge = await _add(client, "report.txt", "The bridge is long.", title="Bridge")
+    assert sea["id"] != bridge["id"]
+    assert "The sea is wide." in await _found(client, "How wide is the sea?")
+    again = await _add(client, "other.txt", "The sea is deep.", title="Sea")
+    assert again["id"] == sea["id"]
+    found = await _found(client, "What is the sea like?")
+    assert "The sea is deep." in found
+    assert "The sea is wide." not in found
+
+
 async def test_a_page_is_fetched_and_read_and_fetched_again_when_added_again(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

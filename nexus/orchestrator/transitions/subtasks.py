@@ -136,15 +136,19 @@ def release_subtask(turn: Turn, held: Held, reason: str) -> Transaction[bool]:
 
 
 def defer_subtask(
-    turn: Turn, held: Held, *, delay_us: int, error: dict[str, Json]
+    turn: Turn, held: Held, *, delay_us: int, error: dict[str, Json], stops_clock: bool = False
 ) -> Transaction[None]:
-    """Put a running subtask back until a rate limit has passed, its attempt still open."""
+    """Put a running subtask back until later, its attempt still open.
+
+    With `stops_clock` its time limit begins anew when it is claimed again.
+    """
     rows = yield Query(
         "UPDATE subtasks SET status = 'queued', owner = NULL, claim = claim + 1, "
-        "announced_at = NULL, run_at = NOW_US() + $4, error = $5 "
+        "announced_at = NULL, run_at = NOW_US() + $4, error = $5, "
+        "deadline_at = CASE WHEN $6 = 1 THEN NULL ELSE deadline_at END "
         "WHERE id = $1 AND claim = $2 AND owner = $3 AND status = 'running' "
         "RETURNING project_id, workspace, task_id, attempt",
-        (held.subtask_id, held.claim, held.owner, delay_us, dumps(error)),
+        (held.subtask_id, held.claim, held.owner, delay_us, dumps(error), int(stops_clock)),
     )
     if rows and rows[0][0]:
         subject = Subject(rows[0][0], rows[0][1], rows[0][2], held.subtask_id, rows[0][3])
