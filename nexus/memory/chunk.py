@@ -5,7 +5,6 @@ pure and blocking, so `Memory` calls it in a thread.
 """
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -26,7 +25,7 @@ MAX_CHARACTERS: Final = 960
 MAX_ROWS: Final = 20
 STRETCH: Final = 20_000
 
-_HEADING: Final = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*(?:#+[ \t]*)?$")
+_HEADING: Final = re.compile(r" {0,3}(#{1,6})[ \t]+")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
 
 
@@ -66,18 +65,27 @@ def _cut_block(block: Block) -> Iterator[Excerpt]:
 
 
 def _cut_section(section: _Section, *, is_markdown: bool = True) -> Iterator[Excerpt]:
-    heading = section.text.partition("\n")[0].strip()
-    ends = [place for place, letter in enumerate(section.text) if letter == "\n"]
-    for start, text in _pieces(section.text, is_markdown=is_markdown):
-        if section.path:
-            if text.strip() == heading and not section.is_bare:
-                continue
-            heading_path = " > ".join(section.path)
-            yield Excerpt(text, f"section {heading_path}", heading_path)
-            continue
-        first = bisect_right(ends, start - 1)
-        last = bisect_right(ends, start + len(text) - 1)
-        yield Excerpt(text, _span("line", section.first_line + first, section.first_line + last))
+    pieces = _pieces(section.text, is_markdown=is_markdown)
+    if not section.path:
+        for first, last, text in _lines_of(section.text, section.first_line, pieces):
+            yield Excerpt(text, _span("line", first, last))
+        return
+    heading = "" if section.is_bare else section.text.partition("\n")[0].strip()
+    path = " > ".join(section.path)
+    for number, (_, text) in enumerate(pieces):
+        if number or text.strip() != heading:
+            yield Excerpt(text, f"section {path}", path)
+
+
+def _lines_of(
+    text: str, first_line: int, pieces: Iterable[tuple[int, str]]
+) -> Iterator[tuple[int, int, str]]:
+    """Tell in which lines, counted from `first_line`, each piece begins and ends."""
+    at, line = 0, first_line
+    for start, piece in pieces:
+        line += text.count("\n", at, start)
+        at = start
+        yield line, line + piece.count("\n"), piece
 
 
 def _sections(text: str) -> Iterator[_Section]:
@@ -90,10 +98,18 @@ def _sections(text: str) -> Iterator[_Section]:
         if heading:
             yield _Section(tuple(title for _, title in path), "\n".join(lines), first_line)
             level = len(heading[1])
-            path = [*(above for above in path if above[0] < level), (level, heading[2])]
+            title = _title(line[heading.end() :])
+            path = [*(above for above in path if above[0] < level), (level, title)]
             lines, first_line = [], number
         lines.append(line)
     yield _Section(tuple(title for _, title in path), "\n".join(lines), first_line)
+
+
+def _title(text: str) -> str:
+    """Take closing marks off a heading; they stand apart from its words, as in `# Birds #`."""
+    text = text.strip(" \t")
+    words = text.rstrip("#")
+    return words.rstrip(" \t") if not words or words[-1] in " \t" else text
 
 
 def _fence_after(fence: str, line: str) -> str:
@@ -130,11 +146,10 @@ def _cut_table(table: Table) -> Iterator[Excerpt]:
 
 def _cut_code(code: Code) -> Iterator[Excerpt]:
     for section in sections_of(code.text):
-        ends = [place for place, letter in enumerate(section.text) if letter == "\n"]
-        for start, text in _pieces(section.text, is_markdown=False):
-            first = section.first_line + bisect_right(ends, start - 1)
-            last = section.first_line + bisect_right(ends, start + len(text) - 1)
-            yield Excerpt(text, _span("line", first, last), " > ".join(section.path))
+        path = " > ".join(section.path)
+        pieces = _pieces(section.text, is_markdown=False)
+        for first, last, text in _lines_of(section.text, section.first_line, pieces):
+            yield Excerpt(text, _span("line", first, last), path)
 
 
 def _cut_records(block: Records) -> Iterator[Excerpt]:

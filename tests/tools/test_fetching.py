@@ -204,3 +204,18 @@ async def test_extraction_ends_with_its_time() -> None:
 async def test_long_text_is_cut_and_says_so() -> None:
     page = await read_page("http://x/", "text/plain", b"x" * 100_000)
     assert (len(page.text), page.truncated) == (60_000, True)
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "undefined", "zip", "unheard-of"])
+async def test_a_charset_that_is_no_encoding_of_pages_is_not_used(charset: str) -> None:
+    """Decoding punycode takes Python time that grows with the square of the page."""
+    body = b"a" * 1_000_000 + b"-" + b"b" * 1_000_000
+    page = await read_page("http://x/", f"text/plain; charset={charset}", body)
+    assert page.text.startswith("aaa")
+
+
+async def test_the_server_names_the_encoding_of_text() -> None:
+    page = await read_page(
+        "http://x/", "text/plain; charset=Windows-1251", "птица".encode("cp1251")
+    )
+    assert page.text == "птица"

@@ -71,7 +71,7 @@ BLOCKS: Final = frozenset(
     ]
 )
 HEADINGS: Final = {f"h{level}": "#" * level + " " for level in range(1, 7)}
-_CHARSET: Final = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
+_CHARSET: Final = re.compile(rb"<meta[^<>]+charset\s*=\s*(?:[\"']\s*)?([\w-]+)", re.IGNORECASE)
 _CHARSET_WITHIN: Final = 4_096
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import nexus
 from nexus.errors import ToolRefused
+from nexus.memory.charsets import codec_named
 from nexus.tools.fetch.page import Page, page_of
 
 EXTRACTION_SECONDS: Final = 15.0
@@ -51,10 +52,7 @@ def _split(media_type: str) -> tuple[str, str]:
 
 
 def _decode(body: bytes, charset: str) -> str:
-    try:
-        return body.decode(charset, "replace")
-    except LookupError:
-        return body.decode("utf-8", "replace")
+    return body.decode(codec_named(charset) or "utf-8", "replace")
 
 
 async def _extract(kind: str, body: bytes, seconds: float) -> tuple[str, str, list[str]]:
