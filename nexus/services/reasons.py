@@ -20,7 +20,10 @@ class Why(StrEnum):
 
     DEPENDENCIES = "dependencies"
     PHASE = "phase"
+    PLANNING = "planning"
     NOT_EXECUTED = "not_executed"
+    PAUSED = "paused"
+    NOT_RETRIED = "not_retried"
     QUEUED = "queued"
     NOT_BEFORE = "not_before"
     NO_WORKER = "no_worker"
@@ -83,7 +86,7 @@ class PartFacts:
 
 @dataclass(frozen=True, slots=True)
 class SubtaskFacts:
-    """The unfinished work of a task; `ahead` counts due subtasks that come before it."""
+    """The unfinished work of a task; `ahead` counts those that workers claim before it."""
 
     id: str
     status: str
@@ -136,6 +139,22 @@ class Reason:
     worker: str | None = None
 
 
+BEFORE_WORK: Final = {
+    ProjectState.PLANNING: Reason(Why.PLANNING, "the plan of the project is being written anew"),
+    ProjectState.PLANNED: Reason(
+        Why.NOT_EXECUTED, "the project is planned, and nobody has executed it"
+    ),
+    ProjectState.FAILED: Reason(
+        Why.NOT_RETRIED, "the project has failed, and nobody has retried it"
+    ),
+    ProjectState.CANCELLED: Reason(
+        Why.NOT_RETRIED, "the project was cancelled, and nobody has retried it"
+    ),
+}
+"""In these states no task is queued: this comes before whatever else may hold one back."""
+PAUSED: Final = Reason(Why.PAUSED, "the project is paused, and nobody has resumed it")
+
+
 def reasons_for(task: TaskFacts, scene: Scene) -> list[Reason]:
     """List what an unfinished task waits for, the nearest first."""
     subtask = task.subtask
@@ -151,9 +170,10 @@ def reasons_for(task: TaskFacts, scene: Scene) -> list[Reason]:
 
 
 def _held_back(task: TaskFacts, scene: Scene) -> list[Reason]:
-    if scene.project == ProjectState.PLANNED:
-        return [Reason(Why.NOT_EXECUTED, "the project is planned, and nobody has executed it")]
-    found: list[Reason] = []
+    before = BEFORE_WORK.get(ProjectState(scene.project))
+    if before is not None:
+        return [before]
+    found = _stopped(scene)
     if task.feeds.total:
         text = f"waits for {_names(task.feeds)}"
         found.append(Reason(Why.DEPENDENCIES, text, task.feeds))
@@ -163,6 +183,11 @@ def _held_back(task: TaskFacts, scene: Scene) -> list[Reason]:
         text = "nothing holds it back, and it has not been queued: this is a fault of Nexus"
         found.append(Reason(Why.UNQUEUED, text))
     return found
+
+
+def _stopped(scene: Scene) -> list[Reason]:
+    """Nothing of a paused project is claimed, whatever else is ready for it."""
+    return [PAUSED] if scene.project == ProjectState.PAUSED else []
 
 
 def _phase_words(phase: Holders) -> str:
@@ -200,7 +225,7 @@ def _unaffordable(scene: Scene) -> Reason:
 
 
 def _queued(subtask: SubtaskFacts, scene: Scene) -> list[Reason]:
-    found: list[Reason] = []
+    found = _stopped(scene)
     if subtask.run_at > scene.now_us:
         after = f", after: {subtask.last_error}" if subtask.last_error else ""
         tried = f"attempt {subtask.attempt} of {subtask.max_attempts} has ended{after}"
@@ -208,6 +233,8 @@ def _queued(subtask: SubtaskFacts, scene: Scene) -> list[Reason]:
             tried = subtask.last_error or "it was put off"
         text = f"not before {rfc3339(subtask.run_at)}: {tried}"
         found.append(Reason(Why.NOT_BEFORE, text, at=subtask.run_at))
+    if scene.project == ProjectState.PAUSED:
+        return found
     if not scene.live_workers:
         found.append(_no_worker(scene))
     elif not found:

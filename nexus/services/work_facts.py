@@ -7,14 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, case, func, select
+from sqlalchemy import BigInteger, Row, Select, case, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from nexus.domain.states import SUBTASK_TERMINAL, SubtaskKind, SubtaskState, TaskState
+from nexus.domain.states import (
+    SUBTASK_TERMINAL,
+    ProjectState,
+    SubtaskKind,
+    SubtaskState,
+    TaskState,
+)
 from nexus.models.delegation import DelegatedPart
-from nexus.models.projects import Approval, Task
+from nexus.models.projects import Approval, Project, Task
 from nexus.models.work import JournalRecord, Reservation, Subtask, Worker
+from nexus.orchestrator.claiming import AGEING_US
 from nexus.services.cursors import Cursor
 from nexus.services.holders import SHOWN_STATUS, read_holders
 from nexus.services.reasons import (
@@ -30,6 +37,7 @@ NODES: Final = 1_000_000
 """More than a project has nodes: a place in the list is a rank and a node."""
 UNFINISHED: Final = (TaskState.PENDING, TaskState.RUNNING, TaskState.WAITING)
 OPEN: Final = (SubtaskState.QUEUED, SubtaskState.RUNNING, SubtaskState.WAITING)
+CLAIMED_FROM: Final = (ProjectState.RUNNING, ProjectState.PLANNING)
 OpenSubtask: Final = aliased(Subtask)
 RANK: Final = case(
     (Task.status == TaskState.WAITING, 0),
@@ -204,11 +212,20 @@ async def _details(session: AsyncSession, rows: Sequence[Row[Any]], now: int) ->
 
 
 async def _ahead(session: AsyncSession, subtask_ids: list[str], now: int) -> dict[str, int]:
-    """Count, for each, the due subtasks of the installation that were queued before it."""
-    order = (Subtask.priority, Subtask.run_at, Subtask.id)
+    """Count, for each, what is due in the installation and comes before it where work is claimed.
+
+    The same subtasks in the same order as `due_subtasks` has them.
+    """
+    aged = Subtask.run_at + Subtask.priority * cast(AGEING_US, BigInteger)
+    place = func.row_number().over(order_by=(aged, Subtask.id)).label("place")
     due = (
-        select(Subtask.id, func.row_number().over(order_by=order).label("place"))
-        .where(Subtask.status == SubtaskState.QUEUED, Subtask.run_at <= now)
+        select(Subtask.id, place)
+        .outerjoin(Project, Project.id == Subtask.project_id)
+        .where(
+            Subtask.status == SubtaskState.QUEUED,
+            Subtask.run_at <= now,
+            Project.id.is_(None) | Project.status.in_(CLAIMED_FROM),
+        )
         .subquery()
     )
     rows = await session.execute(select(due).where(due.c.id.in_(subtask_ids)))

@@ -15,6 +15,7 @@ from nexus.domain import states
 from nexus.domain.deltas import DELTA, DELTA_FIELDS
 from nexus.domain.events import EVENTS
 from nexus.main import create_app
+from nexus.services.reasons import Why
 from nexus.settings import Settings
 from tests.support.places import ROOT
 
@@ -110,6 +111,12 @@ def test_the_http_page_has_every_field() -> None:
     assert {name: [row[0][0] for row in _rows(section)] for name, section in sections.items()} == {
         name: list(schema["properties"]) for name, schema in shown.items()
     }
+
+
+def test_the_http_page_has_every_reason_of_a_diagnosis() -> None:
+    page = (ROOT / "docs/reference/http-api.md").read_text()
+    (code,) = [row for row in _rows(dict(SCHEMA.findall(page))["Reason"]) if row[0] == ["code"]]
+    assert code[2] == [*Why]
 
 
 def test_the_command_page_has_every_command_with_its_options() -> None:

@@ -48,6 +48,43 @@ def test_a_task_of_a_planned_project_waits_to_be_executed() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("project", "why", "text"),
+    [
+        ("planning", Why.PLANNING, "the plan of the project is being written anew"),
+        ("failed", Why.NOT_RETRIED, "the project has failed, and nobody has retried it"),
+        ("cancelled", Why.NOT_RETRIED, "the project was cancelled, and nobody has retried it"),
+    ],
+)
+def test_what_is_not_queued_yet_waits_for_its_project(project: str, why: Why, text: str) -> None:
+    scene = replace(SCENE, project=project)
+    assert say(TaskFacts("pending"), scene) == [(why, text)]
+    assert say(TaskFacts("pending", feeds=Holders((MARKET,), 1)), scene) == [(why, text)]
+
+
+def test_the_plan_itself_waits_in_the_queue_while_it_is_written() -> None:
+    scene = replace(ALONE, project="planning")
+    assert [why for why, _ in say(TaskFacts("queued", QUEUED), scene)] == [Why.NO_WORKER]
+
+
+@pytest.mark.parametrize("live", [0, 2])
+def test_in_a_paused_project_what_is_queued_waits_for_nobody_but_a_person(live: int) -> None:
+    scene = replace(SCENE, project="paused", live_workers=live)
+    paused = (Why.PAUSED, "the project is paused, and nobody has resumed it")
+    assert say(TaskFacts("queued", QUEUED), scene) == [paused]
+    assert say(TaskFacts("pending"), scene) == [paused]
+    later = replace(QUEUED, attempt=1, run_at=NOW + SECOND)
+    assert [why for why, _ in say(TaskFacts("running", later), scene)] == [
+        Why.PAUSED,
+        Why.NOT_BEFORE,
+    ]
+    assert say(TaskFacts("pending", feeds=Holders((MARKET,), 1)), scene) == [
+        paused,
+        (Why.DEPENDENCIES, "waits for market (running)"),
+    ]
+    assert [why for why, _ in say(TaskFacts("running", RUNNING), scene)] == [Why.RUNNING]
+
+
 def test_dependencies_are_named_with_their_states_and_counted() -> None:
     task = TaskFacts("pending", feeds=Holders((MARKET,), 8_000))
     assert say(task) == [(Why.DEPENDENCIES, "waits for market (running) and 7,999 more")]
