@@ -151,7 +151,7 @@ def history(
 ) -> None:
     """List what happened to a memory and who did it."""
     with connect(data_dir, url) as client:
-        found = client.get(f"/memory/{memory_id}/changes")["items"]
+        found = client.items(f"/memory/{memory_id}/changes")
     if as_json:
         emit({"items": found})
         return

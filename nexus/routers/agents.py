@@ -1,12 +1,14 @@
 """/agents: who a plan's tasks can be given to, and agents of the workspace's own."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from nexus.domain.declared import AgentDeclaration
 from nexus.routers.access import Agents, Author, IdempotencyKey, Opened, Reader, once
 from nexus.routers.answers import send_answer
-from nexus.schemas.agents import Agent
+from nexus.schemas.agents import Agent, AgentListParams
 from nexus.schemas.lists import Page
 from nexus.services.agents import declare_agent, list_agents, remove_agent, show_agent
 from nexus.services.idempotency import fingerprint_of
@@ -16,9 +18,11 @@ router = APIRouter(tags=["agents"])
 
 @router.get("/agents")
 @router.get("/agents/", include_in_schema=False)
-async def agents(caller: Reader, parts: Opened, workshop: Agents) -> Page[Agent]:
+async def agents(
+    caller: Reader, parts: Opened, workshop: Agents, page: Annotated[AgentListParams, Query()]
+) -> Page[Agent]:
     """List the agents, built-in ones first."""
-    return await list_agents(parts.database, workshop, caller)
+    return await list_agents(parts.database, workshop, caller, page)
 
 
 @router.post("/agents", status_code=201, response_model=Agent)

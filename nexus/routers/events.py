@@ -49,18 +49,16 @@ async def events(
     In the stream, `id` is the number of the event: after a break, go on with Last-Event-ID.
     `model.delta` messages have no number: they are words of a model that is still writing.
     """
-    after = wanted.after if sent.last_event_id is None else int(sent.last_event_id)
+    after = wanted.begins_after if sent.last_event_id is None else int(sent.last_event_id)
     if not prefers(sent.accept, STREAM, over="application/json"):
-        body = await list_events(
-            parts.database, caller.workspace, project_id, after or 0, wanted.limit
-        )
+        body = await list_events(parts.database, caller.workspace, project_id, after, wanted.limit)
         return Response(body, media_type="application/json")
     # A stream that has begun cannot answer 404 any more.
     await require_project(parts.database, caller.workspace, project_id)
     streams: Streams = request.app.state.streams
     streams.require_room()
     return StreamingResponse(
-        _Stream(request, streams, project_id, wanted.deltas).write(after or 0),
+        _Stream(request, streams, project_id, wanted.deltas).write(after),
         media_type=STREAM,
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

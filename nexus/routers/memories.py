@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from nexus.routers.access import Author, IdempotencyKey, Opened, Reader, once
 from nexus.routers.answers import send_answer
-from nexus.schemas.lists import Page
+from nexus.schemas.lists import Page, PageParams
 from nexus.schemas.memories import (
     Memory,
     MemoryChange,
@@ -67,6 +67,9 @@ async def remove_memory(caller: Author, parts: Opened, memory_id: str) -> None:
 
 
 @router.get("/memory/{memory_id}/changes")
-async def list_changes(caller: Reader, parts: Opened, memory_id: str) -> Page[MemoryChange]:
+@router.get("/memory/{memory_id}/changes/", include_in_schema=False)
+async def list_changes(
+    caller: Reader, parts: Opened, memory_id: str, page: Annotated[PageParams, Query()]
+) -> Page[MemoryChange]:
     """List what happened to a memory and who did it, newest first."""
-    return await memories.list_changes(parts.database, caller, memory_id)
+    return await memories.list_changes(parts.database, caller, memory_id, page)

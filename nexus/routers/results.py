@@ -54,6 +54,7 @@ async def show_progress(
 
 
 @router.get("/projects/{project_id}/diagnosis")
+@router.get("/projects/{project_id}/diagnosis/", include_in_schema=False)
 async def show_diagnosis(
     caller: Reader, parts: Opened, project_id: str, page: Annotated[DiagnosisParams, Query()]
 ) -> Diagnosis:

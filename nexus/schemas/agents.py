@@ -3,7 +3,14 @@
 from pydantic import Field
 
 from nexus.domain.declared import AgentLimits
+from nexus.schemas.lists import Limit, PageParams
 from nexus.schemas.strictness import Reply
+
+
+class AgentListParams(PageParams):
+    """Which page of the agents; unless asked for less, there is rarely more than one."""
+
+    limit: Limit = 200
 
 
 class Agent(Reply):

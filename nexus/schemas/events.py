@@ -1,8 +1,8 @@
 """Events of a project as the API shows them."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, model_validator
 
 from nexus.schemas.strictness import Params, Reply
 
@@ -15,11 +15,25 @@ class EventParams(Params):
     after: Annotated[int, Field(ge=0, le=MAX_SEQ)] | None = Field(
         None, description="The last event already seen; the answer begins with the next one."
     )
+    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = Field(
+        None, description="The `next_cursor` of the page before: the same as `after`."
+    )
     limit: Annotated[int, Field(ge=1, le=1_000)] = 200
     deltas: bool = Field(
         True,
         description="In a stream: also send what models write, while they write it (`model.delta`).",
     )
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if None not in (self.after, self.cursor) and self.after != self.begins_after:
+            raise ValueError("after and cursor name different events: send one of them")
+        return self
+
+    @property
+    def begins_after(self) -> int:
+        """The last event already seen; 0 for none."""
+        return int(self.cursor) if self.cursor is not None else self.after or 0
 
 
 class EventHeaders(BaseModel):
@@ -43,7 +57,7 @@ class Event(Reply):
 
 
 class EventPage(Reply):
-    """A page of events, oldest first; send `next_cursor` as `after` for the next page."""
+    """A page of events, oldest first; send `next_cursor` as `cursor` for the next page."""
 
     items: list[Event]
     next_cursor: str | None

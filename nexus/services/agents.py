@@ -10,8 +10,9 @@ from nexus.models.database import Database
 from nexus.models.writing import Query, Transaction
 from nexus.orchestrator.team import find_member, read_team
 from nexus.schemas.agents import Agent
-from nexus.schemas.lists import Page
+from nexus.schemas.lists import Page, PageParams
 from nexus.services.caller import Caller
+from nexus.services.cursors import Cursor
 from nexus.services.idempotency import Answer, Once
 from nexus.services.workshop import PLANNER, Workshop
 
@@ -19,12 +20,24 @@ if TYPE_CHECKING:
     from nexus.agents.spec import AgentSpec
 
 
-async def list_agents(database: Database, workshop: Workshop, caller: Caller) -> Page[Agent]:
-    """List every agent; there are few, so it is one page."""
+async def list_agents(
+    database: Database, workshop: Workshop, caller: Caller, page: PageParams
+) -> Page[Agent]:
+    """List the agents: those of the installation, then those of the workspace."""
+    at = Cursor.read(page.cursor)
     hidden = workshop.usable_agents()
     team = [one for one in await read_team(database, caller.workspace) if one.name not in hidden]
     shown = [_show(spec) for spec in workshop.agents()] + [_show(spec, own=True) for spec in team]
-    return Page(items=shown, next_cursor=None)
+    begin = _place_after(at, shown) if at else 0
+    end = begin + page.limit
+    following = Cursor(end - 1, shown[end - 1].name).write() if end < len(shown) else None
+    return Page(items=shown[begin:end], next_cursor=following)
+
+
+def _place_after(at: Cursor, shown: list[Agent]) -> int:
+    """Find where a page begins; where the agent it comes after is gone, the next has its place."""
+    names = [one.name for one in shown]
+    return names.index(at.id) + 1 if at.id in names else at.number
 
 
 async def show_agent(database: Database, workshop: Workshop, caller: Caller, name: str) -> Agent:

@@ -33,7 +33,7 @@ from nexus.orchestrator.memories import (
     no_memory,
 )
 from nexus.orchestrator.turn import Turn
-from nexus.schemas.lists import Page
+from nexus.schemas.lists import Page, PageParams
 from nexus.schemas.memories import (
     Memory,
     MemoryChange,
@@ -67,7 +67,6 @@ COLUMNS: Final = (
     Document.coming,
     Document.sha256,
 )
-MOST_CHANGES: Final = 1_000
 
 
 async def list_memories(
@@ -188,27 +187,32 @@ async def remove_memory(
         await memory.tidy()
 
 
-async def list_changes(database: Database, caller: Caller, memory_id: str) -> Page[MemoryChange]:
+async def list_changes(
+    database: Database, caller: Caller, memory_id: str, page: PageParams
+) -> Page[MemoryChange]:
     """List what happened to a memory, newest first; also to one that is deleted.
 
     Raises:
         NotFound: there never was one, or it is another workspace's.
     """
+    at = Cursor.read(page.cursor)
+    known = (ChangeRow.memory_id == memory_id) & (ChangeRow.workspace == caller.workspace)
     statement = (
-        select(ChangeRow)
-        .where(ChangeRow.memory_id == memory_id, ChangeRow.workspace == caller.workspace)
-        .order_by(ChangeRow.number.desc())
-        .limit(MOST_CHANGES)
+        select(ChangeRow).where(known).order_by(ChangeRow.number.desc()).limit(page.limit + 1)
     )
+    if at:
+        statement = statement.where(ChangeRow.number < at.number)
     async with reading(database) as session:
         rows = (await session.scalars(statement)).all()
-    if not rows:
-        raise no_memory()
+        if not rows and not (await session.scalars(select(ChangeRow).where(known).limit(1))).all():
+            raise no_memory()
+    shown = rows[: page.limit]
     items = [
         MemoryChange(act=row.act, by=row.author, data=row.data or {}, at=rfc3339(row.at) or "")
-        for row in rows
+        for row in shown
     ]
-    return Page(items=items, next_cursor=None)
+    following = Cursor(shown[-1].number, "").write() if len(rows) > page.limit else None
+    return Page(items=items, next_cursor=following)
 
 
 async def _find(database: Database, caller: Caller, memory_id: str) -> Row[Any]:

@@ -129,7 +129,11 @@ async def test_a_stream_goes_on_where_it_broke_off(settings: Settings, until: An
         path = f"/projects/{made['id']}/events"
         whole = (await client.http.get(path)).json()["items"]
 
-        for headers, params in (({"Last-Event-ID": "1"}, {}), ({}, {"after": "1"})):
+        for headers, params in (
+            ({"Last-Event-ID": "1"}, {}),
+            ({}, {"after": "1"}),
+            ({}, {"cursor": "1"}),
+        ):
             async with client.http.stream(
                 "GET", path, headers={**STREAM, **headers}, params=params
             ) as answer:
