@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from nexus.models.database import Database
 from nexus.models.work import Worker
 from nexus.schemas.health import Ready, Word
-from nexus.services.reads import now_us
+from nexus.services.reads import database_now_us
 
 if TYPE_CHECKING:
     from nexus.memory.store import Memory
@@ -56,8 +56,9 @@ async def _ask(question: Awaitable[bool]) -> bool:
 
 
 async def _has_workers(database: Database) -> bool:
-    statement = select(func.count()).select_from(Worker).where(Worker.lease_until > now_us())
     async with database.read() as session:
+        now = await database_now_us(database, session)
+        statement = select(func.count()).select_from(Worker).where(Worker.lease_until > now)
         return bool((await session.execute(statement)).scalar_one())
 
 

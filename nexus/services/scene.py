@@ -12,14 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus.domain.budget import Budget, Limit, Sums, words
 from nexus.domain.states import ProjectState, SubtaskState, TaskState
-from nexus.models.address import Dialect
 from nexus.models.database import Database
 from nexus.models.passages import Document
 from nexus.models.projects import Approval, Project, Task
 from nexus.models.work import Subtask, Worker
 from nexus.services.caller import Caller
 from nexus.services.projects import no_project
-from nexus.services.reads import now_us
+from nexus.services.reads import database_now_us
 from nexus.services.reasons import Scene
 from nexus.services.sentence import Standing
 
@@ -64,7 +63,7 @@ async def read_setting(
     Raises:
         NotFound: unknown, or another workspace's.
     """
-    now = await _now(database, session)
+    now = await database_now_us(database, session)
     found = await session.execute(
         select(Project.status, Project.error, Project.document_ids, *OF_BUDGET).where(
             Project.id == project_id, Project.workspace == caller.workspace
@@ -122,14 +121,6 @@ def _budget(project: Row[Any], now: int) -> str:
     if said and project.unpriced_requests and Limit.COST in budget.limits:
         said.append(f"{project.unpriced_requests:,} calls of unknown price not counted")
     return ", ".join(said)
-
-
-async def _now(database: Database, session: AsyncSession) -> int:
-    """The database's clock, by which leases run; SQLite has this machine's."""
-    if database.address.dialect is Dialect.POSTGRESQL:
-        now: int = (await session.execute(select(func.now_us()))).scalar_one()
-        return now
-    return now_us()
 
 
 async def _workers(session: AsyncSession, now: int) -> Workers:

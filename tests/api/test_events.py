@@ -14,6 +14,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from nexus.main import create_app
+from nexus.models.writing import Query, Transaction
+from nexus.orchestrator.membership import join
 from nexus.routers.streams import server_state
 from nexus.schemas.events import EventPage
 from nexus.settings import Settings
@@ -198,6 +200,31 @@ async def test_health_needs_no_key(anyone: httpx2.AsyncClient) -> None:
         "chroma": "missing",
         "workers": "missing",
     }
+
+
+@pytest.mark.parametrize("minutes", [-90, 0, 90])
+async def test_leases_of_workers_are_judged_by_the_clock_they_run_by(
+    app: FastAPI, anyone: httpx2.AsyncClient, where: str, minutes: int
+) -> None:
+    """The clock of a PostgreSQL may be another than this machine's; SQLite has no clock."""
+    parts = app.state.parts
+    if where.startswith("postgresql"):
+        await parts.database.run(lambda: _set_clock(minutes))
+
+    async def workers() -> object:
+        return (await anyone.get("/readyz")).json()["workers"]
+
+    await parts.engine.run(lambda turn: join("wrk_of_this_test", 1, -60.0))
+    assert await workers() == "missing"
+    await parts.engine.run(lambda turn: join("wrk_of_this_test", 1, 60.0))
+    assert await workers() == "ok"
+
+
+def _set_clock(minutes: int) -> Transaction[None]:
+    yield Query(
+        "CREATE OR REPLACE FUNCTION now_us() RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT "
+        f"(extract(epoch FROM clock_timestamp()) * 1000000)::bigint + {minutes * 60_000_000} $$"
+    )
 
 
 async def test_memory_out_of_reach_is_503(client: Client) -> None:
