@@ -13,6 +13,7 @@ from nexus.cli.screen import emit, remarks, results, say, show_error, show_table
 from nexus.cli.show.wording import ago, money, one_line
 
 if TYPE_CHECKING:
+    from nexus.cli.api.client import ApiClient
     from nexus.cli.show.board import Board
 
 NAME_WIDTH = 60
@@ -102,22 +103,22 @@ def why(
 
 
 @app.command()
-def watch(project_id: ProjectId, data_dir: DataDir = None, url: Url = None) -> None:
-    """Follow a project until it ends.
+def watch(
+    project_id: ProjectId, as_json: AsJson = False, data_dir: DataDir = None, url: Url = None
+) -> None:
+    """Follow a project until it ends; as JSON, a line for each event from the first.
 
     Ctrl-C stops the watching, not the project.
     """
     from nexus.cli.journey import failure_of
-    from nexus.cli.show.follow import Follower
 
     with interruptible(), connect(data_dir, url) as client:
         try:
-            project = client.get(f"/projects/{project_id}")
-            board = Follower(client, project, remarks()).follow(lambda board: board.has_ended)
+            status = _follow(client, project_id, as_json=as_json)
         except KeyboardInterrupt:
             say("it goes on without you")
             raise typer.Exit(INTERRUPTED) from None
-        if board.status != "succeeded":
+        if status != "succeeded":
             show_error(failure_of(client.get(f"/projects/{project_id}")))
             raise typer.Exit(1)
     say(f"succeeded; read the result with: nexus projects export {project_id}")
@@ -179,6 +180,18 @@ def export(
         return
     save_deliverable(markdown, output)
     say(f"saved to {output}")
+
+
+def _follow(client: "ApiClient", project_id: str, *, as_json: bool) -> str:
+    """Show a project's run until it ends; return the state it ended in."""
+    if as_json:
+        from nexus.cli.show.history import write_history
+
+        return write_history(client, project_id)
+    from nexus.cli.show.follow import Follower
+
+    project = client.get(f"/projects/{project_id}")
+    return Follower(client, project, remarks()).follow(lambda board: board.has_ended).status
 
 
 def _move(project_id: str, act: str, data_dir: Path | None, url: str | None) -> None:

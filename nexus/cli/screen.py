@@ -45,6 +45,12 @@ def emit(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def emit_line(value: Any) -> None:
+    """Write a value as one line of JSON at once: somebody may read the next before it is there."""
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
+
+
 def show_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], empty: str) -> None:
     """Write rows as a table, or the sentence `empty` as a remark when there are none."""
     if not rows:
