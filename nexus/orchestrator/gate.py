@@ -83,7 +83,7 @@ class Gate:
             need = call.need() if call.need else Need()
         try:
             waits = await self._engine.persist(
-                lambda turn: hold_back(turn, held, intent.number, need)
+                lambda turn: hold_back(turn, held, intent.number, need), "hold"
             )
         except OverBudget as over:
             act = "replan" if self._claimed.kind is SubtaskKind.REPLAN else "retry"

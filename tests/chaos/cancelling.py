@@ -17,7 +17,8 @@ GRAIN_US: Final = 2_000
 def key_of(record: Row) -> str:
     """The key of an effect: of tools the idempotency key, of steps the subtask and the step."""
     last = record["number"] if record["kind"] == "tool" else record["key"]
-    return f"{record['subtask_id']}{':' if record['kind'] == 'tool' else '/'}{last}"
+    first = record["origin"] or record["subtask_id"]
+    return f"{first}{':' if record['kind'] == 'tool' else '/'}{last}"
 
 
 def begun_after_cancel(evidence: Evidence) -> Iterator[str]:

@@ -162,8 +162,10 @@ def _effects_again(evidence: Evidence) -> Iterator[str]:
         for event in history.events
         if event["type"] == "subtask.started"
     )
+    under = {(key_of(record), record["subtask_id"]) for record in evidence.journal}
     for key, count in times.items():
-        started = starts[key.partition("/")[0].partition(":")[0]]
+        first = (key, key.partition("/")[0].partition(":")[0])
+        started = sum(starts[subtask] for made, subtask in {first, *under} if made == key)
         if count > started:
             yield f"the effect {key} took place {count} times in {started} attempts"
 
