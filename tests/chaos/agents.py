@@ -18,6 +18,9 @@ from tests.support.waiting import until
 EFFECTS = "CHAOS_EFFECTS"
 """The environment variable with the file's path."""
 
+LINGERING = "lingering-"
+"""How the file of a call begins that is long; it ends with the number of the process."""
+
 
 def write_effect(key: str, what: str) -> None:
     """Append a line whole: many processes write to the same file."""
@@ -84,6 +87,36 @@ async def post_letter(scope: ToolScope, gate: str, idempotency_key: str) -> str:
 async def postal(brief: Brief, context: Context) -> str:
     told = await context.call_tool("post_letter", gate=brief.instructions)
     return f"the tool said: {json.dumps(told)}"
+
+
+@tool(effect=Effect.IDEMPOTENT)
+async def linger(scope: ToolScope, gate: str, idempotency_key: str) -> str:
+    """Leave a mark, and say so when a file is there."""
+    return await _linger(gate, idempotency_key)
+
+
+async def _linger(gate: str, key: str) -> str:
+    """Beside the gate lies a file for as long as this runs."""
+    write_effect(key, "linger")
+    here = Path(gate).with_name(f"{LINGERING}{key.replace('/', ':')}-{os.getpid()}")
+    here.touch()
+    try:
+        await until(Path(gate).exists, timeout=120)
+    finally:
+        here.unlink()
+    return "lingered"
+
+
+@agent("lingerer", description="Is long in a tool, or in a step")
+async def lingerer(brief: Brief, context: Context) -> str:
+    options = json.loads(brief.instructions)
+    if options["in"] == "tool":
+        told = await context.call_tool("linger", gate=options["gate"])
+    else:
+        told = await context.step(
+            "linger", _linger, options["gate"], f"{context.subtask_id}/linger"
+        )
+    return f"{brief.task.key}: {told}"
 
 
 @tool(effect=Effect.READ)
