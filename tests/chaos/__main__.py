@@ -46,7 +46,7 @@ def carry_out(options: argparse.Namespace) -> list[Result]:
     """Do the runs one after another, saying how each went."""
     results: list[Result] = []
     runs = list(planned(options))
-    with Ground(options.folder, is_warm=options.warm) as ground:
+    with Ground(options.folder.resolve(), is_warm=options.warm) as ground:
         for number, (fault, database, seed) in enumerate(runs, 1):
             result = asyncio.run(try_fault(ground, fault, database, seed=seed, short=options.short))
             results.append(result)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -24,8 +25,9 @@ MARKERS: Final = 3
 MARKS: Final = 2
 CALLS: Final = MARKERS * (MARKS + 1)
 WALK: Final = json.dumps({"steps": 12, "rest_seconds": 0.1})
-CONCURRENCY: Final = 3
-HELD: Final = "held"
+CONCURRENCY: Final = 5
+"""Ten slots, of which what is long takes six as long as it lasts."""
+HELD, LET = "held", "let"
 STOP_SECONDS: Final = 5.0
 TROUBLES: Final = ("none", "kill before", "kill after", "stop before", "stop after")
 MOST_LEASES: Final = 2.5
@@ -114,15 +116,16 @@ class Trouble:
         self.over_us = now_us()
 
 
-def _work(world: World, is_to_stop: bool) -> Plan:
-    """Model calls, tool calls and steps; some of what is to stop would never end."""
-    folder = world.folder / (HELD if is_to_stop else "let")
-    folder.mkdir(exist_ok=True)
-    gate = folder / "gate"
-    if not is_to_stop:
-        gate.touch()
-    long = {place: json.dumps({"in": place, "gate": str(gate)}) for place in ("tool", "step")}
-    tasks = [task(f"long-{place}", "lingerer", instructions=long[place]) for place in long]
+def _gate(world: World, place: str) -> Path:
+    return world.folder / place / "gate"
+
+
+def _work(world: World, place: str) -> Plan:
+    """Model calls, tool calls and steps; two last until the gate of the place is open."""
+    gate = _gate(world, place)
+    gate.parent.mkdir(exist_ok=True)
+    long = {where: json.dumps({"in": where, "gate": str(gate)}) for where in ("tool", "step")}
+    tasks = [task(f"long-{where}", "lingerer", instructions=long[where]) for where in long]
     tasks += [task(f"walk-{n}", "walker", instructions=WALK) for n in range(2)]
     tasks += [task(f"mark-{n}", "marker", instructions=f"marks: {MARKS}") for n in range(MARKERS)]
     return plan(*tasks, task("last", "quick", *(one["key"] for one in tasks)))
@@ -130,7 +133,7 @@ def _work(world: World, is_to_stop: bool) -> Plan:
 
 def _lingering(world: World, killed_pid: int) -> list[str]:
     """List the long calls of what is to stop that still run."""
-    found = [path.name for path in (world.folder / HELD).glob(f"{LINGERING}*")]
+    found = [path.name for path in _gate(world, HELD).parent.glob(f"{LINGERING}*")]
     return [name for name in found if not name.endswith(f"-{killed_pid}")]
 
 
@@ -138,6 +141,7 @@ def _lingering(world: World, killed_pid: int) -> list[str]:
     "cancel",
     row="cancel a project in mid-work, in some runs as a worker is killed or stopped; it alone stops",
     runs=20,
+    limit_seconds=240,
 )
 async def cancel(world: World) -> Figures:
     chosen, at_call = world.random.randrange(PROJECTS), world.random.randint(1, CALLS)
@@ -146,7 +150,9 @@ async def cancel(world: World) -> Figures:
     world.settings["NEXUS_CONCURRENCY"] = str(CONCURRENCY)
     await world.start_api()
     workers = await world.start_workers(2, elsewhere=world.random.random() < 0.5)
-    projects = [await world.submit(_work(world, n == chosen)) for n in range(PROJECTS)]
+    projects = [
+        await world.submit(_work(world, HELD if n == chosen else LET)) for n in range(PROJECTS)
+    ]
     target = projects.pop(chosen)
     paused = world.random.choice(projects)
     async with Trouble(world, workers) as trouble:
@@ -166,6 +172,7 @@ async def cancel(world: World) -> Figures:
         what="every run of the project to stop",
     )
     stopped_us = now_us()
+    _gate(world, LET).touch()
     await world.steer(paused, "resume")
     states = await world.end([target, *projects])
     require(states.pop(target) == "cancelled", "the project did not end cancelled")
