@@ -1,5 +1,6 @@
 """What a person may do to a project's run: execute, pause, resume, cancel, retry, replan."""
 
+from collections.abc import Collection
 from typing import Final
 
 from nexus.domain.graph import Edge, Graph, Progress
@@ -50,6 +51,23 @@ def execute(turn: Turn, workspace: str, project_id: str) -> Transaction[int]:
     yield from expire_approvals(turn, project)  # of the plan: this is the answer
     queued = yield from start(turn, project)
     return len(queued.waiting)
+
+
+def is_plan_unapproved(
+    workspace: str, project_id: str, states: Collection[ProjectState]
+) -> Transaction[bool]:
+    """Tell whether a project in one of `states` has a plan that was put to a person, and never ran.
+
+    To approve of a plan is to start it. The project stays locked.
+    """
+    yield from lock_project(workspace, project_id)
+    rows = yield Query(
+        "SELECT 1 FROM projects p WHERE p.id = $1 AND p.status IN EACH($2) "
+        "AND p.started_at IS NULL AND EXISTS "
+        "(SELECT 1 FROM approvals a WHERE a.project_id = p.id AND a.kind = 'plan')",
+        (project_id, [one.value for one in states]),
+    )
+    return bool(rows)
 
 
 def cancel(turn: Turn, workspace: str, project_id: str) -> Transaction[None]:

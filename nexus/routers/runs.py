@@ -31,7 +31,10 @@ OneProject = Annotated[runs.Steered, Depends(_steered)]
 
 @router.post("/projects/{project_id}/execute", status_code=202, response_model=Started)
 async def execute_project(of: OneProject) -> Response:
-    """Run a planned project: what it can begin with is queued at once. 409 unless `planned`."""
+    """Run a planned project: what it can begin with is queued at once. 409 unless `planned`.
+
+    While its plan is put to a person this is an approval: 403 without the scope `approve`.
+    """
     return send_answer(await runs.execute_project(of))
 
 
@@ -55,5 +58,8 @@ async def cancel_project(of: OneProject) -> Response:
 
 @router.post("/projects/{project_id}/retry", status_code=202, response_model=Moved)
 async def retry_project(of: OneProject) -> Response:
-    """Take up a failed or cancelled project again; finished work is kept."""
+    """Take up a failed or cancelled project again; finished work is kept.
+
+    A plan that was put to a person and never ran needs the scope `approve` as well.
+    """
     return send_answer(await runs.retry_project(of))

@@ -7,6 +7,7 @@ from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.turn import Turn
 from nexus.schemas.projects import Moved
 from nexus.services.caller import Caller
+from nexus.services.consent import OVER, check_consent
 from nexus.services.idempotency import Answer, Once
 from nexus.services.project_view import read_project
 
@@ -34,9 +35,12 @@ async def replan_project(
 
     Raises:
         Conflict: it has no plan, is paused, has succeeded, or is being amended already.
+        Forbidden: it runs its plan at once, which was put to a person and never ran, and the
+            caller may not approve.
     """
 
     def act(turn: Turn) -> Transaction[Answer]:
+        yield from check_consent(caller, project_id, OVER)
         yield from engine.replan(turn, caller.workspace, project_id, comment)
         shown = yield from read_project(caller.workspace, project_id)
         moved = Moved(project_id=project_id, status=shown.status)

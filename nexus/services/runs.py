@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from nexus.domain.states import ProjectState
 from nexus.models.writing import Transaction
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.turn import Turn
 from nexus.schemas.projects import Moved, Started
 from nexus.services.caller import Caller
+from nexus.services.consent import OVER, check_consent
 from nexus.services.idempotency import Answer, Once
 from nexus.services.project_view import read_project
 
@@ -26,10 +28,12 @@ async def execute_project(of: Steered) -> Answer:
 
     Raises:
         Conflict: it is not `planned`.
+        Forbidden: its plan is put to a person, and the caller may not approve.
     """
     workspace = of.caller.workspace
 
     def act(turn: Turn) -> Transaction[Answer]:
+        yield from check_consent(of.caller, of.project_id, [ProjectState.PLANNED])
         queued = yield from of.engine.dispatch(turn, workspace, of.project_id)
         project = yield from read_project(workspace, of.project_id)
         started = Started(project_id=of.project_id, status=project.status, queued=queued)
@@ -70,8 +74,14 @@ async def retry_project(of: Steered) -> Answer:
 
     Raises:
         Conflict: it neither failed nor was cancelled.
+        Forbidden: its plan was put to a person and never ran, and the caller may not approve.
     """
-    return await _move(of, of.engine.retry)
+
+    def retry(turn: Turn, workspace: str, project_id: str) -> Transaction[None]:
+        yield from check_consent(of.caller, project_id, OVER)
+        yield from of.engine.retry(turn, workspace, project_id)
+
+    return await _move(of, retry)
 
 
 async def _move(of: Steered, move: Callable[[Turn, str, str], Transaction[object]]) -> Answer:

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
-from tests.api.client import Client, plan_of
+from tests.api.client import Client, client_for, plan_of
 
 
 @pytest.fixture
@@ -142,6 +143,66 @@ async def test_a_plan_that_nobody_waits_to_start_is_edited_unasked(client: Clien
     await client.http.put(f"/projects/{made['id']}/plan", json=plan_of("two"))
 
     assert await _asked(client, made["id"]) == []
+
+
+async def test_a_plan_that_is_asked_about_is_executed_by_who_may_approve(
+    app: FastAPI, client: Client
+) -> None:
+    made = await client.project(plan=plan_of("one"), auto_execute=True, approvals="all")
+    path = f"/projects/{made['id']}"
+    key = await client.key(scopes=["read", "write", "execute"])
+
+    async with client_for(app, key["key"]) as operator:
+        refused = await operator.post(f"{path}/execute")
+        assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
+        assert "/approvals" in str(refused.json())
+        assert len(await _asked(client, made["id"])) == 1
+        assert (await client.http.get(path)).json()["status"] == "planned"
+
+        assert (await operator.post(f"{path}/cancel")).status_code == 202
+        for way in ("retry", "replan"):
+            assert (await operator.post(f"{path}/{way}")).status_code == 403, way
+        assert (await operator.post(f"{path}/execute")).status_code == 409
+        assert (await client.http.post(f"{path}/retry")).status_code == 202
+        assert (await client.http.get(path)).json()["status"] == "running"
+
+        await operator.post(f"{path}/cancel")
+        assert (await operator.post(f"{path}/retry")).status_code == 202, "it was approved"
+
+
+async def test_who_may_approve_answers_by_executing(app: FastAPI, client: Client) -> None:
+    made = await client.project(plan=plan_of("one"), auto_execute=True, approvals="all")
+    key = await client.key(scopes=["execute", "approve"])
+
+    async with client_for(app, key["key"]) as person:
+        answer = await person.post(f"/projects/{made['id']}/execute")
+
+    assert answer.status_code == 202, answer.text
+    assert await _asked(client, made["id"]) == []
+
+
+async def test_a_plan_that_nobody_is_asked_about_needs_no_approval(
+    app: FastAPI, client: Client
+) -> None:
+    made = await client.project(plan=plan_of("one"), approvals="all")
+    key = await client.key(scopes=["execute"])
+
+    async with client_for(app, key["key"]) as operator:
+        answer = await operator.post(f"/projects/{made['id']}/execute")
+
+    assert answer.status_code == 202, answer.text
+
+
+async def test_a_plan_that_is_asked_about_is_replanned_by_who_may_not_approve(
+    app: FastAPI, client: Client
+) -> None:
+    made = await client.project(plan=plan_of("one"), auto_execute=True, approvals="all")
+    key = await client.key(scopes=["execute"])
+
+    async with client_for(app, key["key"]) as operator:
+        answer = await operator.post(f"/projects/{made['id']}/replan")
+
+    assert answer.json()["status"] == "planning", answer.text
 
 
 async def _asked(client: Client, project_id: str) -> list[dict[str, Any]]:
