@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from itertools import chain, islice, pairwise
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from nexus.memory.blocks import Block, Code, Records, Table
+from nexus.memory.blocks import Block, Code, Records, Table, short
 from nexus.memory.code import sections_of
 from nexus.memory.passages import Excerpt
 from nexus.memory.wordpiece import count_tokens
@@ -18,12 +19,16 @@ from nexus.memory.wordpiece import count_tokens
 if TYPE_CHECKING:
     from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
+T = TypeVar("T")
+
 # The model reads 256 tokens, two of them its own marks.
 MAX_TOKENS: Final = 232
 # English takes about 4.5 characters a token; one endless "word" is a single unknown token.
 MAX_CHARACTERS: Final = 960
 MAX_ROWS: Final = 20
 STRETCH: Final = 20_000
+STRETCHES_AT_ONCE: Final = 16
+SIZED_AT_ONCE: Final = 512
 
 _HEADING: Final = re.compile(r" {0,3}(#{1,6})[ \t]+")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -42,9 +47,12 @@ class _Section:
         return bool(self.path) and not self.text.strip().partition("\n")[2].strip()
 
 
-def cut(blocks: Sequence[Block]) -> list[Excerpt]:
-    """Cut blocks into excerpts, in the document's order; none of them is blank."""
-    return [excerpt for block in blocks for excerpt in _cut_block(block)]
+def cut(blocks: Sequence[Block], most: int | None = None) -> list[Excerpt]:
+    """Cut blocks into excerpts, in the document's order, and stop after `most` of them.
+
+    None of them is blank.
+    """
+    return list(islice((excerpt for block in blocks for excerpt in _cut_block(block)), most))
 
 
 def _cut_block(block: Block) -> Iterator[Excerpt]:
@@ -58,7 +66,7 @@ def _cut_block(block: Block) -> Iterator[Excerpt]:
         for _, text in _pieces(block.text, is_markdown=False):
             yield Excerpt(text, f"page {block.page}")
     elif block.is_markdown:
-        for section in _worth_keeping(list(_sections(block.text))):
+        for section in _worth_keeping(_sections(block.text)):
             yield from _cut_section(section)
     else:
         yield from _cut_section(_Section((), block.text, 1), is_markdown=False)
@@ -98,7 +106,7 @@ def _sections(text: str) -> Iterator[_Section]:
         if heading:
             yield _Section(tuple(title for _, title in path), "\n".join(lines), first_line)
             level = len(heading[1])
-            title = _title(line[heading.end() :])
+            title = short(_title(line[heading.end() :]))
             path = [*(above for above in path if above[0] < level), (level, title)]
             lines, first_line = [], number
         lines.append(line)
@@ -123,20 +131,20 @@ def _fence_after(fence: str, line: str) -> str:
     return "" if closes else fence
 
 
-def _worth_keeping(sections: list[_Section]) -> Iterator[_Section]:
+def _worth_keeping(sections: Iterable[_Section]) -> Iterator[_Section]:
     """Leave out headings with nothing under them but deeper headings, which name them anyway."""
-    followers: Iterable[_Section | None] = [*sections[1:], None]
-    for section, follower in zip(sections, followers, strict=True):
-        leads = follower is not None and follower.path[: len(section.path)] == section.path
+    end = _Section((), "", 0)
+    for section, follower in pairwise(chain(sections, (end,))):
+        leads = follower is not end and follower.path[: len(section.path)] == section.path
         if not (section.is_bare and leads):
             yield section
 
 
 def _cut_table(table: Table) -> Iterator[Excerpt]:
-    head_tokens, *row_tokens = count_tokens([table.header, *table.rows])
+    (head_tokens,) = count_tokens([table.header[:MAX_CHARACTERS]])
     budget = max(MAX_TOKENS - head_tokens, MAX_TOKENS // 2)
     first, used = 0, 0
-    for number, tokens in enumerate(row_tokens):
+    for number, (_, tokens) in enumerate(_sized((row, row) for row in table.rows)):
         if number > first and (used + tokens > budget or number - first >= MAX_ROWS):
             yield from _rows(table, first, number)
             first, used = number, 0
@@ -154,10 +162,9 @@ def _cut_code(code: Code) -> Iterator[Excerpt]:
 
 def _cut_records(block: Records) -> Iterator[Excerpt]:
     """Keep small neighbours together; what is too large for one passage keeps its place in each."""
-    tokens = count_tokens([text for _, text in block.records])
     held: list[tuple[str, str]] = []
     used = 0
-    for record, size in zip(block.records, tokens, strict=True):
+    for record, size in _sized((record, record[1]) for record in block.records):
         if held and used + size > MAX_TOKENS:
             yield from _record_excerpts(held)
             held, used = [], 0
@@ -183,14 +190,29 @@ def _rows(table: Table, first: int, after: int) -> Iterator[Excerpt]:
         yield Excerpt(f"{table.header[:MAX_CHARACTERS]}\n{piece}".strip(), locator)
 
 
+def _sized(things: Iterable[tuple[T, str]]) -> Iterator[tuple[T, int]]:
+    """Count the tokens of things by their texts; those of a text that is cut anyway, by its start."""
+    rest = iter(things)
+    while lot := list(islice(rest, SIZED_AT_ONCE)):
+        tokens = count_tokens([text[:MAX_CHARACTERS] for _, text in lot])
+        for (thing, text), size in zip(lot, tokens, strict=True):
+            yield thing, size * max(len(text), MAX_CHARACTERS) // MAX_CHARACTERS
+
+
 def _pieces(text: str, *, is_markdown: bool) -> Iterator[tuple[int, str]]:
-    """Cut text where it reads best, by characters; what has too many tokens is cut smaller.
+    """Cut text where it reads best; no further than pieces are asked for."""
+    stretches = _stretches(text)
+    while lot := list(islice(stretches, STRETCHES_AT_ONCE)):
+        yield from _fitting(lot, is_markdown=is_markdown)
+
+
+def _fitting(waiting: list[tuple[int, str]], *, is_markdown: bool) -> list[tuple[int, str]]:
+    """Cut by characters; what has too many tokens is cut smaller.
 
     A splitter that counts tokens itself takes a minute for a megabyte, this one a second.
     """
     capacity = MAX_CHARACTERS
     ready: list[tuple[int, str]] = []
-    waiting = list(_stretches(text))
     while waiting:
         splitter = _splitter(capacity, is_markdown)
         pieces = [
@@ -203,7 +225,7 @@ def _pieces(text: str, *, is_markdown: bool) -> Iterator[tuple[int, str]]:
         for piece, size in zip(pieces, tokens, strict=True):
             (ready if size <= MAX_TOKENS or capacity <= 1 else waiting).append(piece)
         capacity = max(capacity // 2, 1)
-    return iter(sorted(ready))
+    return sorted(ready)
 
 
 def _stretches(text: str) -> Iterator[tuple[int, str]]:

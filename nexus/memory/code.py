@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from nexus.memory.blocks import short
+
 LEAST: Final = 400
 """Characters below which neighbours are kept together."""
 DEEPEST: Final = 8
@@ -53,7 +55,7 @@ def _sections(code: str) -> Iterator[Section]:
         indent = len(found["indent"].expandtabs(4)) if found else 0
         if found and indent <= DEEPEST:
             yield Section(tuple(name for _, name in above), "\n".join(lines), first_line)
-            above = [*(one for one in above if one[0] < indent), (indent, found["name"])]
+            above = [*(one for one in above if one[0] < indent), (indent, short(found["name"]))]
             lines, first_line = [], number
         lines.append(line)
     yield Section(tuple(name for _, name in above), "\n".join(lines), first_line)

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Final
 
 from nexus.errors import InvalidInput
+from nexus.memory import archives
 
 PLAIN: Final = "text/plain"
 MARKDOWN: Final = "text/markdown"
@@ -114,7 +115,7 @@ _BY_MEDIA_TYPE: Final = {
     DOCX: DOCX,
 }
 _UNREADABLE: Final = (
-    (b"PK\x03\x04", "a ZIP archive or an Office document other than Word's .docx"),
+    (archives.ZIP, "a ZIP archive or an Office document other than Word's .docx"),
     (b"\xd0\xcf\x11\xe0", "an old Office document"),
     (b"{\\rtf", "an RTF document"),
     (b"\x89PNG", "a PNG image"),
@@ -123,7 +124,6 @@ _UNREADABLE: Final = (
     (b"\x1f\x8b", "a gzip archive"),
     (b"\x7fELF", "a program"),
 )
-_ZIP: Final = b"PK\x03\x04"
 
 
 def is_readable_name(name: str) -> bool:
@@ -147,7 +147,7 @@ def recognise(title: str, media_type: str | None, head: bytes) -> str:
     if b"%PDF-" in head[:PDF_HEADER_WITHIN]:
         return PDF
     kind = _told_kind(title, media_type)
-    if kind == DOCX and head.startswith(_ZIP):
+    if head.startswith(archives.ZIP) and (kind == DOCX or archives.is_word(head)):
         return DOCX
     for magic, name in _UNREADABLE:
         if head.startswith(magic):

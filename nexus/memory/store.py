@@ -103,11 +103,11 @@ class Memory:
         """
         await self._link.check()
         async with self._reading:
-            excerpts = await asyncio.to_thread(cut, await extract(document))
+            excerpts = await asyncio.to_thread(cut, await extract(document), MAX_PASSAGES + 1)
         if len(excerpts) > MAX_PASSAGES:
             raise PermanentFailure(
-                f"the document {document.title!r} makes {len(excerpts):,} passages, more than the"
-                f" {MAX_PASSAGES:,} a document may have",
+                f"the document {document.title!r} makes more than the {MAX_PASSAGES:,} passages"
+                " a document may have",
                 hint="split it",
                 code="document_unreadable",
             )

@@ -41,6 +41,13 @@ def archive(**parts: bytes) -> bytes:
     return made.getvalue()
 
 
+def damaged() -> bytes:
+    """A Word document whose text cannot be unpacked: its first byte names no way of packing."""
+    made = bytearray(word(paragraph("Birds have feathers.")))
+    made[30 + len("word/document.xml")] = 0xFF
+    return bytes(made)
+
+
 ENTITIES = '<!DOCTYPE w:document [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c SYSTEM "file:///etc/passwd">]>'
 DEEP_XML = "<w:p>" * 5_000 + "<w:r><w:t>deep</w:t></w:r>" + "</w:p>" * 5_000
 
@@ -51,6 +58,7 @@ DEEP_XML = "<w:p>" * 5_000 + "<w:r><w:t>deep</w:t></w:r>" + "</w:p>" * 5_000
         pytest.param(bomb, DOCX, "unpacks to more than 64 MB", id="bomb"),
         pytest.param(archive(a=b"b"), DOCX, "not a Word document", id="another archive"),
         pytest.param(b"PK\x03\x04rest", DOCX, "damaged", id="half an archive"),
+        pytest.param(damaged(), DOCX, "damaged and cannot be read as a Word", id="bad packing"),
         pytest.param(word("", before=ENTITIES), DOCX, "declares entities", id="entities"),
         pytest.param(word("<w:p>"), DOCX, "no well-formed XML", id="broken markup"),
         pytest.param(word(DEEP_XML), DOCX, "no well-formed XML", id="deep markup"),
@@ -59,6 +67,7 @@ DEEP_XML = "<w:p>" * 5_000 + "<w:r><w:t>deep</w:t></w:r>" + "</w:p>" * 5_000
             lambda: word(paragraph("a" * 4_100_000)), DOCX, "more than the 4,000,000", id="long"
         ),
         pytest.param(b"<p>" + b"a" * 4_100_000, HTML, "more than the 4,000,000", id="long page"),
+        pytest.param(b"<div>" * 9_000 + b"x", HTML, "nested too deeply; flatten", id="deep page"),
         pytest.param(b"<script>x</script>", HTML, "no text", id="no page"),
         pytest.param(b"[" * 100_000, JSON, "nested too deeply|not JSON", id="deep JSON"),
         pytest.param(b'{"a": ', JSON, "not JSON", id="half JSON"),
@@ -98,13 +107,31 @@ async def test_a_pdf_of_ten_thousand_pages_is_refused(
         await extract(SourceDocument("doc_1", "the file", PDF, write_pdf(["a"] * 10_000)))
 
 
-@pytest.mark.parametrize(
-    ("content", "media_type"),
-    [
-        (json.dumps(json.loads("[" * 200 + '"deep"' + "]" * 200)).encode(), JSON),
-        (b"<div>" * 200 + b"deep" + b"</div>" * 200, HTML),
-    ],
-)
-async def test_two_hundred_levels_are_read(content: bytes, media_type: str) -> None:
-    blocks = await extract(SourceDocument("doc_1", "the file", media_type, content))
+@pytest.mark.parametrize("kind", ["ZeroDivisionError", "MemoryError"])
+def test_what_no_reader_foresees_is_answered_too(kind: str) -> None:
+    """Limits stay the reason, even of an error that came of them."""
+    program = (
+        "import sys; from nexus.memory.readers import __main__ as readers\n"
+        "def read(*_):\n"
+        "    try: raise " + kind + "\n"
+        "    except BaseException as first: raise KeyError('odd') from first\n"
+        "readers._read = read\n"
+        "readers.main('pdf')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], input=b"x", capture_output=True)
+    expected = "more memory" if kind == "MemoryError" else "is damaged"
+    assert expected in json.loads(done.stdout)["problem"]
+
+
+@pytest.mark.parametrize("levels", [200, 1_000])
+async def test_a_deep_page_is_read_to_its_end(levels: int) -> None:
+    content = b"<div>" * levels + b"deep" + b"</div>" * levels + b"<p>after"
+    blocks = await extract(SourceDocument("doc_1", "the file", HTML, content))
+    text = " ".join(one.text for one in cut(blocks))
+    assert "deep" in text and "after" in text
+
+
+async def test_two_hundred_levels_of_json_are_read() -> None:
+    content = ("[" * 200 + '"deep"' + "]" * 200).encode()
+    blocks = await extract(SourceDocument("doc_1", "the file", JSON, content))
     assert "deep" in cut(blocks)[0].text

@@ -1,6 +1,8 @@
 """Recognising, extracting and cutting: no server, no model."""
 
+import zipfile
 from collections.abc import Callable, Sequence
+from io import BytesIO, UnsupportedOperation
 
 import pytest
 
@@ -37,6 +39,59 @@ WritePdf = Callable[[Sequence[str]], bytes]
 )
 def test_documents_are_recognised(title: str, said: str | None, head: bytes, expected: str) -> None:
     assert recognise(title, said, head) == expected
+
+
+def packed(*names: str, stored: str = "", told_after: bool = False) -> bytes:
+    """Make an archive of parts in their order; `told_after` as programs do that cannot go back."""
+    held = Onward() if told_after else BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, f"<xml>{name * 20}</xml>")
+        if stored:
+            archive.writestr("inside.docx", packed(*WORD_PARTS), zipfile.ZIP_STORED)
+    return held.getvalue()
+
+
+class Onward(BytesIO):
+    """A file that can only be written on."""
+
+    def tell(self) -> int:
+        raise UnsupportedOperation
+
+
+WORD_PARTS = ("[Content_Types].xml", "_rels/.rels", "word/document.xml")
+
+
+@pytest.mark.parametrize("title", ["a.pdf", "a.txt", "a", "a.html", "a.docx", "a.zip"])
+@pytest.mark.parametrize("told_after", [False, True])
+@pytest.mark.parametrize(
+    "names",
+    [
+        WORD_PARTS,
+        ("word/numbering.xml", "word/document.xml", "[Content_Types].xml"),
+        ("[Content_Types].xml", "docProps/app.xml", "word/_rels/document.xml.rels"),
+    ],
+)
+def test_a_word_document_is_one_whatever_its_name(
+    title: str, told_after: bool, names: tuple[str, ...]
+) -> None:
+    assert recognise(title, None, packed(*names, told_after=told_after)[:8_192]) == DOCX
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        packed("[Content_Types].xml", "xl/workbook.xml", "xl/word/document.xml"),
+        packed("notes.txt", "words/document.xml"),
+        packed("notes.txt", stored="a Word document"),
+        b"PK\x03\x04" + b"\xff" * 40,
+        b"PK\x03\x04" * 2_000,
+    ],
+)
+def test_other_archives_are_refused_whatever_their_name(content: bytes) -> None:
+    for title in ("a.pdf", "a.txt", "a"):
+        with pytest.raises(InvalidInput, match="a ZIP archive or an Office document other than"):
+            recognise(title, None, content)
 
 
 @pytest.mark.parametrize(
@@ -91,8 +146,6 @@ async def test_a_pdf_without_text_says_so(write_pdf: WritePdf) -> None:
 
 
 async def test_an_encrypted_pdf_says_so(write_pdf: WritePdf) -> None:
-    from io import BytesIO
-
     from pypdf import PdfReader, PdfWriter
 
     writer, locked = PdfWriter(clone_from=PdfReader(BytesIO(write_pdf(["secret"])))), BytesIO()

@@ -9,12 +9,14 @@ import contextlib
 import json
 import logging
 import sys
+from types import TracebackType
 from typing import Final
 
 from nexus.memory.readers.limits import Unreadable
 
 MEMORY_BYTES: Final = 1_500_000_000
 PROCESSOR_SECONDS: Final = 100
+TOO_MUCH: Final = "needs more memory than a document may take"
 
 
 def main(kind: str) -> None:
@@ -22,13 +24,25 @@ def main(kind: str) -> None:
     _bound()
     logging.disable(logging.CRITICAL)
     sys.setrecursionlimit(2_000)
+    sys.excepthook = _answer_at_last
     try:
         answer: dict[str, object] = {"blocks": _read(kind, sys.stdin.buffer.read())}
     except Unreadable as wrong:
         answer = {"problem": str(wrong)}
     except MemoryError:
-        answer = {"problem": "needs more memory than a document may take"}
+        answer = {"problem": TOO_MUCH}
     sys.stdout.write(json.dumps(answer))
+
+
+def _answer_at_last(
+    kind: type[BaseException], wrong: BaseException, trace: TracebackType | None
+) -> None:
+    """Answer for what no reader has foreseen; a limit that was met stays the reason."""
+    cause: BaseException | None = wrong
+    while cause is not None and not isinstance(cause, MemoryError):
+        cause = cause.__cause__ or cause.__context__
+    problem = TOO_MUCH if cause else "is damaged and cannot be read"
+    sys.stdout.write(json.dumps({"problem": problem}))
 
 
 def _read(kind: str, content: bytes) -> list[dict[str, object]]:

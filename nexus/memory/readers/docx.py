@@ -6,6 +6,7 @@ Source: ECMA-376, part 1.
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -34,7 +35,7 @@ def read_docx(content: bytes) -> str:
             if body is None:
                 raise Unreadable("is an archive, but not a Word document: it has no text part")
             levels = _levels(_part(archive, STYLES))
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError) as wrong:
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, zlib.error) as wrong:
         raise Unreadable("is damaged and cannot be read as a Word document") from wrong
     except (RuntimeError, OSError, EOFError, ValueError) as wrong:  # RuntimeError: a password
         raise Unreadable("is damaged or encrypted and cannot be unpacked") from wrong

@@ -79,23 +79,39 @@ def read_html(content: bytes) -> str:
     """Return the page's text as Markdown.
 
     Raises:
-        Unreadable: it is no HTML, or makes too much text.
+        Unreadable: it is no HTML, is nested too deeply, or makes too much text.
+        MemoryError: it needs more memory than this process may have.
     """
     from lxml import etree
 
     parser = etree.HTMLParser(
-        encoding=_encoding(content), no_network=True, remove_comments=True, remove_pis=True
+        encoding=_encoding(content),
+        no_network=True,
+        remove_comments=True,
+        remove_pis=True,
+        huge_tree=True,  # this process has limits of its own
     )
     try:
         tree = etree.fromstring(content, parser)
     except (etree.XMLSyntaxError, ValueError, LookupError) as wrong:
+        _refuse_cut_short(parser)
         raise Unreadable("cannot be read as HTML") from wrong
+    _refuse_cut_short(parser)
     if tree is None:
         raise Unreadable("has no text in it")
     text = Text()
     for piece in _pieces(etree.iterwalk(tree, events=("start", "end"))):
         text.add(piece)
     return _tidy(str(text))
+
+
+def _refuse_cut_short(parser: Any) -> None:
+    """Raise where the parser gave up: it then returns what it has, and the rest is missing."""
+    kinds = {one.type_name for one in parser.error_log}
+    if "ERR_NO_MEMORY" in kinds:
+        raise MemoryError
+    if "ERR_RESOURCE_LIMIT" in kinds:
+        raise Unreadable("is nested too deeply; flatten it, or save it as text")
 
 
 def _encoding(content: bytes) -> str:
