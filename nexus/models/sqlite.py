@@ -251,6 +251,8 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA temp_store=MEMORY")
+    # What is deleted is overwritten, not only let go of.
+    connection.execute("PRAGMA secure_delete=ON")
     connection.create_function("NOW_US", 0, lambda: time.time_ns() // 1000)
     return connection
 

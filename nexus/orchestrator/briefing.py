@@ -15,9 +15,11 @@ from nexus.domain.states import SubtaskKind
 from nexus.domain.work import Brief, DocumentNote
 from nexus.errors import Fenced, NotNow, TransientFailure
 from nexus.models.database import Database
-from nexus.models.passages import DocumentContent
+from nexus.models.passages import Document, DocumentContent
+from nexus.orchestrator import copies
 from nexus.orchestrator.citations import with_citations_of
 from nexus.orchestrator.claiming import Claimed
+from nexus.orchestrator.copies import Copy
 from nexus.orchestrator.material import DocumentAtHand
 from nexus.orchestrator.rounds import read_part, read_revision, read_submission
 from nexus.orchestrator.standing import read_budget, read_standing
@@ -81,6 +83,7 @@ async def remove_folders(data: Path, workspace: str, project_id: str) -> None:
     for folder in (
         folder_of(data, workspace, project_id),
         folder_of_values(data, workspace, project_id),
+        copies.folder_of_copies(data, workspace, project_id),
     ):
         try:
             await asyncio.to_thread(tree.remove, folder)
@@ -114,11 +117,13 @@ async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) 
         brief = await with_citations_of(database, files, claimed.project_id, brief)
     documents = claimed.material.at_hand.documents
     notes = tuple(_note(one, documents) for one in documents)
-    if notes:
-        digests = [one.sha256 for one in documents]
-        await _provide(database, folders.shelf, folder, list(zip(notes, digests, strict=True)))
-        return Briefing(replace(brief, documents=notes), folder)
-    return Briefing(brief, folder)
+    wanted = [
+        Copy(note.id, one.sha256, note.file.removeprefix(f"{FOLDER}/"))
+        for note, one in zip(notes, documents, strict=True)
+    ]
+    record = copies.folder_of_copies(folders.data, claimed.workspace, claimed.place)
+    await _provide(database, folders.shelf, Place(folder, record), wanted)
+    return Briefing(replace(brief, documents=notes), folder)
 
 
 async def _add(database: Database, claimed: Claimed, brief: Brief) -> Brief:
@@ -149,18 +154,24 @@ def _file_name(title: str) -> str:
     return name[:120]
 
 
-async def _provide(
-    database: Database, shelf: Shelf, folder: Path, documents: Sequence[tuple[DocumentNote, str]]
-) -> None:
-    """Put documents into the workspace folder that are not there yet; each comes with its digest."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A workspace folder, and where the copies in it are written down."""
+
+    folder: Path
+    record: Path
+
+
+async def _provide(database: Database, shelf: Shelf, place: Place, wanted: Sequence[Copy]) -> None:
+    """Put documents into the workspace folder that are not there yet; take back what is gone."""
     try:
-        for note, digest in documents:
-            wanted = (folder, note.file.removeprefix(f"{FOLDER}/"), digest)
-            if await asyncio.to_thread(shelf.has, *wanted):
+        await _clear(database, place, wanted)
+        for one in wanted:
+            if await asyncio.to_thread(shelf.has, place.folder, one.name, one.digest):
                 continue
             async with shelf.placing:  # one at a time: they are large, and many tasks want the same
-                if not await asyncio.to_thread(shelf.has, *wanted):
-                    await _place(database, shelf, wanted[:2], note.id)
+                if not await asyncio.to_thread(shelf.has, place.folder, one.name, one.digest):
+                    await _place(database, shelf, place, one)
     except OSError as wrong:
         raise TransientFailure(
             f"the documents could not be put into the project's folder: {wrong.strerror}",
@@ -168,12 +179,33 @@ async def _provide(
         ) from wrong
 
 
-async def _place(
-    database: Database, shelf: Shelf, place: tuple[Path, str], document_id: str
-) -> None:
+async def _clear(database: Database, place: Place, wanted: Sequence[Copy]) -> None:
+    """Write down what will be there, and remove copies of documents that are deleted or renamed."""
+    known = await asyncio.to_thread(copies.read, place.record)
+    files = {one.file for one in wanted}
+    ids = {one.document_id for one in wanted}
+    missing = files - {one.file for one in known}
+    if missing:
+        new = [one for one in wanted if one.file in missing]
+        await asyncio.to_thread(copies.note, place.record, new)
+    strange = [one for one in known if one.file not in files]
+    if not strange:
+        return
+    async with database.read() as session:
+        others = {one.document_id for one in strange} - ids
+        found = await session.execute(select(Document.id).where(Document.id.in_(others)))
+        there = set(found.scalars())
+    # What is merely not at hand now may be at hand for a task that is at work.
+    gone = [one for one in strange if one.document_id not in there]
+    await asyncio.to_thread(copies.take_back, place.record, place.folder, gone)
+
+
+async def _place(database: Database, shelf: Shelf, place: Place, one: Copy) -> None:
     async with database.read() as session:
         content = await session.scalar(
-            select(DocumentContent.content).where(DocumentContent.document_id == document_id)
+            select(DocumentContent.content).where(DocumentContent.document_id == one.document_id)
         )
     if content is not None:  # else it was removed meanwhile
-        await asyncio.to_thread(shelf.put, *place, content)
+        await asyncio.to_thread(shelf.put, place.folder, one.name, content)
+        # Once more: it may have been deleted, and taken back, while it was written.
+        await asyncio.to_thread(copies.note, place.record, [one])

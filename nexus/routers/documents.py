@@ -71,7 +71,8 @@ async def show_document(caller: Reader, parts: Opened, document_id: str) -> Docu
 @router.delete("/documents/{document_id}", status_code=204)
 async def remove_document(caller: Author, parts: Opened, document_id: str) -> None:
     """Remove a document from memory."""
-    await documents.remove_document(parts.engine, parts.memory, caller, document_id)
+    data = parts.settings.data
+    await documents.remove_document(parts.engine, data, parts.memory, caller, document_id)
 
 
 @router.post("/memory/search")

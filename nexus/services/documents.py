@@ -1,9 +1,11 @@
 """Documents: take them in, list, show and remove them, search them."""
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urldefrag, urlsplit
 
@@ -21,6 +23,7 @@ from nexus.memory.passages import DOCUMENTS
 from nexus.models.database import Database
 from nexus.models.passages import Document as DocumentRow
 from nexus.models.writing import Query, Transaction
+from nexus.orchestrator.copies import take_back_document
 from nexus.orchestrator.documents import NewDocument, NewLink
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.turn import Turn
@@ -213,13 +216,17 @@ def _show(row: Row[Any]) -> Document:
 
 
 async def remove_document(
-    engine: WorkflowEngine, memory: "Memory", caller: Caller, document_id: str
+    engine: WorkflowEngine, data: Path, memory: "Memory", caller: Caller, document_id: str
 ) -> None:
-    """Delete a document and its passages; copies of vectors that are out of reach go later.
+    """Delete a document, its passages, and its copies in folders of projects here.
+
+    What is out of reach (vectors in Chroma, folders on other machines) goes later.
 
     Raises:
         NotFound: unknown, or another workspace's.
     """
     await engine.run(lambda turn: engine.remove_document(turn, caller.workspace, document_id))
+    with suppress(OSError):
+        await asyncio.to_thread(take_back_document, data, caller.workspace, document_id)
     with suppress(ServiceMissing, TransientFailure):
         await memory.tidy()

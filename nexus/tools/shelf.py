@@ -11,6 +11,7 @@ import os
 import secrets
 import stat
 import time
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -91,6 +92,31 @@ class Shelf:
         finally:
             _unlink(draft, shelf)  # gone already once it has its name
             os.close(shelf)
+
+
+def drop(folder: Path, name: str) -> None:
+    """Remove a document from its place; nothing happens where there is none.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    try:
+        top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        shelf = os.open(FOLDER, _DIRECTORY, dir_fd=top)
+    except OSError as wrong:
+        if wrong.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
+        return  # an agent removed or replaced it
+    finally:
+        os.close(top)
+    try:
+        with suppress(IsADirectoryError):  # an agent's own
+            _unlink(name, shelf)
+    finally:
+        os.close(shelf)
 
 
 def _open_shelf(folder: Path) -> int:

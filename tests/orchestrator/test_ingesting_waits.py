@@ -13,7 +13,6 @@ from nexus.models.writing import Query, Transaction
 from nexus.orchestrator import judging, runner
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.documents import NewDocument
-from nexus.orchestrator.judging import AWAY_SECONDS
 from nexus.orchestrator.transitions.subtasks import Held
 from tests.scripted_model import Raw, ScriptedModel
 from tests.scripted_vectors import embeddings
@@ -136,8 +135,8 @@ def test_only_what_is_out_of_reach_is_waited_for(
     problem = runner._problem(replace(claimed, attempt=runner.INGEST_FAULTS), wrong)
     assert (problem.is_postponed, problem.stops_clock, problem.again) == (waits, waits, waits)
     if waits:
-        floor = 90.0 if isinstance(wrong, NotNow) else AWAY_SECONDS
-        assert floor <= (problem.retry_after_seconds or 0) <= max(floor, 2 * AWAY_SECONDS)
+        floor = 90.0 if isinstance(wrong, NotNow) else judging.AWAY_SECONDS
+        assert floor <= (problem.retry_after_seconds or 0) <= max(floor, 2 * judging.AWAY_SECONDS)
 
 
 @pytest.fixture
