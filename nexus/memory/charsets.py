@@ -15,17 +15,24 @@ _TAKEN_FOR: Final = {
     "iso8859-1": "cp1252",
 }
 _READ: Final = frozenset(
-    codecs.lookup(name).name
-    for name in (
-        *("utf_8", "utf_8_sig", "utf_16", "utf_16_le", "utf_16_be"),
-        *("utf_32", "utf_32_le", "utf_32_be"),
+    (
+        *("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"),
+        *("utf-32", "utf-32-le", "utf-32-be"),
         *(f"cp{number}" for number in range(1250, 1259)),
         *("cp437", "cp850", "cp852", "cp855", "cp858", "cp866", "cp874"),
-        *(f"iso8859_{part}" for part in (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16)),
-        *("koi8_r", "koi8_u", "mac_roman", "mac_cyrillic", "mac_latin2", "tis_620"),
+        *(f"iso8859-{part}" for part in (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16)),
+        *("koi8-r", "koi8-u", "mac-roman", "mac-cyrillic", "mac-latin2", "tis-620"),
         *("gb2312", "gbk", "gb18030", "big5", "big5hkscs", "cp950"),
         *("shift_jis", "cp932", "euc_jp", "iso2022_jp", "euc_kr", "cp949"),
     )
+)
+# Those of UTF-32 first: that of little-endian UTF-16 is how one of them begins.
+_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
 )
 
 
@@ -39,3 +46,22 @@ def codec_named(charset: str) -> str | None:
         return None
     name = _TAKEN_FOR.get(name, name)
     return name if name in _READ else None
+
+
+def told_by(media_type: str | None) -> str | None:
+    """Name the codec of the charset that a media type tells; None for none that is read."""
+    for parameter in (media_type or "").split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            return codec_named(value.strip().strip("\"'"))
+    return None
+
+
+def marked_in(content: bytes) -> str | None:
+    """Name the codec of the byte order mark that a text begins with; None without one."""
+    return next((codec for mark, codec in _MARKS if content.startswith(mark)), None)
+
+
+def shown(codec: str) -> str:
+    """Write a codec as people know it."""
+    return codec.removesuffix("-sig").upper()

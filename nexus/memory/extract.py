@@ -18,6 +18,7 @@ import nexus
 from nexus.errors import PermanentFailure, TransientFailure
 from nexus.memory import media
 from nexus.memory.blocks import Block, Code, Prose, Records, Table, has_text
+from nexus.memory.charsets import marked_in, shown
 from nexus.memory.passages import SourceDocument
 from nexus.memory.readers.limits import MAX_CHARACTERS
 from nexus.memory.records import read_json, read_json_lines
@@ -68,11 +69,13 @@ def _records(document: SourceDocument, text: str) -> Records:
 
 
 def _decode(document: SourceDocument) -> str:
+    codec = marked_in(document.content) or "utf-8"
     try:
-        text = document.content.decode(media.encoding_of(document.content))
+        text = document.content.decode(codec)
     except UnicodeDecodeError as wrong:
         raise _bad(
-            document, f"is not UTF-8 text (at byte {wrong.start:,}); save it as UTF-8"
+            document,
+            f"is not {shown(codec)} text (at byte {wrong.start:,}); {media.SAVE_IT}",
         ) from wrong
     if "\0" in text:
         raise _bad(document, "has NUL bytes, so it is not text")

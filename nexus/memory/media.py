@@ -10,6 +10,8 @@ from typing import Final
 
 from nexus.errors import InvalidInput
 from nexus.memory import archives
+from nexus.memory.charsets import marked_in, shown, told_by
+from nexus.memory.readers.limits import MAX_CHARACTERS
 
 PLAIN: Final = "text/plain"
 MARKDOWN: Final = "text/markdown"
@@ -23,7 +25,11 @@ DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.do
 CODE: Final = "text/x-source-code"
 READABLE: Final = (
     "plain text, Markdown, HTML, PDF, Word (.docx), CSV, TSV, JSON, JSON Lines and source code"
-    " (text in UTF-8)"
+    " (text in UTF-8, or in the encoding that its media type names)"
+)
+SAVE_IT: Final = (
+    "save it as UTF-8, or name its encoding in its media type, such as"
+    " text/plain; charset=windows-1252"
 )
 
 # A PDF's header may stand anywhere in its first 1,024 bytes. Source: ISO 32000-1, annex H.3.4.1.
@@ -155,16 +161,46 @@ def recognise(title: str, media_type: str | None, head: bytes) -> str:
     if kind in {PDF, DOCX}:
         name = "PDF" if kind == PDF else "Word document"
         raise _unreadable(title, f"named a {name}, but has no {name}'s header")
+    codec = marked_in(head) or told_by(media_type)
     if kind == HTML or (kind == PLAIN and _looks_like_html(head)):
-        _require_page(title, head)
+        _require_page(title, head, codec)
         return HTML
-    _require_text(title, head)
+    _require_text(title, head, codec or "utf-8")
     return kind
 
 
-def _require_page(title: str, head: bytes) -> None:
-    """Refuse bytes that are no page; a page names its own encoding."""
-    if b"\0" in head and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+def as_kept(title: str, kind: str, media_type: str | None, content: bytes) -> bytes:
+    """Return what is kept of a document: text in the encoding that was told for it, as UTF-8.
+
+    What nothing is told of stays as it came. A byte order mark counts for more than words.
+
+    Args:
+        kind: what `recognise` said.
+        media_type: what the client said, with its parameters.
+
+    Raises:
+        InvalidInput: it is not in that encoding, or is too long.
+    """
+    codec = told_by(media_type)
+    if kind in {PDF, DOCX} or marked_in(content) or codec in {None, "utf-8", "utf-8-sig"}:
+        return content
+    try:
+        text = content.decode(codec or "utf-8", "replace" if kind == HTML else "strict")
+    except UnicodeDecodeError as wrong:
+        raise _not_in(title, codec or "utf-8", wrong) from wrong
+    if len(text) > MAX_CHARACTERS:
+        raise InvalidInput(
+            f"the document {title!r} has {len(text):,} characters, more than the"
+            f" {MAX_CHARACTERS:,} a document may have",
+            hint="split it",
+        )
+    # A page may name another encoding inside of itself; the mark counts for more.
+    return (codecs.BOM_UTF8 if kind == HTML else b"") + text.encode("utf-8", "replace")
+
+
+def _require_page(title: str, head: bytes, codec: str | None) -> None:
+    """Refuse bytes that are no page; a page may name its own encoding."""
+    if b"\0" in head and not (codec or "").startswith(("utf-16", "utf-32")):
         raise _unreadable(title, "not text (it has NUL bytes)")
 
 
@@ -176,25 +212,26 @@ def _told_kind(title: str, media_type: str | None) -> str:
 
 
 def _looks_like_html(head: bytes) -> bool:
-    begin = head.lstrip()[:64].lower()
+    begin = head.removeprefix(codecs.BOM_UTF8).lstrip()[:64].lower()
     return begin.startswith((b"<!doctype html", b"<html"))
 
 
-def _require_text(title: str, head: bytes) -> None:
+def _require_text(title: str, head: bytes, codec: str) -> None:
     """Refuse bytes that are not text; the head may end in the middle of a character."""
     try:
-        text = codecs.getincrementaldecoder(encoding_of(head))().decode(head)
+        text = codecs.getincrementaldecoder(codec)().decode(head)
     except UnicodeDecodeError as wrong:
-        raise _unreadable(title, f"not UTF-8 text (at byte {wrong.start:,})") from wrong
+        raise _not_in(title, codec, wrong) from wrong
     if "\0" in text:
         raise _unreadable(title, "not text (it has NUL bytes)")
 
 
-def encoding_of(content: bytes) -> str:
-    """Name the encoding the byte order mark tells; UTF-8 without one."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    return "utf-8-sig"
+def _not_in(title: str, codec: str, wrong: UnicodeDecodeError) -> InvalidInput:
+    return InvalidInput(
+        f"the document {title!r} cannot be read: it is not {shown(codec)} text"
+        f" (at byte {wrong.start:,})",
+        hint=SAVE_IT,
+    )
 
 
 def _unreadable(title: str, kind: str) -> InvalidInput:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from nexus.catalogue.rows import Edition
 from nexus.catalogue.staging import SqlStaging
 from nexus.errors import Fenced, InvalidInput, PermanentFailure, ToolRefused
-from nexus.memory.media import recognise
+from nexus.memory.media import as_kept, recognise
 from nexus.memory.passages import SourceDocument
 from nexus.models.database import Database
 from nexus.models.passages import Document, DocumentContent
@@ -78,7 +78,7 @@ async def _fetch(equipment: Equipment, url: str, source: SourceDocument) -> Sour
     """Fetch a document, past the wall that guards this network."""
     try:
         got = await equipment.fetcher.download(url, MOST_FETCHED)
-        media_type = _recognised(got)
+        media_type, content = _recognised(got)
     except ToolRefused as refused:
         raise PermanentFailure(
             f"the document could not be fetched: {refused.message}",
@@ -89,14 +89,16 @@ async def _fetch(equipment: Equipment, url: str, source: SourceDocument) -> Sour
         raise PermanentFailure(
             wrong.message, hint=wrong.hint, code="document_unreadable"
         ) from wrong
-    return replace(source, media_type=media_type, content=got.body)
+    return replace(source, media_type=media_type, content=content)
 
 
-def _recognised(got: Download) -> str:
-    """Name what was fetched: a page is one, whatever program made it."""
+def _recognised(got: Download) -> tuple[str, bytes]:
+    """Name what was fetched, with what is kept of it: a page is one, whatever program made it."""
     said = got.media_type.partition(";")[0].strip().lower()
     name = urlsplit(got.url).path.rsplit("/", 1)[-1]
-    return recognise("page" if said in PAGES or not name else name, said, got.body[:HEAD_BYTES])
+    name = "page" if said in PAGES or not name else name
+    kind = recognise(name, got.media_type, got.body[:HEAD_BYTES])
+    return kind, as_kept(name, kind, got.media_type, got.body)
 
 
 async def _look_up(database: Database, document_id: str) -> Wanted:

@@ -94,15 +94,16 @@ async def add_document(
     Raises:
         InvalidInput: empty, without a title, or of a kind Nexus cannot read.
     """
-    from nexus.memory.media import recognise
+    from nexus.memory.media import as_kept, recognise
 
     title = title_of(upload)
     # A title may have no suffix; the file's own name then says what it is.
     name = title if "." in title else (upload.file_name or title)
     media_type = recognise(name, upload.media_type, upload.content[:HEAD_BYTES])
-    sha256 = hashlib.sha256(upload.content).hexdigest()
+    content = await asyncio.to_thread(as_kept, name, media_type, upload.media_type, upload.content)
+    sha256 = hashlib.sha256(content).hexdigest()
     source = upload.source or (title if upload.title else upload.file_name) or title
-    new = NewDocument(caller.workspace, title, media_type, upload.content, sha256, source)
+    new = NewDocument(caller.workspace, title, media_type, content, sha256, source)
 
     return await _accept(engine, once, lambda turn: engine.add_document(turn, new))
 

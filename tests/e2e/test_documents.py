@@ -126,6 +126,27 @@ async def test_a_page_is_fetched_and_read_and_fetched_again_when_added_again(
     assert asked == [URL] * 3
 
 
+async def test_text_is_read_in_the_encoding_that_its_media_type_names(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "text/plain; charset=windows-1251"
+    content = "Пингвины едят рыбу.".encode("cp1251")
+    sent = await client.post("/documents", files={"file": ("birds.txt", content, told)})
+    assert (await _over(client, sent))["media_type"] == "text/plain"
+    assert await _found(client, "пингвины") == ["Пингвины едят рыбу."]
+
+    async def follow(_: Fetcher, url: str, __: int) -> tuple[str, str, bytes]:
+        return url, "text/html; charset=koi8-r", "<p>Совы едят мышей.".encode("koi8-r")
+
+    monkeypatch.setattr(Fetcher, "_follow", follow)
+    page = await _over(client, await client.post("/documents", data={"url": URL}))
+    assert page["status"] == "ready"
+    assert "Совы едят мышей." in await _found(client, "совы")
+    refused = await client.post("/documents", files={"file": ("birds.txt", content)})
+    assert refused.status_code == 422
+    assert "charset=" in refused.text
+
+
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:1/x", "http://169.254.169.254/", "http://[::1]/"]
 )

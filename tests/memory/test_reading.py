@@ -1,5 +1,6 @@
 """Recognising, extracting and cutting: no server, no model."""
 
+import codecs
 import zipfile
 from collections.abc import Callable, Sequence
 from io import BytesIO, UnsupportedOperation
@@ -11,7 +12,7 @@ from nexus.memory import extract as extraction
 from nexus.memory.blocks import Prose, Table
 from nexus.memory.chunk import MAX_CHARACTERS, MAX_TOKENS, cut
 from nexus.memory.extract import extract
-from nexus.memory.media import DOCX, recognise
+from nexus.memory.media import DOCX, HTML, as_kept, recognise
 from nexus.memory.passages import SourceDocument
 from nexus.memory.wordpiece import count_tokens
 
@@ -31,6 +32,7 @@ WritePdf = Callable[[Sequence[str]], bytes]
         ("a.tsv", None, b"a\tb", "text/tab-separated-values"),
         ("a.jsonl", None, b"{}", "application/jsonl"),
         ("a.html", None, b"<p>caf\xe9", "text/html"),
+        ("page", None, b"\xef\xbb\xbf<html>", "text/html"),
         ("page", None, b" <!DOCTYPE html><html>", "text/html"),
         ("a.docx", None, b"PK\x03\x04rest", DOCX),
         ("utf16.txt", None, "\ufeffhello".encode("utf-16-le"), "text/plain"),
@@ -114,6 +116,66 @@ def test_what_cannot_be_read_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(InvalidInput, match=reason):
         recognise(title, None, head)
+
+
+CAFE = "un café à côté"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (CAFE.encode(), None),
+        (CAFE.encode("utf-8-sig"), "text/plain"),
+        (CAFE.encode("utf-8-sig"), "text/plain; charset=latin-1"),
+        (CAFE.encode("utf-16"), None),
+        (codecs.BOM_UTF16_BE + CAFE.encode("utf-16-be"), "text/plain; charset=utf-8"),
+        (CAFE.encode("utf-32"), None),
+        (CAFE.encode("utf-16-le"), "text/plain; charset=utf-16le"),
+        (CAFE.encode("latin-1"), "text/plain; charset=latin-1"),
+        (CAFE.encode("cp1252"), 'text/plain; format=flowed; Charset="Windows-1252"'),
+        (CAFE.encode(), "text/plain; charset=us-ascii"),
+        (CAFE.encode(), "text/plain; charset=binary"),
+    ],
+)
+async def test_text_is_read_in_the_encoding_it_is_marked_or_told_to_have(
+    content: bytes, told: str | None
+) -> None:
+    kind = recognise("a.txt", told, content)
+    kept = as_kept("a.txt", kind, told, content)
+    assert await extract(document(kept, kind)) == [Prose(CAFE)]
+
+
+@pytest.mark.parametrize(
+    ("content", "told", "reason"),
+    [
+        (CAFE.encode("latin-1"), None, "not UTF-8 text"),
+        (CAFE.encode("latin-1"), "text/plain; charset=unheard-of", "not UTF-8 text"),
+        (CAFE.encode() + b"\xc3 and more", None, "not UTF-8 text"),
+        (b"\x81\xff", "text/plain; charset=shift_jis", "not SHIFT_JIS text"),
+        (b"\xff\xfea\0\0\xdc", None, "not UTF-16 text"),
+    ],
+)
+def test_text_in_another_encoding_is_refused_with_what_to_do(
+    content: bytes, told: str | None, reason: str
+) -> None:
+    with pytest.raises(InvalidInput, match=reason) as refusal:
+        recognise("a.txt", told, content)
+    assert "charset=windows-1252" in (refusal.value.hint or "")
+
+
+def test_what_is_not_in_its_encoding_is_refused_wherever_it_is_not() -> None:
+    told = "text/plain; charset=windows-1252"
+    with pytest.raises(InvalidInput, match=r"not CP1252 text \(at byte 9,000\)"):
+        as_kept("a.txt", "text/plain", told, b"a" * 9_000 + b"\x81")
+    with pytest.raises(InvalidInput, match="more than the 4,000,000"):
+        as_kept("a.txt", "text/plain", told, b"a" * 4_000_001)
+
+
+async def test_a_page_is_read_in_the_encoding_its_server_names() -> None:
+    told = "text/html; charset=koi8-r"
+    content = '<meta charset="utf-8"><p>птица'.encode("koi8-r")
+    kept = as_kept("page", recognise("page", told, content), told, content)
+    assert await extract(document(kept, HTML)) == [Prose("птица", is_markdown=True)]
 
 
 def document(content: bytes, media_type: str = "text/plain") -> SourceDocument:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from nexus.memory.charsets import marked_in
 from nexus.memory.readers.limits import Text, Unreadable
 
 LEFT_OUT: Final = frozenset(
@@ -116,8 +117,9 @@ def _refuse_cut_short(parser: Any) -> None:
 
 def _encoding(content: bytes) -> str:
     """Name the encoding a page tells, else UTF-8 where it is that, else Windows-1252."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
+    marked = marked_in(content)
+    if marked:
+        return marked.removesuffix("-sig")
     told = _CHARSET.search(content[:_CHARSET_WITHIN])
     if told:
         return told[1].decode("ascii", "replace")

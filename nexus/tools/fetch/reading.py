@@ -10,7 +10,7 @@ from typing import Final
 
 import nexus
 from nexus.errors import ToolRefused
-from nexus.memory.charsets import codec_named
+from nexus.memory.charsets import told_by
 from nexus.tools.fetch.page import Page, page_of
 
 EXTRACTION_SECONDS: Final = 15.0
@@ -31,28 +31,15 @@ async def read_page(
     Raises:
         ToolRefused: its type is not read, or its text could not be extracted in time.
     """
-    kind, charset = _split(media_type)
+    kind = media_type.partition(";")[0].strip().lower()
     if body.startswith(b"%PDF-"):
         kind = "application/pdf"
     if kind in _EXTRACTED or not kind:
         return page_of(url, *(await _extract(kind or "text/html", body, seconds)))
     if kind.startswith("text/") or kind in _PLAIN or kind.endswith("+json"):
-        return page_of(url, "", _decode(body, charset))
+        text = body.decode(told_by(media_type) or "utf-8", "replace")
+        return page_of(url, "", text)
     raise ToolRefused(f"{url} is of the type {kind[:60]!r}; only pages, PDF and text are read")
-
-
-def _split(media_type: str) -> tuple[str, str]:
-    kind, _, parameters = media_type.partition(";")
-    charset = "utf-8"
-    for parameter in parameters.split(";"):
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "charset":
-            charset = value.strip().strip("\"'")
-    return kind.strip().lower(), charset
-
-
-def _decode(body: bytes, charset: str) -> str:
-    return body.decode(codec_named(charset) or "utf-8", "replace")
 
 
 async def _extract(kind: str, body: bytes, seconds: float) -> tuple[str, str, list[str]]:
