@@ -127,9 +127,19 @@ class SqlCatalogue:
             ),
         )
         counts = {Space(*row[:3]): row[3] for row in seen}
+        most = {Space(*row[:3]): row[3] for row in all_of_them}
         return [
-            Census(Space(*row[:3]), counts.get(Space(*row[:3]), 0), row[3]) for row in all_of_them
+            Census(space, counts.get(space, 0), most.get(space, 0)) for space in {**most, **counts}
         ]
+
+    async def workspaces(self) -> list[str]:
+        (rows,) = await self._database.ask(
+            Query(
+                "SELECT workspace FROM api_keys UNION SELECT workspace FROM documents "
+                "UNION SELECT workspace FROM projects ORDER BY workspace"
+            )
+        )
+        return [row[0] for row in rows]
 
     async def seen(self, space: Space, after: str, most: int) -> list[str]:
         (rows,) = await self._database.ask(

@@ -155,7 +155,11 @@ class Catalogue(Protocol):
         ...
 
     async def census(self) -> list[Census]:
-        """Count the passages of every space."""
+        """Count the passages of every space that documents or passages name."""
+        ...
+
+    async def workspaces(self) -> list[str]:
+        """Name the workspaces, also those without passages."""
         ...
 
     async def seen(self, space: Space, after: str, most: int) -> list[str]:

@@ -21,8 +21,6 @@ PROBE_SECONDS: Final = 1.0
 CONNECT_SECONDS: Final = 2.0
 REQUEST_SECONDS: Final = 20.0
 READY_KEPT_SECONDS: Final = 3.0
-GATEWAY_STATUS: Final = (502, 503, 504)
-"""Said by what stands before a server that is away."""
 
 _HINT: Final = (
     "run `nexus up` or `nexus services`, or set NEXUS_CHROMA_URL to a running Chroma server"
@@ -72,18 +70,6 @@ class Link:
             raise _Broken(_sentence(self._url, "stopped answering"), hint=_HINT) from broken
         except (ChromaError, httpx.HTTPStatusError, ValueError) as wrong:
             raise TransientFailure(f"Chroma at {self._url} could not do it: {wrong}") from wrong
-        except Exception as wrong:
-            # Its client raises nothing finer than this for an answer that is not Chroma's.
-            answer = wrong.__context__
-            if type(wrong) is not Exception or not isinstance(answer, httpx.HTTPStatusError):
-                raise
-            status = answer.response.status_code
-            if status not in GATEWAY_STATUS:
-                raise TransientFailure(f"Chroma at {self._url} answered HTTP {status}") from wrong
-            self._is_sound = False
-            raise _Broken(
-                _sentence(self._url, f"is out of reach (HTTP {status})"), hint=_HINT
-            ) from wrong
 
     async def check(self) -> None:
         """Raise ServiceMissing when Chroma is out of reach, before costly work is done for it."""

@@ -175,4 +175,5 @@ def _passage(kept: Kept, scores: Mapping[str, float], similar: Mapping[str, floa
         document_id=kept.document_id,
         title=kept.title,
         locator=kept.locator,
+        tokens=kept.tokens,
     )

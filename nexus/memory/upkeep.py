@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from nexus.failpoints import failpoint
-from nexus.memory.catalogue import Catalogue
+from nexus.memory.catalogue import Catalogue, Census
 from nexus.memory.embed import unpack
 from nexus.memory.passages import Space
 from nexus.memory.vectors import IDS_PAGE, Vectors
@@ -18,6 +18,11 @@ from nexus.memory.vectors import IDS_PAGE, Vectors
 BATCH: Final = 500
 ROUNDS: Final = 200
 """What one call tidies at most, 100,000 passages: the next one goes on."""
+CLOSE_EVERY: Final = 10
+"""Which audits compare ids and not only numbers."""
+COMPARED_MOST: Final = 100_000
+"""Passages compared id by id in one audit; a space that has more is compared by itself."""
+START: Final = ("", "", "")
 
 log = structlog.get_logger()
 
@@ -28,6 +33,8 @@ class Upkeep:
     def __init__(self, catalogue: Catalogue, vectors: Vectors) -> None:
         self._catalogue = catalogue
         self._vectors = vectors
+        self._audits = 0
+        self._compared = START
 
     async def tidy(self) -> None:
         """Remove passages nobody can see from the catalogue, then what has left it from Chroma."""
@@ -47,12 +54,39 @@ class Upkeep:
                 break
 
     async def audit(self) -> int:
-        """Compare Chroma with the catalogue and mend it; return how many passages differed."""
-        differed = 0
-        for census in await self._catalogue.census():
-            if not census.seen <= await self._vectors.count(census.space) <= census.most:
-                differed += await self._mend(census.space)
-        return differed
+        """Compare Chroma with the catalogue and mend it; return how many passages differed.
+
+        By their numbers, and every tenth time, for some of the spaces, id by id: a hole and
+        an orphan together have the right number.
+        """
+        self._audits += 1
+        known = {one.space: one for one in await self._catalogue.census()}
+        there = await self._vectors.spaces(await self._catalogue.workspaces())
+        wrong: list[Space] = []
+        for space in {**known, **dict.fromkeys(there)}:
+            census = known.get(space, Census(space, 0, 0))
+            if not census.seen <= await self._vectors.count(space) <= census.most:
+                wrong.append(space)
+        if self._audits % CLOSE_EVERY == 0:
+            wrong += [one for one in self._next_in_turn([*known.values()]) if one not in wrong]
+        return sum([await self._mend(space) for space in wrong])
+
+    def _next_in_turn(self, known: list[Census]) -> list[Space]:
+        """Choose what is compared id by id: from where the last time ended, within bounds."""
+        chosen: list[Space] = []
+        left = COMPARED_MOST
+        for census in sorted(known, key=lambda one: _key(one.space)):
+            if _key(census.space) <= self._compared:
+                continue
+            if chosen and census.most > left:
+                break
+            chosen.append(census.space)
+            left -= census.most
+        else:
+            self._compared = START
+            return chosen
+        self._compared = _key(chosen[-1])
+        return chosen
 
     async def _mend(self, space: Space) -> int:
         kept = await self._kept(space)
@@ -90,6 +124,10 @@ class Upkeep:
                 await self._vectors.put(space, document_id, [row.id for row in own], vectors)
             lost += rows
         return lost
+
+
+def _key(space: Space) -> tuple[str, str, str]:
+    return space.workspace, space.shelf, space.embedding
 
 
 def _about(space: Space) -> dict[str, str]:

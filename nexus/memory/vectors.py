@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from nexus.memory.link import Link
-from nexus.memory.passages import DOCUMENTS, Space
+from nexus.memory.passages import DOCUMENTS, SHELVES, Space
 
 if TYPE_CHECKING:
     from chromadb.api import AsyncClientAPI
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DELETE_BATCH: Final = 500
 IDS_PAGE: Final = 5_000
+COLLECTIONS_PAGE: Final = 500
 MOST_KNOWN: Final = 1_000
 """Collections whose handles are kept: asking for one costs as much as a search."""
 
@@ -102,6 +103,29 @@ class Vectors:
             return 0 if collection is None else await collection.count()
 
         return await self._link.run(act)
+
+    async def spaces(self, workspaces: Sequence[str]) -> list[Space]:
+        """Name the spaces of these workspaces that have a collection; raises as `put` does."""
+
+        async def act(client: "AsyncClientAPI") -> dict[str, str]:
+            there: dict[str, str] = {}
+            page = [*await client.list_collections(limit=COLLECTIONS_PAGE, offset=0)]
+            while page:
+                for one in page:
+                    there[one.name] = str((one.metadata or {}).get("embedding_model", ""))
+                offset = len(there)
+                page = [*await client.list_collections(limit=COLLECTIONS_PAGE, offset=offset)]
+            return there
+
+        there = await self._link.run(act)
+        embeddings = sorted({one for one in there.values() if one})
+        return [
+            space
+            for workspace in workspaces
+            for shelf in SHELVES
+            for space in (Space(workspace, shelf, embedding) for embedding in embeddings)
+            if self._name(space) in there
+        ]
 
     async def page(self, space: Space, offset: int) -> list[str]:
         """Name a page of a space's passages, IDS_PAGE of them; raises as `put` does."""

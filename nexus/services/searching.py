@@ -1,13 +1,15 @@
 """Search what is in memory: documents, memories of earlier work, or both."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
 
 from nexus.errors import NotFound
-from nexus.memory.passages import DOCUMENTS, MEMORIES, Findings, Where
+from nexus.memory.fusing import within
+from nexus.memory.passages import DOCUMENTS, MEMORIES, Where
 from nexus.memory.passages import Passage as Found
 from nexus.models.database import Database
 from nexus.models.projects import Project
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from nexus.memory.store import Memory
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+BY_WORDS: Final = "by words alone: the embedding model is out of reach"
 NOTHING: Final = "nothing in memory resembles the question"
 
 
@@ -34,24 +37,30 @@ async def search_memory(
     chosen = wanted.filter or SearchFilter.model_validate({})
     where = await _where(database, caller, chosen)
     await memory.check()
-    items: list[Passage] = []
+    found: list[tuple[Found, str | None]] = []  # with the trust of a memory
     note = None
     if DOCUMENTS in chosen.shelves:
-        found = await memory.search(where, wanted.query, k=wanted.k, max_tokens=wanted.max_tokens)
-        items += [_show(passage) for passage in found.passages]
-        note = _note(found)
+        documents = await memory.search(where, wanted.query, k=wanted.k)
+        found += [(passage, None) for passage in documents.passages]
+        note = BY_WORDS if documents.by_words_alone else None
     if MEMORIES in chosen.shelves:
-        there = Where(
-            caller.workspace,
-            MEMORIES,
-            project_id=chosen.project_id,
-            added_from=where.added_from,
-            added_until=where.added_until,
-        )
-        recalled = await memory.recall(there, wanted.query, k=wanted.k)
-        items += [_show(one.passage, one.trust) for one in recalled]
-    items.sort(key=lambda one: -one.score)
-    return Passages(items=items[: wanted.k], note=note or (None if items else NOTHING))
+        recalled = await memory.recall(_among_memories(where, chosen), wanted.query, k=wanted.k)
+        found += [(one.passage, one.trust) for one in recalled]
+    best = sorted(found, key=lambda one: -one[0].score)[: wanted.k]
+    places = within([passage.tokens for passage, _ in best], wanted.max_tokens)
+    items = [_show(*best[at]) for at in places]
+    return Passages(items=items, note=note or _note(len(best) - len(items), len(best)))
+
+
+def _among_memories(where: Where, chosen: SearchFilter) -> Where:
+    """Say the same of memories: their own ids, the project they are of, their types and times."""
+    ids = chosen.document_ids
+    return replace(
+        where,
+        shelf=MEMORIES,
+        document_ids=None if ids is None else tuple(ids),
+        project_id=chosen.project_id,
+    )
 
 
 def _show(passage: Found, trust: str | None = None) -> Passage:
@@ -69,10 +78,10 @@ def _show(passage: Found, trust: str | None = None) -> Passage:
     )
 
 
-def _note(found: Findings) -> str | None:
-    if found.by_words_alone:
-        return "by words alone: the embedding model is out of reach"
-    return f"{found.left_out} more would not fit into max_tokens" if found.left_out else None
+def _note(left_out: int, found: int) -> str | None:
+    if not found:
+        return NOTHING
+    return f"{left_out} more would not fit into max_tokens" if left_out else None
 
 
 async def _where(database: Database, caller: Caller, wanted: SearchFilter) -> Where:

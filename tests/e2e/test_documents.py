@@ -87,6 +87,29 @@ async def test_what_a_document_said_before_it_became_like_another_is_not_found(
     assert "The tower costs 3333 thalers." in await _found(client, "What does the tower cost?")
 
 
+async def test_memories_meet_the_filter_and_share_the_tokens(client: httpx2.AsyncClient) -> None:
+    document = await _add(client, "owls.txt", "The tawny owl hunts mice at night.")
+    body = {"title": "Owls", "text": "The tawny owl hunts at night.", "kind": "fact"}
+    memory = (await client.post("/memory", json=body)).json()["id"]
+
+    async def found(most: int | None = None, **chosen: Any) -> tuple[list[str], str | None]:
+        shelves = ["documents", "memories"]
+        wanted = {
+            "query": "When does the tawny owl hunt?",
+            "filter": {"shelves": shelves, **chosen},
+        }
+        answer = await client.post("/memory/search", json=wanted | {"max_tokens": most})
+        assert answer.status_code == 200, answer.text
+        return [one["document_id"] for one in answer.json()["items"]], answer.json()["note"]
+
+    assert set((await found())[0]) == {document["id"], memory}
+    assert await found(document_ids=[document["id"]]) == ([document["id"]], None)
+    assert await found(document_ids=[memory]) == ([memory], None)
+    assert (await found(media_types=["text/html"]))[0] == []
+    some, note = await found(12)
+    assert (len(some), note) == (1, "1 more would not fit into max_tokens")
+
+
 async def test_uploads_under_one_file_name_are_told_apart_by_their_titles(
     client: httpx2.AsyncClient,
 ) -> None:

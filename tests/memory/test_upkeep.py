@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from nexus.domain.seam import Json
+from nexus.memory.catalogue import Census
 from nexus.memory.passages import DOCUMENTS, SourceDocument, Space, Where
+from nexus.memory.upkeep import CLOSE_EVERY, COMPARED_MOST
+from nexus.models.writing import Query, Transaction
 from nexus.orchestrator.documents import finish_document, remove_document
 from tests.support.bookcase import Bookcase, open_bookcase
 
@@ -63,6 +66,50 @@ async def test_what_only_chroma_has_is_removed(
     await stored.put(space, "doc_9", [f"psg_{number}" for number in range(13)], strange)
     assert await memory.memory.audit() == 13
     assert await stored.count(space) == len(LINES)
+
+
+async def test_a_hole_beside_an_orphan_is_found_by_every_tenth_audit(
+    memory: Bookcase, stored: "Vectors", workspace: str
+) -> None:
+    await memory.add(workspace, birds())
+    space = space_of(memory, workspace)
+    before = set(await stored.page(space, 0))
+    await stored.drop(space, sorted(before)[:1])
+    await stored.put(space, "doc_9", ["psg_strange"], np.ones((1, 384), dtype=np.float32))
+    differed = [await memory.memory.audit() for _ in range(CLOSE_EVERY)]
+    assert differed == [0] * (CLOSE_EVERY - 1) + [2]
+    assert set(await stored.page(space, 0)) == before
+
+
+async def test_a_space_that_has_no_passages_any_more_is_looked_at(
+    memory: Bookcase, stored: "Vectors", workspace: str
+) -> None:
+    await memory.add(workspace, birds())
+    await memory.add(workspace, birds(name="doc_2"))
+    await memory.remove(workspace, "doc_1")
+    await memory.remove(workspace, "doc_2")
+    space = space_of(memory, workspace)
+    strange = np.ones((1, 384), dtype=np.float32)
+    await stored.put(space, "doc_9", ["psg_strange"], strange)
+
+    def join() -> Transaction[None]:
+        yield Query(
+            "INSERT INTO api_keys (id, workspace, name, prefix, hash, scopes, created_at) "
+            "VALUES ('key_1', $1, 'a', 'p', 'h', '[]', 0)",
+            (workspace,),
+        )
+
+    await memory.database.run(join)
+    assert await memory.memory.audit() == 1
+    assert await stored.count(space) == 0
+
+
+def test_spaces_are_compared_in_turn(memory: Bookcase) -> None:
+    upkeep = memory.memory._upkeep
+    spaces = [Space("ws", "documents", name) for name in "abc"]
+    known = [Census(space, 0, COMPARED_MOST * 2 // 3) for space in spaces]
+    turns = [upkeep._next_in_turn(known) for _ in range(4)]
+    assert turns == [spaces[:1], spaces[1:2], spaces[2:], spaces[:1]]
 
 
 async def test_an_edition_is_seen_when_it_is_whole_and_not_before(
