@@ -98,7 +98,8 @@ class Context:
         """Call a tool once and for ever, as a model-driven agent would; later attempts get its result.
 
         It is known by its name, its arguments and how often the two were met before; what
-        becomes of an interrupted call is for the effect that the tool declares.
+        becomes of an interrupted call is for the effect that the tool declares. A person's
+        retry changes neither; only a refusal is not kept.
 
         Returns:
             The tool's value, or `{"error": reason}` where the tool refuses.

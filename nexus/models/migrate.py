@@ -19,7 +19,7 @@ from nexus.locks import FileLock
 from nexus.models.address import Address, Dialect
 
 T = TypeVar("T")
-HEAD: Final = "0018"
+HEAD: Final = "0019"
 ADVISORY_LOCK: Final = 0x6E657875  # "nexu"
 
 

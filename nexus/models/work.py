@@ -161,6 +161,7 @@ class JournalRecord(Table):
     cost_pico_usd: Mapped[MaybePico]
     begun_at: Mapped[TimeUs]
     recorded_at: Mapped[MaybeTimeUs]
+    origin: Mapped[MaybeRef]  # the subtask it began under, if a retry carried it over
 
 
 class Reservation(Table):

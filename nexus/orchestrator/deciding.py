@@ -116,7 +116,7 @@ def _refuse(approval_id: str) -> Transaction[None]:
         raise Conflict(
             "this approval expired: its project was cancelled before anybody decided",
             code="approval_expired",
-            hint="see what the call did; a retry of the project does not make it again",
+            hint="see what the call did; a retry of the project asks about it again",
         )
     raise Conflict(
         f"this approval was {status} at {rfc3339(decided_at)}; it is decided once",

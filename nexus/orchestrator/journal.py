@@ -55,7 +55,7 @@ class JournalSeam:
         generation = self._claimed.generation if call.kind is CallKind.MODEL else 0
         call = replace(call, key=storable_key(call.key))
         slot = (call.kind.value, generation, call.key, call.fingerprint)
-        occurrence, found = self._journal.find(slot)
+        occurrence, found = self._journal.find(slot, storable_key(call.name))
         if found:
             is_known, value = await self._replay(call, found)
             if is_known:
@@ -66,7 +66,8 @@ class JournalSeam:
             self._count_model_call()
         number = found.number if found else self._next_number()
         request = await self._files.keep(call.request, f"the request to {call.name}")
-        intent = Intent(call, number, occurrence, generation, request)
+        origin = found.origin if found else None
+        intent = Intent(call, number, occurrence, generation, request, origin)
         if call.parts:
             return await self._delegate(intent)
         if found.status == ASKED if found else call.ask:
@@ -179,7 +180,7 @@ class JournalSeam:
         self, intent: Intent, effect: Callable[[str], Awaitable[Recorded]]
     ) -> Recorded:
         try:
-            return await effect(f"{self._claimed.held.subtask_id}:{intent.number}")
+            return await effect(f"{intent.origin or self._claimed.held.subtask_id}:{intent.number}")
         except Fenced:
             raise
         except NexusError as wrong:

@@ -69,7 +69,7 @@ def queue_ready(turn: Turn, rows: Sequence[Row], share: Share) -> Queued:
     """Make the `work` subtasks of ready tasks (rows of READY): a share is taken over, the rest queued.
 
     They become rows when the turn is written. A task that ran before (a retry) gets a new
-    subtask that keeps the recorded steps.
+    subtask that keeps what `COPY_CALLS` says: recorded steps above all.
     """
     may_take = sum(row[8] == ProjectState.RUNNING and bool(row[9]) for row in rows)
     left = share.of(may_take)

@@ -21,13 +21,17 @@ KEY_LENGTH: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A call about to be made: its record's number and how often the same call came before."""
+    """A call about to be made: its record's number and how often the same call came before.
+
+    `origin` is the subtask it began under, if a retry carried it over.
+    """
 
     call: Call
     number: int
     occurrence: int
     generation: int
     request: Kept
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class Entry:
     status: str
     value: Json
     digest: str | None = None
+    origin: str | None = None  # the subtask it began under, if a retry carried it over
     used: bool = False
 
 
@@ -46,15 +47,24 @@ class Journal:
     numbers: int = 0
     model_calls: int = 0
 
-    def find(self, slot: Slot) -> tuple[int, Entry | None]:
-        """Return the occurrence of the call that is met now and its record, if there is one."""
+    def find(self, slot: Slot, name: str = "") -> tuple[int, Entry | None]:
+        """Return the occurrence of the call that is met now and its record, if there is one.
+
+        A call carried over from another conversation, in which it was interrupted, is known
+        by its `name` instead of its key: what a person decided about it holds for this one.
+        """
         occurrence = self.met.get(slot, 0)
         self.met[slot] = occurrence + 1
         matching = [one for one in self.entries if one.slot == slot]
-        found = matching[occurrence] if occurrence < len(matching) else None
+        found = matching[occurrence] if occurrence < len(matching) else self._carried(slot, name)
         if found:
             found.used = True
         return occurrence, found
+
+    def _carried(self, slot: Slot, name: str) -> Entry | None:
+        by_name = (slot[0], slot[1], name, slot[3])
+        carried = [one for one in self.entries if one.origin and one.slot == by_name]
+        return next((one for one in carried if not one.used), None)
 
     def unmet(self, generation: int) -> list[int]:
         """List recorded model calls of this generation that this run has not come to."""
@@ -77,6 +87,7 @@ COLUMNS: Final = (
     JournalRecord.status,
     JournalRecord.result,
     JournalRecord.result_sha256,
+    JournalRecord.origin,
 )
 
 
@@ -91,12 +102,12 @@ async def read_journal(database: Database, claimed: Claimed) -> Journal:
             .where(JournalRecord.subtask_id == claimed.held.subtask_id)
             .order_by(JournalRecord.number)
         )
-        for number, *slot_of, effect, status, value, digest in rows:
+        for number, *slot_of, effect, status, value, digest, origin in rows:
             kind, generation, key, fingerprint = slot_of
             journal.numbers = number + 1
             journal.model_calls += kind == CallKind.MODEL.value
             slot = (kind, generation, key, fingerprint)
             journal.interrupted |= status == BEGUN and effect == Effect.UNSAFE.value
             if status in REPLAYED:
-                journal.entries.append(Entry(number, slot, status, value, digest))
+                journal.entries.append(Entry(number, slot, status, value, digest, origin))
     return journal

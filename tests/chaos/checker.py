@@ -153,8 +153,10 @@ def _effects_again(evidence: Evidence) -> Iterator[str]:
         for event in history.events
         if event["type"] == "subtask.started"
     )
+    under = {(_key_of(record), record["subtask_id"]) for record in evidence.journal}
     for key, count in times.items():
-        started = starts[key.partition("/")[0].partition(":")[0]]
+        first = (key, key.partition("/")[0].partition(":")[0])
+        started = sum(starts[subtask] for made, subtask in {first, *under} if made == key)
         if count > started:
             yield f"the effect {key} took place {count} times in {started} attempts"
 
@@ -162,7 +164,8 @@ def _effects_again(evidence: Evidence) -> Iterator[str]:
 def _key_of(record: Row) -> str:
     """The key of an effect: of tools the idempotency key, of steps the subtask and the step."""
     last = record["number"] if record["kind"] == "tool" else record["key"]
-    return f"{record['subtask_id']}{':' if record['kind'] == 'tool' else '/'}{last}"
+    first = record["origin"] or record["subtask_id"]
+    return f"{first}{':' if record['kind'] == 'tool' else '/'}{last}"
 
 
 def tasks_wait_for_what_they_depend_on(evidence: Evidence) -> Iterator[str]:

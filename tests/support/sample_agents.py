@@ -184,6 +184,24 @@ async def sender(brief: Brief, context: Context) -> str:
     return json.dumps(await context.seam.call(call, send))
 
 
+@tool(effect=Effect.UNSAFE)
+async def mail_letter(scope: ToolScope, folder: str, idempotency_key: str) -> str:
+    """Post a letter, and wait for the gate if the letterbox has one."""
+    with (Path(folder) / "posted").open("a") as posted:
+        posted.write(f"{idempotency_key}\n")
+    await until(lambda: not (Path(folder) / "jammed").exists(), timeout=60)
+    return "posted"
+
+
+@agent("correspondent", description="Posts a letter without a model, then fails if it is told to")
+async def correspondent(brief: Brief, context: Context) -> str:
+    folder = Path(json.loads(brief.instructions)["folder"])
+    said = await context.call_tool("mail_letter", folder=str(folder))
+    if (folder / "fails").exists():
+        raise PermanentFailure("what came after the letter failed")
+    return json.dumps(said)
+
+
 @agent("splitter", description="Delegates the parts it is told and says what they came to")
 async def splitter(brief: Brief, context: Context) -> str:
     try:

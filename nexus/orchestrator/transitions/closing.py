@@ -87,17 +87,29 @@ FUSED: Final = " ".join(
     )
 )
 
-COPY_STEPS: Final = (
+COPY_CALLS: Final = (
     "INSERT INTO journal (subtask_id, number, workspace, kind, name, key, occurrence, generation, "
     "fingerprint, effect, status, claim, request, request_sha256, request_bytes, result, "
     "result_sha256, result_bytes, outcome, input_tokens, output_tokens, cost_pico_usd, begun_at, "
-    "recorded_at) "
-    "SELECT CAST($1 AS VARCHAR), number, workspace, kind, name, key, occurrence, 0, fingerprint, "
-    "effect, status, 0, request, request_sha256, request_bytes, result, result_sha256, "
-    "result_bytes, outcome, 0, 0, 0, begun_at, recorded_at "
-    "FROM journal WHERE subtask_id = $2 AND kind = 'step' AND status = 'recorded' "
-    "AND outcome <> 'partial'"
+    "recorded_at, origin) "
+    "SELECT CAST($1 AS VARCHAR), number, workspace, kind, name, "
+    "CASE WHEN kind = 'tool' THEN name ELSE key END, occurrence, 0, fingerprint, effect, "
+    "CASE WHEN status = 'rejected' OR status = 'approved' THEN 'begun' ELSE status END, 0, "
+    "request, request_sha256, request_bytes, CASE WHEN status = 'recorded' THEN result END, "
+    "result_sha256, result_bytes, CASE WHEN status = 'recorded' THEN outcome END, 0, 0, 0, "
+    "begun_at, CASE WHEN status = 'recorded' THEN recorded_at END, COALESCE(origin, subtask_id) "
+    "FROM journal WHERE subtask_id = $2 AND kind <> 'model' AND ("
+    "(status = 'recorded' AND outcome NOT IN ('partial', 'refused') "
+    "AND (kind = 'step' OR key = name)) "
+    "OR (status = 'begun' AND (effect = 'unsafe' OR (effect = 'idempotent' AND key = name))) "
+    "OR (status = 'asked' AND effect = 'unsafe' AND key = name) "
+    "OR (status IN ('approved', 'rejected') AND effect = 'unsafe' AND EXISTS "
+    "(SELECT 1 FROM approvals a WHERE a.subtask_id = journal.subtask_id "
+    "AND a.number = journal.number AND a.kind = 'interrupted_call')))"
 )
+"""What a subtask keeps of the one before it: what was recorded of steps and of tools called by name
+(those of a model have the id of a call in its conversation, which is over), and whatever is in
+doubt and must not be repeated unasked: what a person decided about that is asked anew."""
 
 
 def give_subtask(turn: Turn, made: NewSubtask, key: str, phase: str) -> None:
@@ -137,7 +149,7 @@ def write_down(turn: Turn) -> Transaction[list[Row]]:
         partial(_write_in_steps, subtasks, gifts, changes, events, shown),
     )
     if copies:
-        yield Many(COPY_STEPS, copies)
+        yield Many(COPY_CALLS, copies)
     turn.touched.update(row[0] for row in projects)
     return list(projects)
 

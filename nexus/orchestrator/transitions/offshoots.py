@@ -66,7 +66,7 @@ def queue_review(turn: Turn, product: Subject) -> Transaction[None]:
 def queue_revision(turn: Turn, review: Subject, stage: Stage) -> Transaction[None]:
     """Queue the revision of a rejected output, which becomes its task's current subtask.
 
-    It keeps the steps that were recorded for the output it revises.
+    It keeps what `COPY_CALLS` keeps of the output it revises: recorded steps above all.
     """
     made = NewSubtask(
         SubtaskKind.REVISE,
