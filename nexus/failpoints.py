@@ -25,9 +25,18 @@ ACTS: Final = (
     "release",
     "return",
     "announce",
+    "ask",
+    "renew",
+    "delegate",
+    "hold",
+    "cut",
+    "reopen",
+    "decide",
 )
 """Transactions with points around their commit; `steer` is execute, cancel and retry, `return`
-what gives a lost claim back, `announce` what tells the queue again."""
+what gives a lost claim back, `announce` what tells the queue again, `ask` what puts a call to a
+person, `decide` what takes the answer, `renew` the intent of an approved call, `hold` a wait for
+the budget, `cut` and `reopen` what ends records and what takes one for interrupted."""
 
 OF_MEMORY: Final = frozenset({"stage.done", "put.done", "discard.done", "drop.done"})
 """Between the catalogue and Chroma: passages stored here and there, removed here and there."""

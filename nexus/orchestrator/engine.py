@@ -81,7 +81,7 @@ class WorkflowEngine:
             failpoint(f"{point}.committed")
         return result, turns[-1]
 
-    async def persist(self, act: Callable[[Turn], Transaction[T]]) -> T:
+    async def persist(self, act: Callable[[Turn], Transaction[T]], *points: str) -> T:
         """Run an act that must not be lost: while the database is away, keep it and try again.
 
         Only for acts that a repetition cannot harm, because the outcome of a lost commit
@@ -89,7 +89,7 @@ class WorkflowEngine:
         """
         while True:
             try:
-                return await self.run(act)
+                return await self.run(act, *points)
             except ServiceMissing:
                 await asyncio.sleep(AGAIN_SECONDS)
 

@@ -87,5 +87,7 @@ class Gate:
         need: Need | None = None
         if call.kind is CallKind.MODEL:
             need = call.need() if call.need else Need()
-        if await self._engine.persist(lambda turn: hold_back(turn, held, intent.number, need)):
+        if await self._engine.persist(
+            lambda turn: hold_back(turn, held, intent.number, need), "hold"
+        ):
             raise Fenced(f"{held.subtask_id} waits for its project's budget")

@@ -85,7 +85,9 @@ class JournalSeam:
     ) -> Json:
         """Make a call between its two commits."""
         if is_approved:
-            await self._engine.persist(lambda turn: renew(self._claimed.held, intent.number))
+            await self._engine.persist(
+                lambda turn: renew(self._claimed.held, intent.number), "renew"
+            )
         else:
             await self._gate.begin(intent)
         with self._gate.in_flight(intent.call.kind):
@@ -122,7 +124,7 @@ class JournalSeam:
                 hint="look what it came to, then write to the agent again",
             )
         await self._written()
-        if await self._engine.persist(lambda turn: ask(turn, held)):
+        if await self._engine.persist(lambda turn: ask(turn, held), "ask"):
             raise Fenced(f"{held.subtask_id} waits for a person to answer")
         self._journal.interrupted = False
 
@@ -134,7 +136,7 @@ class JournalSeam:
         """
         held = self._claimed.held
         await self._written()
-        await self._engine.persist(lambda turn: ask_first(turn, held, intent, what))
+        await self._engine.persist(lambda turn: ask_first(turn, held, intent, what), "ask")
         raise Fenced(f"{held.subtask_id} waits for a person to answer")
 
     async def _delegate(self, intent: Intent) -> Json:
@@ -145,7 +147,9 @@ class JournalSeam:
             InvalidInput: they cannot be given to anybody; nothing has begun.
         """
         await self._written()
-        value = await self._engine.persist(lambda turn: delegate(turn, self._claimed, intent))
+        value = await self._engine.persist(
+            lambda turn: delegate(turn, self._claimed, intent), "delegate"
+        )
         if value is None:
             raise Fenced(f"{self._claimed.held.subtask_id} waits for its delegated parts")
         with self._gate.in_flight(intent.call.kind):
@@ -164,7 +168,9 @@ class JournalSeam:
         """
         unmet = self._journal.unmet(self._claimed.generation)
         if unmet:
-            await self._engine.persist(lambda turn: supersede(turn, self._claimed.held, unmet))
+            await self._engine.persist(
+                lambda turn: supersede(turn, self._claimed.held, unmet), "cut"
+            )
 
     async def _reopen(self, found: Entry, call: Call) -> None:
         """Take a record whose file is not on this machine for a call that was interrupted."""
@@ -174,7 +180,7 @@ class JournalSeam:
             call=call.name,
             hint="machines that share no data directory make calls with large results again",
         )
-        await self._engine.persist(lambda turn: reopen(self._claimed.held, found.number))
+        await self._engine.persist(lambda turn: reopen(self._claimed.held, found.number), "reopen")
 
     async def _carry_out(
         self, intent: Intent, effect: Callable[[str], Awaitable[Recorded]]

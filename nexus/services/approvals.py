@@ -134,7 +134,7 @@ async def decide_approval(
         row["decision"] = json.loads(row["decision"])
         return Answer(200, _show(row).model_dump_json())
 
-    return await engine.run(lambda turn: once.wrap(lambda: act(turn)))
+    return await engine.run(lambda turn: once.wrap(lambda: act(turn)), "decide")
 
 
 def _show(row: Mapping[Any, Any]) -> Approval:

@@ -19,7 +19,14 @@ from tests.support.valkey import command
 OF_THE_API: Final = frozenset(
     f"{act}.{side}" for act in ("create", "steer") for side in ("before_commit", "committed")
 )
-WORKERS_POINTS: Final = tuple(sorted(POINTS - OF_THE_API - OF_MEMORY))
+ELSEWHERE: Final = frozenset(
+    f"{act}.{side}"
+    for act in ("ask", "renew", "delegate", "hold", "cut", "reopen", "decide")
+    for side in ("before_commit", "committed")
+)
+"""What takes a person, a budget or a lost file to get to: `unsafe-call` and
+`tests/orchestrator/test_points.py`."""
+WORKERS_POINTS: Final = tuple(sorted(POINTS - OF_THE_API - OF_MEMORY - ELSEWHERE))
 SHORT: Final = ("settle.committed", "effect.done", "claim.committed")
 DEATH_SECONDS: Final = 30.0
 TASKS: Final = 3

@@ -7,6 +7,7 @@ import httpx2
 
 from tests.chaos.evidence import read_effects
 from tests.chaos.fault import Figures, fault, require
+from tests.chaos.member import Member
 from tests.chaos.world import World
 from tests.support.rig import plan, task
 
@@ -34,10 +35,22 @@ async def _answer(http: httpx2.AsyncClient, question: str, **decision: Any) -> N
     require(answer.status_code == 200, f"the decision was answered with {answer.status_code}")
 
 
+async def _dead(world: World, armed: Member) -> None:
+    """Wait until a worker has died at the point it was armed with."""
+    await world.until(lambda: not armed.is_alive, within=30, what="an armed worker to die")
+    world.interruptions += 1
+
+
+def _side_of(world: World, act: str) -> str:
+    return f"{act}.{world.random.choice(('before_commit', 'committed'))}"
+
+
 @fault(
     "unsafe-call",
-    row="kill -9 inside an unsafe call, and again once it was approved; a person is asked each time",
+    row="kill -9 inside an unsafe call, again once it was approved, and around the commits of "
+    "question and renewal; a person is asked each time",
     runs=10,
+    limit_seconds=240,
 )
 async def unsafe_call(world: World) -> Figures:
     gate = world.folder / "never"
@@ -45,16 +58,19 @@ async def unsafe_call(world: World) -> Figures:
     worker = await world.start_worker()
     project = await world.submit(
         plan(
-            task("letter", "postal", instructions=str(gate)),
+            task("letter", "postal", instructions=str(gate), max_attempts=8),
             task("beside", "walker", instructions=json.dumps({"steps": 0})),
         )
     )
     async with world.client() as http:
         await world.until(lambda: len(read_effects(world)) == 1, what="the letter")
         world.kill(worker)
-        worker = await world.start_worker()
+        await _dead(world, world.spawn_worker(NEXUS_FAILPOINTS=f"{_side_of(world, 'ask')}=kill"))
+        armed = await world.start_worker(NEXUS_FAILPOINTS="renew.before_commit=kill")
         first = await _asked(world, http, letters=1)
         await _answer(http, first, decision="approve")
+        await _dead(world, armed)
+        worker = await world.start_worker()
         await world.until(lambda: len(read_effects(world)) == 2, what="the approved call")
         world.kill(worker)
         await world.start_worker()
