@@ -143,7 +143,7 @@ async def test_a_lost_value_is_made_again_once(run: Run, lose: Lose, side: str) 
 
 async def test_a_decision_counts_once(hand: Hand, lose: Lose, side: str) -> None:
     (asked,) = await hand.interrupt()
-    wanted = ApprovalDecide.model_validate({"decision": "approve"})
+    wanted = ApprovalDecide(decision="approve", comment=None, value=None)
     once = Once(WORKSPACE, f"POST /approvals/{asked.id}", None, "")
     lose(f"decide.{side}")
 

@@ -11,3 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("journal", sa.Column("origin", sa.String(length=40), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("journal", "origin")
