@@ -35,7 +35,14 @@ def event(kind: str, at: int = BEGUN, **data: Any) -> Row:
 
 def record(kind: str = "model", status: str = "begun", begun_at: int = BEGUN) -> Row:
     """A call of the one subtask."""
-    own = {"subtask_id": "sub_1", "number": 3, "key": "walk", "kind": kind, "status": status}
+    own = {
+        "subtask_id": "sub_1",
+        "origin": None,
+        "number": 3,
+        "key": "walk",
+        "kind": kind,
+        "status": status,
+    }
     return {**own, "begun_at": begun_at}
 
 
