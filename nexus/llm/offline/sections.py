@@ -11,7 +11,7 @@ from typing import Final
 from nexus.domain.citing import with_citations
 from nexus.llm.offline.label import unlabelled
 
-HEADING: Final = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t#]*$")
+HEADING: Final = re.compile(r"(#{1,6})[ \t]+(?=\S)")
 FENCE: Final = re.compile(r"^\s*(```|~~~)")
 SOURCE: Final = re.compile(r"\[([^\[\]]+)\](?!\()\s*$")
 QUOTATION: Final = re.compile(r"(?:^>.*(?:\n|\Z))+", re.MULTILINE)
@@ -38,8 +38,8 @@ def read_section(key: str, output: str) -> Section:
     """Make a section of an output: its first heading is the title, else the task's key is."""
     lines = unlabelled(output).strip().splitlines()
     title = ""
-    if lines and (match := HEADING.match(lines[0])):
-        title = match.group(2).strip()
+    if lines and (heading := _heading(lines[0])):
+        title = heading[1]
         lines = lines[1:]
     blocks = _blocks(lines)
     gaps = tuple(item for name, part in blocks if name.casefold() == GAPS for item in _items(part))
@@ -97,11 +97,20 @@ class Headings:
         """Make the headings inside a section unique too."""
         lines = []
         for line, fenced in _fenced(section.body.splitlines()):
-            match = None if fenced else HEADING.match(line)
+            heading = None if fenced else _heading(line)
             lines.append(
-                f"{match.group(1)} {self.take(match.group(2), section.title)}" if match else line
+                f"{'#' * heading[0]} {self.take(heading[1], section.title)}" if heading else line
             )
         return "\n".join(lines)
+
+
+def _heading(line: str) -> tuple[int, str] | None:
+    """Return a heading's level and text; None: the line is none."""
+    match = HEADING.match(line)
+    if match is None:
+        return None
+    text = line[match.end() :]
+    return len(match[1]), text.rstrip(" \t#") or text[0]
 
 
 def _fenced(lines: list[str]) -> list[tuple[str, bool]]:
@@ -119,9 +128,9 @@ def _blocks(lines: list[str]) -> list[tuple[str, list[str]]]:
     """Part lines at their headings: (heading text, lines with the heading's own)."""
     blocks: list[tuple[str, list[str]]] = [("", [])]
     for line, fenced in _fenced(lines):
-        match = None if fenced else HEADING.match(line)
-        if match:
-            blocks.append((match.group(2).strip(), []))
+        heading = None if fenced else _heading(line)
+        if heading:
+            blocks.append((heading[1], []))
         blocks[-1][1].append(line)
     return blocks
 
@@ -133,11 +142,11 @@ def _items(lines: list[str]) -> list[str]:
 def _deepened(lines: list[str]) -> str:
     """Shift headings so that the highest is of level 3, and close an open code block."""
     fenced = _fenced(lines)
-    levels = [len(m.group(1)) for line, code in fenced if not code and (m := HEADING.match(line))]
+    levels = [found[0] for line, code in fenced if not code and (found := _heading(line))]
     shift = max(0, 3 - min(levels, default=3))
     text = [
-        f"{'#' * min(6, len(m.group(1)) + shift)} {m.group(2)}"
-        if not code and (m := HEADING.match(line))
+        f"{'#' * min(6, found[0] + shift)} {found[1]}"
+        if not code and (found := _heading(line))
         else line
         for line, code in fenced
     ]
