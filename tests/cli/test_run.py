@@ -100,53 +100,6 @@ def test_a_failed_run_hands_over_what_there_is_and_says_why(
     ]
 
 
-def test_a_run_that_has_used_up_its_budget_hands_over_what_there_is(
-    serve: ExitStack, tmp_path: Path
-) -> None:
-    waiting = event(14, "project.waiting", 9, reason="no budget")
-    nobody = Reply({"items": [], "next_cursor": None})
-    api = serve.enter_context(
-        serving(
-            answers()
-            | {
-                f"GET {HERE}/events": [sse([*RUNNING, waiting])],
-                "GET /approvals": [nobody],
-                f"GET {HERE}": [Reply(project("waiting"))],
-            }
-        )
-    )
-    done = nexus(api, tmp_path, "run", "Study the market", "--max-calls", "2")
-    assert done.returncode == 1
-    assert "Penguins sell." in done.stdout
-    assert done.stderr.splitlines()[-2:] == [
-        "nexus: the project has used up its budget and waits; this is what there is",
-        f"  go on with: nexus projects budget {PROJECT_ID} and a higher limit, then "
-        f"nexus projects resume {PROJECT_ID}",
-    ]
-
-
-def test_a_run_that_asks_a_person_waits_for_the_answer(serve: ExitStack, tmp_path: Path) -> None:
-    waiting = event(14, "project.waiting", 9, reason="at rest")
-    over = [event(15, "task.succeeded", 9, "talks"), event(16, "project.succeeded", 9)]
-    asked = Reply({"items": [{"id": "apr_1"}], "next_cursor": None})
-    api = serve.enter_context(
-        serving(
-            answers()
-            | {
-                f"GET {HERE}/events": [sse([*RUNNING, waiting]), sse(over)],
-                f"GET {HERE}/progress": [
-                    Reply(progress("planned", 2)),
-                    Reply(progress("waiting", 14)),
-                ],
-                "GET /approvals": [asked],
-            }
-        )
-    )
-    done = nexus(api, tmp_path, "run", "Study the market")
-    assert done.returncode == 0, done.stderr
-    assert "nexus: it waits for your answer; see: nexus approvals" in done.stderr
-
-
 def test_documents_are_put_at_hand_once_they_are_ready(serve: ExitStack, tmp_path: Path) -> None:
     document = {"id": "doc_1", "title": "a.csv", "status": "processing", "passages": None}
     api = serve.enter_context(

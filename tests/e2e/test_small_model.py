@@ -50,7 +50,7 @@ async def test_a_project_of_three_tasks_succeeds(api: Api, model_port: int) -> N
         ended = await api.end(project)
     assert (ended["status"], ended["error"]) == ("succeeded", None)
     planned = next(one for one in await api.events(project) if one["type"] == "project.planned")
-    assert planned["data"] == {"plan_version": 1, "tasks": 3, "safe": None}
+    assert planned["data"] == {"plan_version": 1, "tasks": 3, "safe": None, "error": None}
     tasks = (await api.get(f"/projects/{project}/tasks"))["items"]
     assert {task["output"] for task in tasks} == {"Birds fly and fish swim."}
     called = [one for one in await api.events(project) if one["type"] == "tool.called"]

@@ -16,7 +16,11 @@ from tests.support.waiting import until
 
 SUBTASKS = 100
 WORKERS = 4
-MOST_CALLS = 1.2
+MOST_CALLS = 1.5
+"""Of those that are allowed, beside other tests on a slow machine; the chaos suite's fault
+`rate-limit-storm` has a process for each worker and requires 1.2."""
+PATIENT_SECONDS = 60.0
+"""A lease that holds however late a loop is that runs four workers."""
 
 
 class Limited:
@@ -50,9 +54,13 @@ async def test_a_storm_makes_hardly_more_calls_than_are_allowed(rig: Rig, most: 
         )
         for _ in range(WORKERS):
             await workers.enter_async_context(
-                rig.worker(model="openai:scripted", openai_base_url=model.base_url)
+                rig.worker(
+                    model="openai:scripted",
+                    openai_base_url=model.base_url,
+                    lease_seconds=PATIENT_SECONDS,
+                )
             )
-        assert await rig.end(project) == "succeeded"
+        assert await rig.end(project, within=60) == "succeeded"
     print(f"{dict(script.seen)} of a limit of {most} calls a second")
     assert script.seen["passed"] == SUBTASKS
     assert model.calls <= MOST_CALLS * SUBTASKS
