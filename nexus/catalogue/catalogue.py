@@ -9,10 +9,23 @@ from nexus.catalogue.rows import discard_unseen
 from nexus.catalogue.words import Words
 from nexus.memory.catalogue import Census, Extent, Matches, Origin, Prepared
 from nexus.memory.passages import Kept, Space, Where
+from nexus.models.address import Dialect
 from nexus.models.database import Database
 from nexus.models.writing import Query, Row, Transaction
 
 _SEEN = "JOIN documents d ON d.id = p.document_id AND d.edition = p.edition"
+_SHOWN = (
+    "SELECT p.id, p.document_id, d.title, p.locator, p.heading, p.text, p.tokens, p.embedding, "
+    "p.vector, d.created_at"
+)
+# Passages first: both planners may prefer to go through all the workspace has.
+_READ = {
+    Dialect.SQLITE: f"{_SHOWN} FROM passages p CROSS JOIN documents d WHERE p.id IN JSON($2) "
+    "AND d.id = p.document_id AND d.edition = p.edition AND d.workspace || '' = $1",
+    Dialect.POSTGRESQL: "WITH p AS MATERIALIZED (SELECT id, document_id, edition, locator, "
+    "heading, text, tokens, embedding, vector FROM passages WHERE id IN JSON($2)) "
+    f"{_SHOWN} FROM p {_SEEN} WHERE d.workspace || '' = $1",
+}
 
 
 class SqlCatalogue:
@@ -44,17 +57,8 @@ class SqlCatalogue:
         return [(row[0], row[1], bytes(row[2])) for row in rows]
 
     async def read(self, workspace: str, passage_ids: Sequence[str]) -> dict[str, Kept]:
-        (rows,) = await self._database.ask(
-            Query(
-                # Passages first: both planners may prefer to go through all the workspace has.
-                "WITH p AS MATERIALIZED (SELECT id, document_id, edition, locator, heading, text, "
-                "tokens, embedding, vector FROM passages WHERE id IN JSON($2)) "
-                "SELECT p.id, p.document_id, d.title, p.locator, p.heading, p.text, p.tokens, "
-                f"p.embedding, p.vector, d.created_at FROM p {_SEEN} "
-                "WHERE d.workspace || '' = $1",
-                (workspace, json.dumps([*passage_ids])),
-            )
-        )
+        sql = _READ[self._database.address.dialect]
+        (rows,) = await self._database.ask(Query(sql, (workspace, json.dumps([*passage_ids]))))
         return {row[0]: _kept(row) for row in rows}
 
     async def embeddings(self, workspace: str, shelf: str) -> list[str]:

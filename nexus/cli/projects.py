@@ -10,7 +10,7 @@ from nexus.cli.budget import budget
 from nexus.cli.interruption import INTERRUPTED, interruptible
 from nexus.cli.options import AsJson, DataDir, Url, connect
 from nexus.cli.screen import emit, remarks, results, say, show_error, show_table
-from nexus.cli.show.wording import ago, money, one_line
+from nexus.cli.show.wording import ago, one_line, spent
 
 if TYPE_CHECKING:
     from nexus.cli.api.client import ApiClient
@@ -49,7 +49,7 @@ def list_projects(
             each["id"],
             each["status"],
             ago(each["created_at"]),
-            money(Decimal(each["usage"]["cost_usd"])),
+            spent(Decimal(each["usage"]["cost_usd"]), each["usage"].get("unpriced_requests", 0)),
             one_line(each["name"], NAME_WIDTH),
         )
         for each in found

@@ -1,7 +1,8 @@
 """Tool calls that come as text: small models write them down instead of making them.
 
 Called where a reply of an installation's own server is recorded. Only a reply that is nothing
-but calls of tools that were offered counts; words around it make it an answer like any other.
+but calls counts; words around it make it an answer like any other. A call of a tool that nobody
+offered is one too, if it has nothing else in it: the model is told which tools there are.
 """
 
 import json
@@ -16,6 +17,8 @@ from pydantic_ai.models import ModelRequestParameters
 TAGGED: Final = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|$)", re.DOTALL)
 FENCED: Final = re.compile(r"```[A-Za-z]*\s*\n(.*?)\n\s*```", re.DOTALL)
 GIVEN: Final = ("arguments", "parameters", "args")
+OF_A_CALL: Final = frozenset({"name", "id", "type", *GIVEN})
+NAME: Final = re.compile(r"[A-Za-z_][\w.-]{0,63}")
 MOST_CALLS: Final = 16
 
 
@@ -55,6 +58,8 @@ def _call_in(text: str, offered: Collection[str]) -> ToolCallPart | None:
     inner = value.get("function")
     value = inner if isinstance(inner, dict) else value
     given = next((value[name] for name in GIVEN if name in value), None)
-    if value.get("name") not in offered or not isinstance(given, dict | str):
+    name = value.get("name")
+    if not isinstance(name, str) or not isinstance(given, dict | str):
         return None
-    return ToolCallPart(value["name"], given)
+    is_call = name in offered or (NAME.fullmatch(name) and OF_A_CALL.issuperset(value))
+    return ToolCallPart(name, given) if is_call else None

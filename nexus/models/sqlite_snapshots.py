@@ -15,6 +15,8 @@ from nexus.models.snapshots import put
 from nexus.models.sqlite import AWAY, BUSY_MS
 from nexus.models.writing import Query, Row
 
+CACHE_KIB: Final = 8_192
+"""Of pages, for each connection, if it comes to need them: searches read all over the file."""
 WORDS: Final = {
     r"IN JSON\(\$(\d+)\)": r"IN (SELECT value FROM json_each(?\1))",
     r"\$(\d+)": r"?\1",
@@ -74,6 +76,7 @@ class SqliteSnapshots:
             )
             found.execute("PRAGMA query_only=ON")
             found.execute("PRAGMA temp_store=MEMORY")
+            found.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
             self._own.connection = found
             self._opened.append(found)
         return found

@@ -122,3 +122,13 @@ def test_what_a_review_found_is_said_until_the_task_ends() -> None:
     assert line_for(accepted, board) == "task talks: accepted in review 2"
     board = board_after(RUNNING, [told, event(16, "task.succeeded", 9, "talks")])
     assert not any(words in line for line in drawn(run_tree(board, NOW, lines=40, width=100)))
+
+
+def test_a_price_that_is_unknown_is_not_zero() -> None:
+    unknown = event(14, "model.called", 9, "talks", input_tokens=5, output_tokens=5, cost_usd=None)
+    end = event(15, "project.succeeded", 9)
+    board = board_after([*RUNNING, unknown])
+    said = line_for(end, board)
+    assert said == "project succeeded: 3 model calls, $0.2510 and 1 call of unknown price"
+    board.cost_usd *= 0
+    assert line_for(end, board) == "project succeeded: 3 model calls, 1 call of unknown price"

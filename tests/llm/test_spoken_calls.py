@@ -36,6 +36,14 @@ def test_a_written_call_is_made(written: str) -> None:
     assert (part.tool_name, part.args) == ("read_file", {"path": "a.txt"})
 
 
+def test_a_call_of_what_nobody_offered_is_a_call() -> None:
+    (part,) = heard(
+        ModelResponse([TextPart(TEXT.replace("read_file", "write_file"))]), OFFERED
+    ).parts
+    assert isinstance(part, ToolCallPart)
+    assert (part.tool_name, part.args) == ("write_file", {"path": "a.txt"})
+
+
 def test_several_calls_are_made() -> None:
     twice = f"<tool_call>{TEXT}</tool_call>\n<tool_call>{TEXT}</tool_call>"
     assert len(heard(ModelResponse([TextPart(twice)]), OFFERED).parts) == 2
@@ -47,7 +55,8 @@ def test_several_calls_are_made() -> None:
         f"I would call {TEXT}",
         f"{TEXT}\nThat reads the file.",
         f"```json\n{TEXT}\n```\nThis is how it is done.",
-        TEXT.replace("read_file", "write_file"),
+        json.dumps({**CALL, "name": "write_file", "age": 3}),
+        json.dumps({**CALL, "name": "Ada Lovelace"}),
         '{"name": "read_file"}',
         '["read_file"]',
         "{not json",

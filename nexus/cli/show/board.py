@@ -77,6 +77,7 @@ class Board:
     requests: int = 0
     tokens: int = 0
     cost_usd: Decimal = Decimal(0)
+    unpriced: int = 0  # calls whose price is unknown
     seq: int = 0
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -108,6 +109,7 @@ class Board:
         self.requests = usage["requests"]
         self.tokens = usage["input_tokens"] + usage["output_tokens"]
         self.cost_usd = Decimal(usage["cost_usd"])
+        self.unpriced = usage.get("unpriced_requests", 0)
         self._by_id = {}
         self.phases = []
         for phase in progress["phases"]:
@@ -141,6 +143,7 @@ class Board:
             self.requests += 1
             self.tokens += (data.get("input_tokens") or 0) + (data.get("output_tokens") or 0)
             self.cost_usd += Decimal(data.get("cost_usd") or 0)
+            self.unpriced += data.get("cost_usd") is None
         else:
             line = self.task(event.get("task_id"))
             if line is not None:

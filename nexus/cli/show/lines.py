@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from nexus.cli.show.board import ENDED, Board, Document, words_of, words_of_review
-from nexus.cli.show.wording import counted, duration, money, one_line
+from nexus.cli.show.wording import counted, duration, one_line, spent
 
 WIDTH: Final = 300
 TASK_ACTS: Final = frozenset({"started", "succeeded", "failed", "cancelled", "skipped", "waiting"})
@@ -49,7 +49,7 @@ def _project_line(act: str, event: Document, board: Board) -> str:
     if act == "planned":
         words = counted(event["data"].get("tasks") or 0, "task")
     if act in {"succeeded", "failed", "cancelled"}:
-        spend = f"{counted(board.requests, 'model call')}, {money(board.cost_usd)}"
+        spend = f"{counted(board.requests, 'model call')}, {spent(board.cost_usd, board.unpriced)}"
         words = f"{words}; {spend}" if words else spend
     return one_line(f"project {act}{': ' + words if words else ''}", WIDTH)
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from nexus.cli.show.board import TASK_ENDED, Board, PhaseLines, TaskLine
-from nexus.cli.show.wording import MARKS, counted, duration, money, one_line
+from nexus.cli.show.wording import MARKS, counted, duration, one_line, spent
 
 FEWEST_LINES: Final = 3
 """What a phase always gets, however many phases there are."""
@@ -112,9 +112,9 @@ def _sums(board: Board, now: datetime) -> str:
     counts = board.counts()
     parts = [f"{counts['succeeded']:,} of {counted(sum(counts.values()), 'task')}"]
     if board.started_at:
-        spent = ((board.finished_at or now) - board.started_at).total_seconds()
-        parts.append(duration(max(0.0, spent)))
+        seconds = ((board.finished_at or now) - board.started_at).total_seconds()
+        parts.append(duration(max(0.0, seconds)))
     parts.append(counted(board.requests, "model call"))
     parts.append(counted(board.tokens, "token"))
-    parts.append(money(board.cost_usd))
+    parts.append(spent(board.cost_usd, board.unpriced))
     return " · ".join(parts)

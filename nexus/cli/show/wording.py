@@ -51,6 +51,14 @@ def money(usd: Decimal) -> str:
     return f"${usd:.2f}" if usd >= 1 or usd == 0 else f"${usd:.4f}"
 
 
+def spent(usd: Decimal, unpriced: int) -> str:
+    """Write what was spent: `$0.0123`, `$0.0123 and 2 calls of unknown price`."""
+    if not unpriced:
+        return money(usd)
+    unknown = f"{counted(unpriced, 'call')} of unknown price"
+    return f"{money(usd)} and {unknown}" if usd else unknown
+
+
 def expected(estimate: Mapping[str, Any]) -> str:
     """Write what a plan will roughly take: `about 7 model calls, 21,000 tokens, $0.0123`."""
     tokens = estimate["input_tokens"] + estimate["output_tokens"]
