@@ -14,8 +14,9 @@ from tests.support.rig import plan, task
 WORKERS: Final = 4
 SUBTASKS: Final = 100
 PER_SECOND: Final = 20
-MOST_CALLS, MOST_CALLS_SHORT = 1.2, 1.4
-"""Of those allowed; beside other tests, refusals are heard late."""
+MOST_CALLS, MOST_CALLS_SHORT = 1.2, 3.0
+"""Of those allowed. Beside other tests, on a slow machine, refusals are heard late: there the
+fault judges how things end, and that calls stay within bounds at all."""
 ANSWER_SECONDS: Final = 0.3
 END_SECONDS: Final = 90.0
 
