@@ -199,9 +199,12 @@ def resume_on_budget(turn: Turn, project: Subject) -> Transaction[None]:
 
 
 def neglected() -> Transaction[list[str]]:
-    """List running projects whose budget has room that nobody took, or news that nobody told."""
+    """List running projects whose budget has room that nobody took, or news that nobody told.
+
+    One whose budget was removed while it waited has room too, once it runs again.
+    """
     rows = yield Query(
-        "SELECT p.id FROM projects p WHERE p.status = 'running' AND p.budget IS NOT NULL "
+        "SELECT p.id FROM projects p WHERE p.status = 'running' "
         "AND (p.budget LIKE '%max_seconds%' OR EXISTS (SELECT 1 FROM reservations r "
         "WHERE r.project_id = p.id AND r.granted = 0))"
     )
