@@ -1,7 +1,6 @@
 """The same machine with budgets: whatever happens, a call begins only while there is room."""
 
 import sqlite3
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +11,7 @@ from nexus.domain.budget import Budget
 from nexus.domain.graph import compile_plan
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Call, CallKind, Need, Recorded, Usage
-from nexus.errors import Conflict, Fenced, OverBudget
+from nexus.errors import Fenced, OverBudget
 from nexus.orchestrator import budgeting, creating, steering
 from nexus.orchestrator.claiming import Claimed, due_subtasks
 from nexus.orchestrator.creating import NewProject
@@ -129,13 +128,6 @@ class Budgeting(Engine):
         if self.status(project_id) == "waiting" and self.may("resume", project_id):
             self.ledger.run(partial(steering.resume, workspace="default", project_id=project_id))
             assert self.status(project_id) == "running"
-
-    @precondition(lambda self: self.projects)
-    @rule(which=pick)
-    def replan(self, which: int) -> None:
-        project_id = self.projects[which % len(self.projects)]
-        with suppress(Conflict):
-            self.ledger.run(lambda turn: steering.replan(turn, "default", project_id, None))
 
     @precondition(lambda self: self.claims)
     @rule(worker=st.sampled_from(WORKERS), tokens=st.integers(1, 20))
