@@ -11,6 +11,7 @@ import pytest
 from nexus.domain.budget import Budget, Limit
 from nexus.errors import Conflict
 from nexus.models.projects import Project
+from nexus.orchestrator.budgeting import look_after, neglected
 from nexus.services.caller import Caller
 from nexus.services.deliverable import get_deliverable
 from nexus.services.reads import reading
@@ -115,6 +116,24 @@ async def test_work_stops_at_the_sum_and_goes_on_when_it_is_raised(
         kept = await session.connection()
         rows = await kept.exec_driver_sql("SELECT count(*) FROM reservations")
         assert rows.scalar_one() == 0
+
+
+async def test_what_waited_goes_on_without_a_budget_once_its_project_runs_again(
+    priced: Rig,
+) -> None:
+    budget = Budget({Limit.CALLS: 1})
+    project = await priced.create(plan(*_work(3)), auto_execute=True, budget=budget)
+    async with priced.worker():
+        await _rests(priced, project)
+    await _raise(priced, project, None)
+    engine = priced.parts.engine
+    await engine.run(lambda turn: engine.replan(turn, WORKSPACE, project, "go on"))
+    assert (await priced.row(project)).status == "running"
+    assert await engine.run(lambda turn: neglected()) == [project]
+
+    await engine.run(lambda turn: look_after(turn, project))
+
+    assert {one.status for one in await priced.subtasks(project)} == {"succeeded", "queued"}
 
 
 async def test_tokens_and_calls_are_limits_too(priced: Rig, model: ScriptedModel) -> None:
