@@ -48,9 +48,8 @@ def close(turn: Turn) -> Transaction[None]:
         project = Subject(project_id, workspace)
         if project_id not in ended or status != ProjectState.RUNNING:
             continue
-        if still_open == 0:
-            yield from end_project(turn, project, total=total, well=well)
-        elif waits:
+        is_over = still_open == 0 and (yield from end_project(turn, project, total, well))
+        if waits and not is_over:
             yield from rest_project(turn, project)
     for project_id in sorted(turn.waiting):
         yield from announce_project(turn, project_id)
@@ -64,17 +63,21 @@ def settle_project(turn: Turn, project: Subject) -> Transaction[None]:
         "WHERE id = $1 AND status = 'running'",
         (project.project_id,),
     )
-    if rows and rows[0][0] == 0:
-        yield from end_project(turn, project, total=rows[0][1], well=rows[0][2])
-    elif rows:
+    if not rows:
+        return
+    still_open, total, well = rows[0]
+    if still_open or not (yield from end_project(turn, project, total, well)):
         yield from rest_project(turn, project)
 
 
-def end_project(turn: Turn, project: Subject, *, total: int, well: int) -> Transaction[None]:
-    """End a running project whose tasks are all over, `well` of them well."""
+def end_project(turn: Turn, project: Subject, total: int, well: int) -> Transaction[bool]:
+    """End a running project whose tasks are all over, `well` of them well.
+
+    Returns:
+        False if an amendment of its plan is on its way, which may wait as tasks do.
+    """
     if well == total:
-        yield from move_project(turn, project, ProjectState.SUCCEEDED, "project.succeeded")
-        return
+        return (yield from move_project(turn, project, ProjectState.SUCCEEDED, "project.succeeded"))
     rows = yield Query(
         "SELECT id, key, status, error FROM tasks WHERE project_id = $1 AND node >= 0 "
         "AND status <> 'succeeded' ORDER BY CASE status WHEN 'failed' THEN 0 ELSE 1 END, "
@@ -82,7 +85,9 @@ def end_project(turn: Turn, project: Subject, *, total: int, well: int) -> Trans
         (project.project_id,),
     )
     error = _why(rows[0], lost=total - well, total=total)
-    yield from move_project(turn, project, ProjectState.FAILED, "project.failed", error=error)
+    return (
+        yield from move_project(turn, project, ProjectState.FAILED, "project.failed", error=error)
+    )
 
 
 def _why(first: Row, *, lost: int, total: int) -> dict[str, Json]:

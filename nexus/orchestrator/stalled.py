@@ -64,7 +64,7 @@ def _mend(turn: Turn, *, project_id: str, still_us: int) -> Transaction[None]:
     states = yield from _count_anew(project_id)
     total, well = states.total(), states[TaskState.SUCCEEDED]
     if well == total or (states[TaskState.FAILED] and not any(states[one] for one in OPEN)):
-        yield from end_project(turn, project, total=total, well=well)
+        yield from end_project(turn, project, total, well)
         return
     moved = yield from _end_tasks(turn, project)
     yield from recount(turn, project)

@@ -1,6 +1,7 @@
 """The same machine with budgets: whatever happens, a call begins only while there is room."""
 
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,7 +12,7 @@ from nexus.domain.budget import Budget
 from nexus.domain.graph import compile_plan
 from nexus.domain.plan import Plan
 from nexus.domain.seam import Call, CallKind, Need, Recorded, Usage
-from nexus.errors import Fenced, OverBudget
+from nexus.errors import Conflict, Fenced, OverBudget
 from nexus.orchestrator import budgeting, creating, steering
 from nexus.orchestrator.claiming import Claimed, due_subtasks
 from nexus.orchestrator.creating import NewProject
@@ -207,6 +208,14 @@ class Budgeting(Engine):
     def set_budget(self, project_id: str, budget: Budget | None) -> None:
         self.ledger.run(lambda turn: creating.set_budget(turn, "default", project_id, budget))
         self.changed.add(project_id)
+
+    @precondition(lambda self: self.projects)
+    @rule(which=pick)
+    def replan(self, which: int) -> None:
+        """A person asks for an amendment; what it comes to is settled as any other subtask."""
+        project_id = self.projects[which % len(self.projects)]
+        with suppress(Conflict):
+            self.ledger.run(lambda turn: steering.replan(turn, "default", project_id, None))
 
     @rule()
     def reconcile(self) -> None:
