@@ -9,7 +9,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from tests.support import processes
 from tests.support.migrated import migrate
 from tests.support.places import ROOT
 from tests.support.postgres import Server, run_postgres
+from tests.support.spares import Spares
 from tests.support.valkey import command, run_valkey
 from tests.support.variables import VARIABLES
 from tests.support.waiting import until as wait_until
@@ -101,8 +101,10 @@ def postgres_server(work_folder: Path) -> Iterator[Server]:
 @pytest.fixture
 async def postgres_url(postgres_server: Server, tmp_path: Path) -> AsyncIterator[str]:
     """The address of an empty PostgreSQL database that goes away after the test."""
-    async with _database(postgres_server, f"test_{abs(hash(tmp_path)):x}") as url:
-        yield url
+    name = f"empty_{abs(hash(tmp_path)):x}"
+    await postgres_server.execute(f'CREATE DATABASE "{name}"')
+    yield postgres_server.url(name)
+    await postgres_server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -123,19 +125,17 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def migrated_name(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The name of a PostgreSQL database with the newest schema, to copy."""
+def spares(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Spares:
+    """PostgreSQL databases with the newest schema."""
     name = "migrated"
     asyncio.run(postgres_server.execute(f'CREATE DATABASE "{name}"'))
     migrate(postgres_server.url(name), tmp_path_factory.mktemp("migrated"))
-    return name
+    return Spares(postgres_server, name)
 
 
 @pytest.fixture
-async def migrated_postgres_url(
-    postgres_server: Server, migrated_name: str, tmp_path: Path
-) -> AsyncIterator[str]:
-    async with _database(postgres_server, f"test_{abs(hash(tmp_path)):x}", migrated_name) as url:
+async def migrated_postgres_url(spares: Spares) -> AsyncIterator[str]:
+    async with spares.lend() as url:
         yield url
 
 
@@ -147,13 +147,6 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'nexus.db'}"
     url: str = request.getfixturevalue("migrated_postgres_url")
     return url
-
-
-@asynccontextmanager
-async def _database(server: Server, name: str, template: str = "template1") -> AsyncIterator[str]:
-    await server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    yield server.url(name)
-    await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture

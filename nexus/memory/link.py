@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PROBE_SECONDS: Final = 1.0
-CONNECT_SECONDS: Final = 2.0
+CONNECT_SECONDS: Final = 10.0
 REQUEST_SECONDS: Final = 20.0
 READY_KEPT_SECONDS: Final = 3.0
 
@@ -153,7 +153,9 @@ async def _open(url: str) -> "AsyncClientAPI":
                     chroma_server_ssl_verify=True,
                 ),
             )
-    except (httpx.HTTPError, ChromaError, TimeoutError, ValueError, KeyError) as wrong:
+    except TimeoutError as late:
+        raise _missing(url, f"did not let us in within {CONNECT_SECONDS:.0f} seconds") from late
+    except (httpx.HTTPError, ChromaError, ValueError, KeyError) as wrong:
         raise _missing(url, "answers, but not as Chroma should") from wrong
 
 

@@ -25,8 +25,8 @@ class Fault:
     """One row of the matrix.
 
     `runs`: how often the whole matrix does it on each database; `short`: how often the
-    tests do, 0 for what takes too long there, and on which. What is `alone` bears no other
-    run beside it.
+    tests do, 0 for what takes too long there, and on which: most in turns, one here, one there.
+    What is `alone` bears no other run beside it.
     """
 
     name: str

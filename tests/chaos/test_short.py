@@ -1,4 +1,4 @@
-"""The short tier: each fault that is quick once, on each database; `make chaos` does the rest.
+"""The short tier: each fault that is quick once, most on one of the databases; `make chaos` does all.
 
 The runs go three at a time, from a module's fixture: most of each is waiting for leases.
 """

@@ -31,6 +31,7 @@ BUDGETS: Final[tuple[dict[Limit, int], ...]] = (
     "budget-runs-out",
     row="a budget runs out under four workers, of which some are killed",
     limit_seconds=150,
+    short_databases=("sqlite",),
 )
 async def budget_runs_out(world: World) -> Figures:
     """Kill workers in mid-call until nothing goes on, look at the bill, raise the budget, finish."""

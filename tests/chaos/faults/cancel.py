@@ -142,6 +142,7 @@ def _lingering(world: World, killed_pid: int) -> list[str]:
     row="cancel a project in mid-work, in some runs as a worker is killed or stopped; it alone stops",
     runs=20,
     limit_seconds=240,
+    short_databases=("postgresql",),
 )
 async def cancel(world: World) -> Figures:
     chosen, at_call = world.random.randrange(PROJECTS), world.random.randint(1, CALLS)

@@ -111,6 +111,7 @@ async def _keep_serving(world: World, points: list[str]) -> int:
     "kill-api",
     row="kill -9 the API while 100 POSTs run; the same Idempotency-Key gives the same project",
     runs=20,
+    short_databases=("sqlite",),
 )
 async def kill_api(world: World) -> Figures:
     points = ["create.committed", "create.before_commit", "announce.done"]

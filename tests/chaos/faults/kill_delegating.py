@@ -57,6 +57,7 @@ async def _kill(world: World, worker: Member, at_call: int) -> tuple[int, int]:
     "kill-delegating",
     row="kill -9 workers while parents wait and the parts they have delegated run",
     runs=20,
+    short_databases=("postgresql",),
 )
 async def kill_delegating(world: World) -> Figures:
     world.model.script = _dividing(marking(world.seed, 0.02, 0.15))

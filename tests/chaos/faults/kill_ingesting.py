@@ -130,6 +130,7 @@ async def _agree(world: World, shelf: Shelf, vectors: Vectors) -> None:
     row="kill -9 while documents are read, changed and removed: each is whole or absent",
     runs=20,
     limit_seconds=300,
+    short_databases=("sqlite",),
 )
 async def kill_ingesting(world: World) -> Figures:
     chroma = ChromaServer(world.folder / "chroma")

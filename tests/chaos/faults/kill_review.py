@@ -38,6 +38,7 @@ def _verdict(met: bool) -> Reply:
     "kill-review",
     row="kill -9 a worker while outputs are written, reviewed, rejected and revised",
     runs=20,
+    short_databases=("postgresql",),
 )
 async def kill_review(world: World) -> Figures:
     world.model.script = _judging(marking(world.seed, 0.02, 0.15))

@@ -69,6 +69,7 @@ async def kill_worker(world: World) -> Figures:
     "kill-restart",
     row="kill -9 the only worker during a model call; restarted, it takes its leases back",
     runs=20,
+    short_databases=("postgresql",),
 )
 async def kill_restart(world: World) -> Figures:
     return await _kill_in_mid_call(world, workers=1)

@@ -20,6 +20,7 @@ LIMIT_SECONDS: Final = 60.0
     "poison",
     row="a subtask that kills its worker: dead after max_attempts, the other 20 done",
     runs=20,
+    short_databases=("sqlite",),
 )
 async def poison(world: World) -> Figures:
     options = [world.random.uniform(0.0, 0.1) for _ in range(OTHERS)]

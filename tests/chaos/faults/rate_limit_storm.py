@@ -45,6 +45,7 @@ class Limited:
     "rate-limit-storm",
     row="100 subtasks over 4 workers at a model that refuses with 429; kill -9 one of the workers",
     runs=5,
+    short_databases=("sqlite",),
 )
 async def rate_limit_storm(world: World) -> Figures:
     script = Limited()

@@ -101,7 +101,12 @@ async def _disturb(world: World, seconds: float | None) -> Figures:
     }
 
 
-@fault("redis-flushed", row="FLUSHALL with 200 queued and 4 running", runs=20)
+@fault(
+    "redis-flushed",
+    row="FLUSHALL with 200 queued and 4 running",
+    runs=20,
+    short_databases=("postgresql",),
+)
 async def redis_flushed(world: World) -> Figures:
     return await _disturb(world, None)
 

@@ -20,6 +20,7 @@ SETTINGS: Final = {"NEXUS_DRAIN_SECONDS": "0.5", "NEXUS_LEASE_SECONDS": "5"}
     "rolling-restart",
     row="SIGTERM to 3 workers one after another, 50 subtasks in hand; nothing fails or is counted",
     runs=20,
+    short_databases=("sqlite",),
 )
 async def rolling_restart(world: World) -> Figures:
     world.settings = SETTINGS

@@ -16,6 +16,7 @@ LEASES: Final = 2.5
     "suspended",
     row="the only worker sleeps past its lease and wakes; it goes on where it was",
     runs=20,
+    short_databases=("postgresql",),
 )
 async def suspended(world: World) -> Figures:
     worker = await world.start_worker()

@@ -51,6 +51,7 @@ def _side_of(world: World, act: str) -> str:
     "question and renewal; a person is asked each time",
     runs=20,
     limit_seconds=240,
+    short_databases=("sqlite",),
 )
 async def unsafe_call(world: World) -> Figures:
     gate = world.folder / "never"

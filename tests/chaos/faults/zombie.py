@@ -32,6 +32,7 @@ class Held:
     "zombie",
     row="SIGSTOP a worker past its lease, SIGCONT: its writes touch no row, and it goes on",
     runs=20,
+    short_databases=("postgresql",),
 )
 async def zombie(world: World) -> Figures:
     held = Held()
