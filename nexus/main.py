@@ -7,9 +7,10 @@ The API runs no agents and no background work.
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from functools import cache
 from typing import Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 from nexus import __version__
@@ -78,7 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses=PROBLEMS,
+        routes=_assembled().routes,
         lifespan=_lifespan(settings),
         middleware=[
             Middleware(NamingGuard),
@@ -88,9 +89,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         ],
     )
     problems.install(app)
-    for room in ROUTERS:
-        app.include_router(room.router)
     return app
+
+
+@cache
+def _assembled() -> APIRouter:
+    """Put the routes together, once for all apps of a process: each route is built when first used."""
+    router = APIRouter(responses=PROBLEMS, redirect_slashes=False)
+    for room in ROUTERS:
+        router.include_router(room.router)
+    return router
 
 
 def _lifespan(

@@ -11,6 +11,7 @@ from nexus.errors import Conflict, Fenced, NotFound, PermanentFailure
 from nexus.orchestrator.asking import ask, renew
 from nexus.orchestrator.deciding import Decision
 from tests.orchestrator.hand import Hand, Killed
+from tests.support.databases import ON_POSTGRESQL
 from tests.support.rig import Rig, plan, task
 from tests.support.waiting import until
 
@@ -252,6 +253,7 @@ async def test_repeating_a_commit_whose_answer_was_lost_is_harmless(hand: Hand) 
         await hand.engine.run(lambda turn: renew(held, 0))
 
 
+@ON_POSTGRESQL
 async def test_a_worker_killed_inside_an_unsafe_call(rig: Rig) -> None:
     hand = Hand(rig)
     hand.project = await rig.start(plan(task("one", "sender", instructions=_options(rig))))

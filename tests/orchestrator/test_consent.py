@@ -10,6 +10,7 @@ from nexus.domain.consent import Policy
 from nexus.models.projects import Approval
 from nexus.orchestrator.deciding import Decision
 from tests.scripted_model import Reply, ScriptedModel, ToolCalls
+from tests.support.databases import ON_POSTGRESQL
 from tests.support.rig import WORKSPACE, Rig, plan, task
 from tests.support.waiting import until
 
@@ -59,6 +60,7 @@ async def test_an_agents_questions_are_answered_by_a_person(rig: Rig, model: Scr
     assert [one.attempt for one in await rig.subtasks(project)] == [1]
 
 
+@ON_POSTGRESQL
 async def test_a_worker_that_dies_while_a_person_thinks_asks_nothing_twice(
     rig: Rig, model: ScriptedModel
 ) -> None:

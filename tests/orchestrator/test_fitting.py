@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.llm.small_window import small
 from tests.scripted_model import Reply, ScriptedModel, ToolCalls
+from tests.support.databases import ON_SQLITE
 from tests.support.rig import Rig, plan, task
 from tests.support.waiting import until
 
@@ -33,6 +34,7 @@ def survey_then_count(gate: Path, answered: list[str]) -> Any:
     return small(script)
 
 
+@ON_SQLITE
 async def test_killed_between_two_fitted_requests_it_asks_nothing_twice(
     scripted: Rig, server: ScriptedModel, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from nexus.orchestrator.transitions.subtasks import Held
 from tests.scripted_model import Raw, ScriptedModel
 from tests.scripted_vectors import embeddings
 from tests.support.chroma import ChromaServer
+from tests.support.databases import ON_POSTGRESQL
 from tests.support.places import free_port
 from tests.support.rig import WORKSPACE, Rig, open_rig
 from tests.support.waiting import until
@@ -60,6 +61,7 @@ async def has_been_put_off(rig: Rig, times: int) -> bool:
     return claim >= 2 * times  # one for taking it, one for putting it back
 
 
+@ON_POSTGRESQL
 @pytest.mark.usefixtures("is_quick")
 async def test_a_document_outlives_a_chroma_that_is_away_for_long(
     tmp_path: Path, database_url: str, redis_url: str

@@ -12,6 +12,7 @@ from nexus.models.writing import Query, Transaction
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.hand import Hand
 from tests.support.acts import claim
+from tests.support.databases import ON_POSTGRESQL
 from tests.support.rig import Rig, opened, plan, task
 from tests.support.waiting import until
 
@@ -20,6 +21,7 @@ def _living() -> Transaction[list[str]]:
     return [row[0] for row in (yield Query("SELECT id FROM workers WHERE lease_until > NOW_US()"))]
 
 
+@ON_POSTGRESQL
 async def test_a_claim_whose_answer_was_lost_costs_no_attempt(rig: Rig, tmp_path: Path) -> None:
     options = json.dumps({"folder": str(tmp_path)})
     async with rig.worker(concurrency=1):
@@ -56,6 +58,7 @@ def _hold_up_answers(patch: pytest.MonkeyPatch, meanwhile: Callable[[], Awaitabl
     patch.setattr(WorkflowEngine, "commit", late)
 
 
+@ON_POSTGRESQL
 @pytest.mark.parametrize("how", ["claimed", "taken over"])
 async def test_a_claim_beside_an_agent_that_blocks_is_run_once(
     rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
@@ -80,6 +83,7 @@ async def test_a_claim_beside_an_agent_that_blocks_is_run_once(
     assert "subtask.released" not in [one.type for one in await rig.events(project)]
 
 
+@ON_POSTGRESQL
 async def test_a_claim_that_was_given_back_does_not_start_when_its_answer_comes(
     rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

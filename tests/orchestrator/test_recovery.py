@@ -9,11 +9,13 @@ from redis.asyncio import Redis
 from nexus.orchestrator.membership import declare_gone, join
 from nexus.orchestrator.reconciler import reconcile
 from tests.support.acts import claim
+from tests.support.databases import ON_POSTGRESQL, ON_SQLITE
 from tests.support.places import free_port
 from tests.support.rig import Rig, open_rig, opened, plan, task
 from tests.support.waiting import until
 
 
+@ON_POSTGRESQL
 async def test_a_killed_worker_loses_nothing_and_repeats_no_recorded_step(
     rig: Rig, tmp_path: Path
 ) -> None:
@@ -50,6 +52,7 @@ async def test_cancel_reaches_running_agents_and_nothing_begins_after(
     assert (await rig.events(project))[-1].type == "project.cancelled"
 
 
+@ON_SQLITE
 async def test_a_drained_worker_gives_back_without_counting(rig: Rig, tmp_path: Path) -> None:
     options = json.dumps({"folder": str(tmp_path)})
     project = await rig.start(plan(task("a", "gate", instructions=options, max_attempts=1)))
@@ -86,6 +89,7 @@ async def test_without_redis_workers_ask_the_database(tmp_path: Path) -> None:
             assert await rig.end(project) == "succeeded"
 
 
+@ON_POSTGRESQL
 async def test_a_poisonous_task_ends_after_its_attempts(rig: Rig) -> None:
     project = await rig.start(plan(task("a", "poison", max_attempts=2), task("b")))
     for _ in range(2):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.scripted_model import Reply, ScriptedModel, ToolCalls
+from tests.support.databases import ON_SQLITE
 from tests.support.rig import Rig, plan, task
 from tests.support.waiting import until
 
@@ -171,6 +172,7 @@ async def test_an_output_cannot_speak_for_its_review(scripted: Rig, server: Scri
     assert prompts[0].count("</submission>") == prompts[0].count("<criteria>") == 1
 
 
+@ON_SQLITE
 async def test_killed_in_mid_review_it_is_asked_once_more_and_nothing_else(
     scripted: Rig, server: ScriptedModel
 ) -> None:

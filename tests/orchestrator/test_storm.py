@@ -11,6 +11,7 @@ import pytest
 from nexus.agents.conversation import MAX_REQUESTS
 from nexus.services.reasons import Scene, SubtaskFacts, TaskFacts, reasons_for
 from tests.scripted_model import Reply, ScriptedModel, ToolCalls, error
+from tests.support.databases import ON_SQLITE
 from tests.support.rig import Rig, plan, task
 from tests.support.waiting import until
 
@@ -45,6 +46,7 @@ class Limited:
         return "A sentence."
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("most", [20, 50])
 async def test_a_storm_makes_hardly_more_calls_than_are_allowed(rig: Rig, most: int) -> None:
     script = Limited(most)

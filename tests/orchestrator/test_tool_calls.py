@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from nexus.models.work import JournalRecord
 from tests.scripted_model import Reply, ScriptedModel, ToolCalls
+from tests.support.databases import ON_SQLITE
 from tests.support.rig import Rig, plan, task
 from tests.support.waiting import until
 
@@ -19,6 +20,7 @@ async def records(rig: Rig) -> list[JournalRecord]:
         return list(rows.scalars())
 
 
+@ON_SQLITE
 async def test_killed_among_three_calls_only_the_missing_one_is_made(
     scripted: Rig, server: ScriptedModel, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from nexus.cli.stack.programs import worker_programs
 from nexus.cli.stack.supervisor import Supervisor
 from nexus.orchestrator.heartbeat import WORKERS, last_beat
 from nexus.orchestrator.membership import look
+from tests.support.databases import ON_POSTGRESQL, ON_SQLITE
 from tests.support.rig import Rig, opened, plan, task
 from tests.support.waiting import until
 
@@ -41,6 +42,7 @@ def freeze(rig: Rig, worker: subprocess.Popen[bytes]) -> None:
             probe.close()
 
 
+@ON_POSTGRESQL
 async def test_a_worker_shows_that_it_lives(rig: Rig) -> None:
     worker = rig.worker_process()
     folder = rig.settings.data / WORKERS
@@ -54,6 +56,7 @@ async def test_a_worker_shows_that_it_lives(rig: Rig) -> None:
     assert last_beat(folder, 1) is None
 
 
+@ON_SQLITE
 async def test_a_stopped_worker_is_killed_by_its_supervisor(rig: Rig, tmp_path: Path) -> None:
     options = json.dumps({"folder": str(tmp_path)})
     project = await rig.start(plan(task("a", "gate", instructions=options)))
@@ -71,6 +74,7 @@ async def test_a_stopped_worker_is_killed_by_its_supervisor(rig: Rig, tmp_path: 
     assert said[0].startswith(f"worker-1 (process {stopped}) gave no sign of life for 3 s")
 
 
+@ON_POSTGRESQL
 async def test_a_zombie_drops_what_it_lost_and_goes_on(rig: Rig, tmp_path: Path) -> None:
     options = json.dumps({"folder": str(tmp_path)})
     lost = await rig.start(plan(task("a", "gate", instructions=options)))
@@ -96,6 +100,7 @@ async def test_a_zombie_drops_what_it_lost_and_goes_on(rig: Rig, tmp_path: Path)
     assert len((await rig.parts.engine.run(lambda turn: look("nobody"))).others) == 1
 
 
+@ON_SQLITE
 async def test_an_agent_that_holds_up_the_loop_is_named(rig: Rig) -> None:
     project = await rig.start(plan(task("a", "hog", instructions="2.5")))
     rig.worker_process()

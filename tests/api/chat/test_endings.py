@@ -15,6 +15,7 @@ from nexus.orchestrator.chatting import KEPT_US, forget_conversations
 from nexus.routers import chats
 from tests.api.chat.talking import events_of, say
 from tests.scripted_model import Reply, ScriptedModel, ToolCalls
+from tests.support.databases import ON_POSTGRESQL, ON_SQLITE
 from tests.support.rig import Rig
 from tests.support.waiting import until
 
@@ -81,6 +82,7 @@ async def test_a_conversation_that_goes_while_it_is_answered_ends_its_stream(
     assert ": still here\n\n" in text
 
 
+@ON_POSTGRESQL
 async def test_an_answer_survives_its_worker(
     rig: Rig, client: httpx2.AsyncClient, model: ScriptedModel, tmp_path: Path
 ) -> None:
@@ -135,6 +137,7 @@ async def test_old_conversations_go(rig: Rig, client: httpx2.AsyncClient) -> Non
     assert [rows[0][0] for rows in await rig.parts.database.ask(*counted)] == [1, 1, 1]
 
 
+@ON_SQLITE
 async def test_an_unsafe_call_that_was_interrupted_is_not_made_again(
     rig: Rig, client: httpx2.AsyncClient, tmp_path: Path
 ) -> None:
