@@ -153,8 +153,8 @@ async def _open(url: str) -> "AsyncClientAPI":
                     chroma_server_ssl_verify=True,
                 ),
             )
-    except TimeoutError as late:
-        raise _missing(url, f"did not let us in within {CONNECT_SECONDS:.0f} seconds") from late
+    except (TimeoutError, httpx.TimeoutException) as late:
+        raise _missing(url, "answers, but too slowly") from late
     except (httpx.HTTPError, ChromaError, ValueError, KeyError) as wrong:
         raise _missing(url, "answers, but not as Chroma should") from wrong
 
