@@ -39,7 +39,9 @@ class Dying:
         if request["model"] == "first":
             self.firsts += 1
             if self.firsts >= self._at_call:
-                return self._death
+                # To a worker that never saw a good stream of it, which asks for whole replies.
+                is_whole = isinstance(self._death, Streamed) and not request.get("stream")
+                return error(500) if is_whole else self._death
         return self._otherwise(request)
 
 
