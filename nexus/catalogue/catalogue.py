@@ -18,13 +18,16 @@ _SHOWN = (
     "SELECT p.id, p.document_id, d.title, p.locator, p.heading, p.text, p.tokens, p.embedding, "
     "p.vector, d.created_at"
 )
-# Passages first: both planners may prefer to go through all the workspace has.
+# Passages first, then the document of each: both planners would rather go through all the
+# workspace has. OFFSET 0 keeps PostgreSQL from turning it around.
 _READ = {
     Dialect.SQLITE: f"{_SHOWN} FROM passages p CROSS JOIN documents d WHERE p.id IN JSON($2) "
     "AND d.id = p.document_id AND d.edition = p.edition AND d.workspace || '' = $1",
     Dialect.POSTGRESQL: "WITH p AS MATERIALIZED (SELECT id, document_id, edition, locator, "
     "heading, text, tokens, embedding, vector FROM passages WHERE id IN JSON($2)) "
-    f"{_SHOWN} FROM p {_SEEN} WHERE d.workspace || '' = $1",
+    f"{_SHOWN} FROM p CROSS JOIN LATERAL (SELECT title, created_at, edition, workspace "
+    "FROM documents WHERE id = p.document_id OFFSET 0) d "
+    "WHERE d.edition = p.edition AND d.workspace = $1",
 }
 
 

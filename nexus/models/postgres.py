@@ -48,7 +48,7 @@ class PostgresWriter:
             timeout=5.0,
             server_settings={"application_name": "nexus"},
             init=_plan_by_index,
-            reset=_keep_session,
+            reset=keep_session,
         )
         # Waiting for a connection is not a failure of the database: first come, first served.
         self._places = asyncio.Semaphore(pool_size)
@@ -131,8 +131,8 @@ async def _plan_by_index(connection: Any) -> None:
     await connection.execute(PLANNING)
 
 
-async def _keep_session(connection: Any) -> None:
-    """Spare the round trip of a reset: transactions here change nothing of their session."""
+async def keep_session(connection: Any) -> None:
+    """Spare the round trip of a reset: nothing here changes anything of its session."""
 
 
 async def drive(connection: Any, transaction: Transaction[T]) -> T:
