@@ -6,26 +6,23 @@ from collections.abc import Sequence
 
 from nexus.catalogue.entries import keep_entry
 from nexus.catalogue.rows import discard_unseen
+from nexus.catalogue.shown import SHOWN, kept_of
 from nexus.catalogue.words import Words
 from nexus.memory.catalogue import Census, Extent, Matches, Origin, Prepared
 from nexus.memory.passages import Kept, Space, Where
 from nexus.models.address import Dialect
 from nexus.models.database import Database
-from nexus.models.writing import Query, Row, Transaction
+from nexus.models.writing import Query, Transaction
 
 _SEEN = "JOIN documents d ON d.id = p.document_id AND d.edition = p.edition"
-_SHOWN = (
-    "SELECT p.id, p.document_id, d.title, p.locator, p.heading, p.text, p.tokens, p.embedding, "
-    "p.vector, d.created_at"
-)
 # Passages first, then the document of each: both planners would rather go through all the
 # workspace has. OFFSET 0 keeps PostgreSQL from turning it around.
 _READ = {
-    Dialect.SQLITE: f"{_SHOWN} FROM passages p CROSS JOIN documents d WHERE p.id IN JSON($2) "
+    Dialect.SQLITE: f"SELECT {SHOWN} FROM passages p CROSS JOIN documents d WHERE p.id IN JSON($2) "
     "AND d.id = p.document_id AND d.edition = p.edition AND d.workspace || '' = $1",
     Dialect.POSTGRESQL: "WITH p AS MATERIALIZED (SELECT id, document_id, edition, locator, "
     "heading, text, tokens, embedding, vector FROM passages WHERE id IN JSON($2)) "
-    f"{_SHOWN} FROM p CROSS JOIN LATERAL (SELECT title, created_at, edition, workspace "
+    f"SELECT {SHOWN} FROM p CROSS JOIN LATERAL (SELECT title, created_at, edition, workspace "
     "FROM documents WHERE id = p.document_id OFFSET 0) d "
     "WHERE d.edition = p.edition AND d.workspace = $1",
 }
@@ -62,7 +59,7 @@ class SqlCatalogue:
     async def read(self, workspace: str, passage_ids: Sequence[str]) -> dict[str, Kept]:
         sql = _READ[self._database.address.dialect]
         (rows,) = await self._database.ask(Query(sql, (workspace, json.dumps([*passage_ids]))))
-        return {row[0]: _kept(row) for row in rows}
+        return {row[0]: kept_of(row) for row in rows}
 
     async def embeddings(self, workspace: str, shelf: str) -> list[str]:
         (rows,) = await self._database.ask(
@@ -163,12 +160,6 @@ class SqlCatalogue:
             Query("SELECT id FROM passages WHERE id IN JSON($1)", (json.dumps([*passage_ids]),))
         )
         return {row[0] for row in rows}
-
-
-def _kept(row: Row) -> Kept:
-    passage_id, document_id, title, locator, heading, text, tokens, embedding, vector, at = row
-    place = (title, locator, heading)
-    return Kept(passage_id, document_id, *place, text, tokens, embedding, bytes(vector), at)
 
 
 def _documents_in(where: Where) -> tuple[str, list[str | int]]:

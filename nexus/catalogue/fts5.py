@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from nexus.catalogue.shown import SHOWN
 from nexus.memory.passages import Where
 from nexus.models.writing import Query
 
@@ -39,9 +40,10 @@ def _words(terms: Sequence[str]) -> str:
 
 
 def fitting(scope: Scope, terms: Mapping[str, int], rows: int, *, is_alone: bool = False) -> Query:
-    """Ask for (passage id, how well the words fit it), best first; `terms` are with their counts.
+    """Ask for passages as SHOWN and how well the words fit each, best first.
 
     Args:
+        terms: the words, with how many passages have each.
         rows: how many passages at most are compared with the question.
         is_alone: hardly any other shelf has passages.
     """
@@ -60,12 +62,13 @@ def fitting(scope: Scope, terms: Mapping[str, int], rows: int, *, is_alone: bool
         values = (*values, json.dumps([*document_ids]))
     chosen = "" if document_ids is None else "AND d.id IN JSON($5) "
     return Query(
-        f"SELECT p.id, -w.fit FROM (SELECT rowid, {fit} AS fit FROM passage_words "
+        f"SELECT {SHOWN}, -w.fit FROM (SELECT rowid, {fit} AS fit FROM passage_words "
         f"WHERE passage_words MATCH $1 {order} LIMIT $2) w "
         "JOIN passages p ON p.number = w.rowid "
         "JOIN documents d ON d.id = p.document_id AND d.edition = p.edition "
         # Not bare columns: SQLite would go through all the workspace has.
-        f"WHERE p.workspace || '' = $3 AND p.shelf || '' = $4 {chosen}ORDER BY w.fit",
+        f"WHERE p.workspace || '' = $3 AND p.shelf || '' = $4 {chosen}"
+        f"ORDER BY w.fit LIMIT {most}",
         values,
     )
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from nexus.catalogue.shown import SHOWN
 from nexus.memory.passages import Where
 from nexus.models.writing import Query
 
@@ -51,7 +52,11 @@ def fitting(
     document_ids: Sequence[str] | None,
     most: int,
 ) -> Query:
-    """Ask for (passage id, how well the words fit it), best first; `terms` are with their counts."""
+    """Ask for passages as SHOWN and how well the words fit each, best first.
+
+    Args:
+        terms: the words, with how many passages have each.
+    """
     weights = [
         {"term": term, "weight": math.log(1 + (passages - count + 0.5) / (count + 0.5))}
         for term, count in terms.items()
@@ -62,11 +67,11 @@ def fitting(
         values.append(json.dumps([*document_ids]))
         chosen = "JOIN passages c ON c.number = w.number AND c.document_id IN JSON($5) "
     return Query(
-        f"SELECT p.id, f.fit FROM (SELECT w.number, {_FIT} AS fit {_FROM} {chosen}"
+        f"SELECT {SHOWN}, f.fit FROM (SELECT w.number, {_FIT} AS fit {_FROM} {chosen}"
         f"GROUP BY w.number ORDER BY fit DESC, w.number LIMIT {most * 2}) f "
-        "CROSS JOIN LATERAL (SELECT id, number, document_id, edition, workspace, shelf "
-        "FROM passages WHERE number = f.number OFFSET 0) p "
+        "CROSS JOIN LATERAL (SELECT * FROM passages WHERE number = f.number OFFSET 0) p "
         "JOIN documents d ON d.id = p.document_id AND d.edition = p.edition "
-        "WHERE p.workspace = $3 AND p.shelf = $4 ORDER BY f.fit DESC, p.number",
+        "WHERE p.workspace = $3 AND p.shelf = $4 "
+        f"ORDER BY f.fit DESC, p.number LIMIT {most}",
         tuple(values),
     )

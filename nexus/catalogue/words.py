@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from nexus.catalogue import fts5, postings
+from nexus.catalogue.shown import kept_of
 from nexus.memory.catalogue import Matches
 from nexus.memory.passages import Where
 from nexus.models.address import Dialect
@@ -46,7 +47,7 @@ class Words:
         passages = max(size, 1, *counts.values())
         chosen = _rarest(counts, rows_most)
         if not chosen:
-            return Matches({}, counts, passages)
+            return Matches({}, {}, counts, passages)
         if not self._is_sqlite:
             rows = await self._ask(postings.fitting(where, chosen, passages, document_ids, most))
         else:
@@ -57,7 +58,8 @@ class Words:
                 rows = await self._ask(fts5.fitting(scope, chosen, rows_most, is_alone=True))
             if len(rows) < most:
                 rows = await self._ask(fts5.fitting(scope, chosen, rows_most))
-        return Matches({row[0]: float(row[1]) for row in rows[:most]}, counts, passages)
+        fits = {row[0]: float(row[-1]) for row in rows}
+        return Matches(fits, {row[0]: kept_of(row) for row in rows}, counts, passages)
 
     async def _ask(self, question: Query) -> Sequence[Row]:
         (rows,) = await self._database.ask(question)

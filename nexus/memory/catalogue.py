@@ -24,11 +24,13 @@ class Matches:
 
     Attributes:
         fits: BM25 by passage, or what comes close to it; comparable within one search alone.
+        kept: those passages.
         frequencies: how many passages have each word, counted up to some thousands.
         passages: how many passages the shelf has, about.
     """
 
     fits: Mapping[str, float]
+    kept: Mapping[str, Kept]
     frequencies: Mapping[str, int]
     passages: int
 

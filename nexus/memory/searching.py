@@ -89,17 +89,16 @@ class Finder:
         extent = None if where.is_whole else await self.catalogue.extent(where)
         if extent is not None and not extent.passages:
             return None
-        asked, (matches, fitting) = await asyncio.gather(
+        asked, matches = await asyncio.gather(
             self._by_meaning(where, extent, question, most),
-            self._by_words(where, extent, question, most),
+            self.catalogue.find_words(where, terms_of(question), extent, most),
         )
         vectors = {name: vector for name, (vector, _) in asked.items()}
         near = [one for _, found in asked.values() for one in found]
-        # What words found has been read while the question was embedded.
-        others = [one for one in near if one not in fitting]
+        others = [one for one in near if one not in matches.kept]
         read = await self.catalogue.read(where.workspace, others) if others else {}
-        found = {**read, **fitting}
-        kept = {one: found[one] for one in dict.fromkeys([*near, *fitting]) if one in found}
+        found = {**read, **matches.kept}
+        kept = {one: found[one] for one in dict.fromkeys([*near, *found]) if one in found}
         return Sight(vectors, near, matches, kept)
 
     async def _judged(self, found: Shortlist, wanted: Wanted) -> dict[str, float]:
@@ -111,15 +110,6 @@ class Finder:
         if judged is None:
             return scores
         return blend(scores, dict(zip(scores, judged, strict=True)), self.reranker.share)
-
-    async def _by_words(
-        self, where: Where, extent: Extent | None, question: str, most: int
-    ) -> tuple[Matches, dict[str, Kept]]:
-        """Find and read what words fit."""
-        matches = await self.catalogue.find_words(where, terms_of(question), extent, most)
-        if not matches.fits:
-            return matches, {}
-        return matches, await self.catalogue.read(where.workspace, [*matches.fits])
 
     async def _by_meaning(
         self, where: Where, extent: Extent | None, question: str, most: int

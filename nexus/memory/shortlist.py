@@ -26,7 +26,6 @@ class Shortlist:
 
     kept: Mapping[str, Kept]
     matches: Matches
-    fits: Mapping[str, float]
     similar: Mapping[str, float]
     vectors: "Matrix | None" = None
 
@@ -35,7 +34,8 @@ class Shortlist:
         nearest = max(self.similar.values(), default=0.0)
         if self.vectors is None or nearest >= SURE:
             return not self.kept
-        proving = [*sorted(self.similar, key=lambda one: -self.similar[one])[:1], *self.fits]
+        by_meaning = sorted(self.similar, key=lambda one: -self.similar[one])[:1]
+        proving = [*by_meaning, *self.matches.fits]
         texts = [_whole(self.kept[one]) for one in proving[: PROVING + 1]]
         return is_hopeless(
             nearest, coverage(texts, self.matches.frequencies, self.matches.passages)
@@ -48,13 +48,14 @@ class Shortlist:
 
     def best(self, most: int) -> dict[str, float]:
         """Score the best, near copies of better ones last, and leave out what is far from it."""
-        top = max(self.fits.values(), default=0.0)
+        fits = self.matches.fits
+        top = max(fits.values(), default=0.0)
         if self.vectors is None:
-            return {one: fit / top if top > 0 else 0.0 for one, fit in self.fits.items()}
+            return {one: fit / top if top > 0 else 0.0 for one, fit in fits.items()}
         scores = {
             one: score
-            for one, score in weigh(self.similar, self.fits).items()
-            if self.similar[one] >= LEAST_SIMILARITY or self.fits.get(one, 0.0) > top * LEAST_FIT
+            for one, score in weigh(self.similar, fits).items()
+            if self.similar[one] >= LEAST_SIMILARITY or fits.get(one, 0.0) > top * LEAST_FIT
         }
         places = {one: place for place, one in enumerate(self.similar)}
         vectors = self.vectors[[places[one] for one in scores]]
@@ -69,16 +70,15 @@ def shortlist(
     Args:
         vectors: the question's, by the model that made them; without any, words alone count.
     """
-    fits = {one: fit for one, fit in matches.fits.items() if one in kept}
     if not vectors or not kept:
-        return Shortlist(kept, matches, fits, {})
+        return Shortlist(kept, matches, {})
     own, question = next(iter(vectors.items()))
     rows = _vectors([*kept.values()], own, question.shape[1])
     similar = dict(zip(kept, (rows @ question[0]).tolist(), strict=True))
     for name, other in vectors.items():
         if name != own:
             similar |= _beside(similar, kept, name, other)
-    return Shortlist(kept, matches, fits, similar, rows)
+    return Shortlist(kept, matches, similar, rows)
 
 
 def _vectors(rows: Sequence[Kept], embedding: str, dimensions: int) -> "Matrix":

@@ -11,6 +11,7 @@ from tests.support.bookcase import Bookcase
 
 OTHERS = 100
 TIDES = "Tides rise and fall twice a day. A tide table says when. Tides follow the moon."
+MOON = "The moon has no air. Whoever walks there sees a black sky at noon."
 
 
 def crowd(workspace: str) -> Transaction[None]:
@@ -29,7 +30,8 @@ def crowd(workspace: str) -> Transaction[None]:
 async def test_a_search_reads_no_other_documents(
     memory: Bookcase, workspace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await memory.add(workspace, SourceDocument("doc_1", "1.txt", "text/plain", TIDES.encode()))
+    for name, content in (("doc_1", TIDES), ("doc_2", MOON)):
+        await memory.add(workspace, SourceDocument(name, name, "text/plain", content.encode()))
     await memory.database.run(lambda: crowd(workspace))
     ask, heard = memory.database.ask, list[Query]()
 

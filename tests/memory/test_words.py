@@ -17,9 +17,8 @@ async def fits(memory: Bookcase, workspace: str, *terms: str) -> list[str]:
     """Return the documents whose words fit best."""
     where = Where(workspace)
     found = await memory.catalogue.find_words(where, terms, None, 10)
-    kept = await memory.catalogue.read(workspace, [*found.fits])
     assert list(found.fits.values()) == sorted(found.fits.values(), reverse=True)
-    return [kept[one].document_id for one in found.fits]
+    return [found.kept[one].document_id for one in found.fits]
 
 
 async def test_parts_of_names_are_words_and_words_are_stemmed(
