@@ -5,16 +5,13 @@ was sent is too. Lost during the commit, the outcome is unknown and said to be s
 """
 
 import asyncio
-import json
-import re
-import time
-from functools import cache
 from typing import Any, Final
 
 import asyncpg
 
 from nexus.errors import ServiceMissing, StatementRefused, StorageFull
-from nexus.models.writing import Begin, Fused, Many, Row, Statement, T, Transaction, Value
+from nexus.models.postgres_session import SETTINGS, Sending, Session
+from nexus.models.writing import Begin, T
 
 TRIES: Final = 8
 PAUSE_SECONDS: Final = 0.1
@@ -47,12 +44,12 @@ class PostgresWriter:
             command_timeout=COMMAND_SECONDS,
             timeout=5.0,
             server_settings={"application_name": "nexus"},
-            init=_plan_by_index,
+            init=self._set_up,
             reset=keep_session,
         )
         # Waiting for a connection is not a failure of the database: first come, first served.
         self._places = asyncio.Semaphore(pool_size)
-        self._planned_at: dict[int, float] = {}  # by the server's process of a connection
+        self._sessions: dict[int, Session] = {}  # by the server's process of a connection
 
     async def open(self) -> None:
         """Connect.
@@ -82,15 +79,18 @@ class PostgresWriter:
 
     async def _run_once(self, begin: Begin[T]) -> T:
         async with self._places, self._pool.acquire() as connection:
-            await self._plan_anew(connection)
-            await connection.execute("BEGIN")
+            session = self._sessions[connection.get_server_pid()]
+            await session.plan_anew(connection)
+            sending = Sending(connection, session)
             finished = False
             try:
-                result = await drive(connection, begin())
+                result = await sending.drive(begin())
                 finished = True
             finally:
-                if not finished and not connection.is_closed():
+                if not finished and sending.has_begun and not connection.is_closed():
                     await connection.execute("ROLLBACK")
+            if not sending.has_begun:
+                return result
             try:
                 await connection.execute("COMMIT")
             except LOST as lost:
@@ -101,13 +101,9 @@ class PostgresWriter:
                 ) from lost
             return result
 
-    async def _plan_anew(self, connection: Any) -> None:
-        """Forget plans now and then: one made while a table was small reads all of it."""
-        now, server = time.monotonic(), connection.get_server_pid()
-        if now - self._planned_at.get(server, now) >= PLANS_SECONDS:
-            await connection.execute("DISCARD PLANS")
-            self._planned_at.pop(server)
-        self._planned_at.setdefault(server, now)
+    async def _set_up(self, connection: Any) -> None:
+        await connection.execute(SETTINGS)
+        self._sessions[connection.get_server_pid()] = Session()
 
     async def close(self) -> None:
         try:
@@ -117,78 +113,8 @@ class PostgresWriter:
             self._pool.terminate()
 
 
-PLANNING: Final = (
-    "SET jit = off; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
-)
-"""Every hot statement goes from few keys to their rows, by plans that are made once for all of
-them, and again after PLANS_SECONDS: the server makes them anew by itself only when it has
-counted a table's rows, which takes it a minute or more."""
-PLANS_SECONDS: Final = 2.0
-MANY_KEYS: Final = 1_000
-
-
-async def _plan_by_index(connection: Any) -> None:
-    await connection.execute(PLANNING)
-
-
 async def keep_session(connection: Any) -> None:
     """Spare the round trip of a reset: nothing here changes anything of its session."""
-
-
-async def drive(connection: Any, transaction: Transaction[T]) -> T:
-    """Feed a transaction's statements to the connection until it returns."""
-    try:
-        statement = next(transaction)
-        while True:
-            statement = transaction.send(await _execute(connection, statement))
-    except StopIteration as end:
-        result: T = end.value
-        return result
-
-
-async def _execute(connection: Any, statement: Statement) -> list[Row]:
-    sql = _native(statement.sql)
-    if isinstance(statement, Many):
-        await connection.executemany(sql, statement.rows)
-        return []
-    if isinstance(statement, Fused):
-        (row,) = await connection.fetch(sql, *map(_as_json, statement.values))
-        return [json.loads(table) if table else [] for table in row]
-    if any(isinstance(one, list | tuple) and len(one) > MANY_KEYS for one in statement.values):
-        await connection.execute("DISCARD PLANS")  # for so many keys the plan must be right
-    rows: list[Row] = await connection.fetch(sql, *map(_native_value, statement.values))
-    return rows
-
-
-@cache
-def _native(sql: str) -> str:
-    """Write the shared form of a statement the way PostgreSQL wants it."""
-    sql = sql.replace("JSON_LIST(", "json_agg(").replace("JSON_ROW(", "json_build_array(")
-    sql = re.sub(r"EACH OF \$(\d+) \(([^)]*)\)", _unpacked, sql)
-    return re.sub(r"IN EACH\(\$(\d+)\)", r"= ANY($\1)", sql)
-
-
-def _unpacked(found: re.Match[str]) -> str:
-    columns = ", ".join(
-        f"CAST(value->>{at} AS {column.split()[1]}) AS {column.split()[0]}"
-        for at, column in enumerate(found[2].split(","))
-    )
-    # Through an array: of one the planner expects ten rows, of a function a hundred, and for
-    # so many it would rather go over a whole table.
-    elements = f"ARRAY(SELECT jsonb_array_elements(CAST(${found[1]} AS JSONB)))"
-    rows = f"unnest({elements}) AS e(value)"
-    return " ".join(("(SELECT", columns, "FROM", rows, ")"))
-
-
-def _as_json(value: Value) -> Any:
-    return json.dumps(value) if isinstance(value, list | tuple) else value
-
-
-def _native_value(value: Value) -> Any:
-    """Send a list of tuples as JSON; anything else as it is."""
-    if isinstance(value, list | tuple) and value and isinstance(value[0], list | tuple):
-        return json.dumps(value)
-    return value
 
 
 def _missing(wrong: Exception) -> ServiceMissing:

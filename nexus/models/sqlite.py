@@ -35,7 +35,9 @@ from nexus.models.writing import (
 )
 
 GROUP_LIMIT: Final = 256
-BUSY_MS: Final = 30_000
+BUSY_SECONDS: Final = 30.0
+GRAIN_SECONDS: Final = 0.001
+"""How long one who waits for the write lock sleeps between two tries."""
 
 AWAY: Final = (
     sqlite3.SQLITE_BUSY,
@@ -145,7 +147,7 @@ class SqliteWriter:
         try:
             if self._connection is None:
                 self._connection = connect(self._path)
-            self._connection.execute("BEGIN IMMEDIATE")
+            _begin(self._connection)
         except sqlite3.Error as wrong:
             self._fail(jobs, wrong)  # nobody can write: trying each would wait as often
             return
@@ -178,6 +180,24 @@ class SqliteWriter:
         if connection is not None:
             with suppress(sqlite3.Error):
                 connection.close()
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """Take the write lock soon after it is free.
+
+    SQLite's own wait sleeps for up to 100 ms between two tries: among processes that write all
+    the time it finds the lock taken for seconds, and a lease that is to be renewed runs out.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as wrong:
+            is_busy = wrong.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() >= until:
+                raise
+        time.sleep(GRAIN_SECONDS)
 
 
 def _run_under_savepoint(connection: sqlite3.Connection, job: Job) -> None:
@@ -246,13 +266,14 @@ def connect(path: Path) -> sqlite3.Connection:
     """Open a connection with Nexus's durability: WAL, an fsync at every commit."""
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(
-        path, isolation_level=None, cached_statements=512, timeout=BUSY_MS / 1000
+        path, isolation_level=None, cached_statements=512, timeout=BUSY_SECONDS
     )
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA temp_store=MEMORY")
     # What is deleted is overwritten, not only let go of.
     connection.execute("PRAGMA secure_delete=ON")
+    connection.execute("PRAGMA busy_timeout=0")  # `_begin` waits, and nothing else has to
     connection.create_function("NOW_US", 0, lambda: time.time_ns() // 1000)
     return connection
 

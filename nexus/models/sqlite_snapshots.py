@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from nexus.errors import ServiceMissing, StatementRefused
 from nexus.models.snapshots import put
-from nexus.models.sqlite import AWAY, BUSY_MS
+from nexus.models.sqlite import AWAY, BUSY_SECONDS
 from nexus.models.writing import Query, Row
 
 CACHE_KIB: Final = 8_192
@@ -71,7 +71,7 @@ class SqliteSnapshots:
                 f"file:{quote(str(self._path))}?mode=rw",  # never makes an empty one
                 uri=True,
                 isolation_level=None,
-                timeout=BUSY_MS / 1000,
+                timeout=BUSY_SECONDS,
                 check_same_thread=False,  # `close` runs on another thread, after this one's end
             )
             found.execute("PRAGMA query_only=ON")

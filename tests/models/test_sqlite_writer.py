@@ -1,15 +1,23 @@
 """The writer thread answers every job, whatever happens to the file under it."""
 
 import asyncio
+import sqlite3
+import threading
+from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from nexus.errors import Conflict, ServiceMissing, StatementRefused, StorageFull
 from nexus.models.sqlite import SqliteWriter, connect
 from nexus.models.writing import Query, Transaction
+
+MOST_PASSED_BY: Final = 300
+"""Commits of busy neighbours while one waits. With the wait of SQLite itself it is a thousand and more."""
 
 
 @pytest.fixture
@@ -123,3 +131,36 @@ async def test_writers_of_two_processes_wait_for_each_other(tmp_path: Path) -> N
     finally:
         await first.close()
         await second.close()
+
+
+async def test_a_lease_is_renewed_between_writers_that_never_rest(tmp_path: Path) -> None:
+    path = tmp_path / "some.db"
+    commits, stop = Counter[str](), threading.Event()
+
+    def hammer(name: str) -> None:
+        connection = connect(path)
+        while not stop.is_set():
+            with suppress(sqlite3.OperationalError):
+                connection.execute("BEGIN IMMEDIATE")
+                stop.wait(0.004)
+                connection.execute("COMMIT")
+                commits[name] += 1
+            stop.wait(0.0005)
+        connection.close()
+
+    writer = SqliteWriter(path)
+    await writer.run(lambda: _say("CREATE TABLE words (word TEXT UNIQUE)"))
+    async with asyncio.TaskGroup() as hammering:
+        for name in ("a", "b", "c"):
+            hammering.create_task(asyncio.to_thread(hammer, name))
+        await asyncio.sleep(0.2)
+        waited: list[int] = []
+        for word in range(60):
+            before = commits.total()
+            await writer.run(partial(_add, f"{word}"))
+            waited.append(commits.total() - before)
+        stop.set()
+    await writer.close()
+
+    assert commits.total() > 60
+    assert max(waited) < MOST_PASSED_BY
