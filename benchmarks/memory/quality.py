@@ -74,10 +74,11 @@ async def _places(place: Place, corpus: Corpus, question: Question) -> tuple[dic
     sight = await place.finder.look(where, question.text, 40)
     assert sight is not None
     words = list(sight.matches.fits)
+    near = [one for model in sight.near.values() for one in model.similar]
     orders = {
         "words": words[:DEEP],
-        "meaning": [*sight.near][:DEEP],
-        "fused": list(fuse(sight.near, words))[:DEEP],
+        "meaning": near[:DEEP],
+        "fused": list(fuse(near, words))[:DEEP],
     }
     ids = list({one for order in orders.values() for one in order})
     kept = await place.bookcase.catalogue.read(corpus.name, ids)

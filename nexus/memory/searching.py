@@ -17,7 +17,7 @@ from nexus.memory.embed import Embedder, unpack
 from nexus.memory.fusing import blend, within
 from nexus.memory.passages import Findings, Kept, Passage, Space, Wanted, Where
 from nexus.memory.reranking import Reranker
-from nexus.memory.shortlist import Shortlist, shortlist
+from nexus.memory.shortlist import Near, Shortlist, shortlist
 from nexus.memory.terms import terms_of
 from nexus.memory.vectors import Vectors
 
@@ -34,16 +34,13 @@ RERANKED: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a question brought up: the nearest passages, and those its words fit.
+    """What a question brought up: the passages nearest to it, by model, and those its words fit.
 
-    `vectors` are the question's, by the model that made them; none while nothing can be asked
-    by meaning. `kept` is what can be seen of both, near ones first.
+    No model while nothing can be asked by meaning.
     """
 
-    vectors: Mapping[str, "Matrix"]
-    near: Sequence[str]
+    near: Mapping[str, Near]
     matches: Matches
-    kept: Mapping[str, Kept]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +62,16 @@ class Finder:
         sight = await self.look(where, wanted.question, max(CANDIDATES, wanted.most * 2))
         if sight is None:
             return Findings()
-        found = shortlist(sight.kept, sight.matches, sight.vectors)
+        depth = wanted.most if self.reranker is None else max(RERANKED, wanted.most)
+        found = await self._read(where, sight, depth)
         if found.is_hopeless() and not wanted.even_if_far:
-            return Findings(by_words_alone=not sight.vectors)
-        scores = await self._judged(found, wanted)
-        best = [sight.kept[one] for one in scores][: wanted.most]
+            return Findings(by_words_alone=not sight.near)
+        scores = await self._judged(found, wanted, depth)
+        best = [found.kept[one] for one in scores][: wanted.most]
         places = within([one.tokens for one in best], wanted.max_tokens)
         return Findings(
             tuple(_passage(best[at], scores, found.similar) for at in places),
-            by_words_alone=not sight.vectors,
+            by_words_alone=not sight.near,
             left_out=len(best) - len(places),
         )
 
@@ -89,23 +87,24 @@ class Finder:
         extent = None if where.is_whole else await self.catalogue.extent(where)
         if extent is not None and not extent.passages:
             return None
-        asked, matches = await asyncio.gather(
+        near, matches = await asyncio.gather(
             self._by_meaning(where, extent, question, most),
             self.catalogue.find_words(where, terms_of(question), extent, most),
         )
-        vectors = {name: vector for name, (vector, _) in asked.items()}
-        near = [one for _, found in asked.values() for one in found]
-        others = [one for one in near if one not in matches.kept]
-        read = await self.catalogue.read(where.workspace, others) if others else {}
-        found = {**read, **matches.kept}
-        kept = {one: found[one] for one in dict.fromkeys([*near, *found]) if one in found}
-        return Sight(vectors, near, matches, kept)
+        return Sight(near, matches)
 
-    async def _judged(self, found: Shortlist, wanted: Wanted) -> dict[str, float]:
+    async def _read(self, where: Where, sight: Sight, depth: int) -> Shortlist:
+        """Read those of the nearest that rank among the best; those not to be seen any more go."""
+        found = shortlist(sight.near, sight.matches)
+        while unread := found.unread(depth):
+            found = found.with_read(unread, await self.catalogue.read(where.workspace, unread))
+        return found
+
+    async def _judged(self, found: Shortlist, wanted: Wanted, depth: int) -> dict[str, float]:
         """Score the best, by the reranker's word if there is one."""
+        scores = found.best(depth)
         if self.reranker is None:
-            return found.best(wanted.most)
-        scores = found.best(max(RERANKED, wanted.most))
+            return scores
         judged = await self.reranker.judge(wanted.question, [found.whole(one) for one in scores])
         if judged is None:
             return scores
@@ -113,14 +112,14 @@ class Finder:
 
     async def _by_meaning(
         self, where: Where, extent: Extent | None, question: str, most: int
-    ) -> "dict[str, tuple[Matrix, list[str]]]":
-        """Return the question's vector and the passages nearest to it, by model in use."""
-        found: dict[str, tuple[Matrix, list[str]]] = {}
+    ) -> dict[str, Near]:
+        """Find the passages nearest to the question, by model in use."""
+        found: dict[str, Near] = {}
         for embedder in await self._in_use(where):
             try:
                 vector = await embedder.embed([question])
                 near = await self._near(where, extent, vector, embedder.name, most)
-                found[embedder.name] = (vector, near)
+                found[embedder.name] = Near(vector, near)
             except (ServiceMissing, TransientFailure, PermanentFailure) as wrong:
                 log.info("memory.not_by_meaning", model=embedder.name, error=str(wrong)[:300])
         return found
@@ -134,7 +133,7 @@ class Finder:
 
     async def _near(
         self, where: Where, extent: Extent | None, vector: "Matrix", embedding: str, most: int
-    ) -> list[str]:
+    ) -> dict[str, float]:
         if extent is not None and extent.passages <= EXACT_MOST:
             rows = [
                 (passage_id, packed)
@@ -149,11 +148,13 @@ class Finder:
         return await self.vectors.near(space, vector, most, chosen)
 
 
-def _nearest(ids: Sequence[str], vectors: "Matrix", vector: "Matrix", most: int) -> list[str]:
+def _nearest(
+    ids: Sequence[str], vectors: "Matrix", vector: "Matrix", most: int
+) -> dict[str, float]:
     if not ids:
-        return []
+        return {}
     similar = vectors @ vector[0]
-    return [ids[at] for at in (-similar).argsort(kind="stable")[:most].tolist()]
+    return {ids[at]: float(similar[at]) for at in (-similar).argsort(kind="stable")[:most].tolist()}
 
 
 def _passage(kept: Kept, scores: Mapping[str, float], similar: Mapping[str, float]) -> Passage:

@@ -3,8 +3,9 @@
 `searching.py` makes one for each search; nothing here waits for anything.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from nexus.memory.catalogue import Matches
@@ -18,25 +19,67 @@ if TYPE_CHECKING:
 
 PROVING: Final = 3
 """Passages that are read for the question's words when their meaning is far from it."""
+COPIES: Final = 8
+"""How many more than are wanted are read: near copies of better ones are passed over."""
 
 
 @dataclass(frozen=True, slots=True)
+class Near:
+    """The question's vector by one model, and the cosines of the passages nearest to it."""
+
+    vector: "Matrix"
+    similar: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Shortlist:
-    """Passages that may answer; `similar` is empty while nothing can be asked by meaning."""
+    """Passages that may answer, of which the best are read.
+
+    `similar` has a cosine for each, and is empty while nothing can be asked by meaning; `model`
+    is the one whose cosines they are.
+    """
 
     kept: Mapping[str, Kept]
     matches: Matches
     similar: Mapping[str, float]
-    vectors: "Matrix | None" = None
+    model: str | None
+
+    @cached_property
+    def _scores(self) -> dict[str, float]:
+        """Score all of it, best first, without what is far from the question."""
+        fits = self.matches.fits
+        top = max(fits.values(), default=0.0)
+        if self.model is None:
+            return {one: fit / top if top > 0 else 0.0 for one, fit in fits.items()}
+        return {
+            one: score
+            for one, score in weigh(self.similar, fits).items()
+            if self.similar[one] >= LEAST_SIMILARITY or fits.get(one, 0.0) > top * LEAST_FIT
+        }
+
+    @cached_property
+    def _nearest(self) -> list[str]:
+        """Name the passage whose meaning is nearest, if there is one."""
+        return [max(self.similar, key=lambda one: self.similar[one])] if self.similar else []
+
+    def unread(self, depth: int) -> list[str]:
+        """Name what is to be read before so many of the best are chosen."""
+        needed = dict.fromkeys([*self._nearest, *[*self._scores][: depth + COPIES]])
+        return [one for one in needed if one not in self.kept]
+
+    def with_read(self, asked: Sequence[str], read: Mapping[str, Kept]) -> "Shortlist":
+        """Add what was read, and leave out what was asked for and cannot be seen."""
+        gone = {one for one in asked if one not in read}
+        similar = {one: cosine for one, cosine in self.similar.items() if one not in gone}
+        return replace(self, kept={**self.kept, **read}, similar=similar)
 
     def is_hopeless(self) -> bool:
         """Tell whether the best of it is most likely no answer."""
         nearest = max(self.similar.values(), default=0.0)
-        if self.vectors is None or nearest >= SURE:
+        if self.model is None or nearest >= SURE:
             return not self.kept
-        by_meaning = sorted(self.similar, key=lambda one: -self.similar[one])[:1]
-        proving = [*by_meaning, *self.matches.fits]
-        texts = [_whole(self.kept[one]) for one in proving[: PROVING + 1]]
+        proving = [*self._nearest, *self.matches.fits][: PROVING + 1]
+        texts = [_whole(self.kept[one]) for one in proving]
         return is_hopeless(
             nearest, coverage(texts, self.matches.frequencies, self.matches.passages)
         )
@@ -47,60 +90,55 @@ class Shortlist:
         return f"{kept.heading}\n{kept.text}" if kept.heading else kept.text
 
     def best(self, most: int) -> dict[str, float]:
-        """Score the best, near copies of better ones last, and leave out what is far from it."""
-        fits = self.matches.fits
-        top = max(fits.values(), default=0.0)
-        if self.vectors is None:
-            return {one: fit / top if top > 0 else 0.0 for one, fit in fits.items()}
-        scores = {
-            one: score
-            for one, score in weigh(self.similar, fits).items()
-            if self.similar[one] >= LEAST_SIMILARITY or fits.get(one, 0.0) > top * LEAST_FIT
-        }
-        places = {one: place for place, one in enumerate(self.similar)}
-        vectors = self.vectors[[places[one] for one in scores]]
+        """Score the best that are read, near copies of better ones last."""
+        scores = {one: score for one, score in self._scores.items() if one in self.kept}
+        if self.model is None:
+            return scores
+        scores = dict([*scores.items()][: most + COPIES])
+        vectors = _vectors([self.kept[one] for one in scores], self.model)
         return {one: scores[one] for one in choose(scores, vectors, most)}
 
 
-def shortlist(
-    kept: Mapping[str, Kept], matches: Matches, vectors: Mapping[str, "Matrix"]
-) -> Shortlist:
-    """Compare what was read with a question.
+def shortlist(near: Mapping[str, Near], matches: Matches) -> Shortlist:
+    """Compare what a question brought up with it.
 
     Args:
-        vectors: the question's, by the model that made them; without any, words alone count.
+        near: by model; without any, words alone count.
     """
-    if not vectors or not kept:
-        return Shortlist(kept, matches, {})
-    own, question = next(iter(vectors.items()))
-    rows = _vectors([*kept.values()], own, question.shape[1])
-    similar = dict(zip(kept, (rows @ question[0]).tolist(), strict=True))
-    for name, other in vectors.items():
-        if name != own:
-            similar |= _beside(similar, kept, name, other)
-    return Shortlist(kept, matches, similar, rows)
+    if not near:
+        return Shortlist(matches.kept, matches, {}, None)
+    model = next(iter(near))
+    similar = dict.fromkeys(matches.kept, 0.0)  # what has no vector of these models has no likeness
+    for name, one in near.items():
+        own = {**one.similar, **_likeness(matches.kept.values(), name, one)}
+        similar |= own if name == model else _levelled(own, similar)
+    return Shortlist(matches.kept, matches, similar, model)
 
 
-def _vectors(rows: Sequence[Kept], embedding: str, dimensions: int) -> "Matrix":
-    """Read the vectors of one model; what another has made has no likeness."""
-    nothing = bytes(2 * dimensions)
-    return unpack([row.vector if row.embedding == embedding else nothing for row in rows])
+def _likeness(rows: Iterable[Kept], model: str, near: Near) -> dict[str, float]:
+    """Compare what words found with the question, where it is not compared yet."""
+    own = [row for row in rows if row.embedding == model and row.id not in near.similar]
+    if not own:
+        return {}
+    cosines = unpack([row.vector for row in own]) @ near.vector[0]
+    return dict(zip((row.id for row in own), cosines.tolist(), strict=True))
 
 
-def _beside(
-    similar: Mapping[str, float], kept: Mapping[str, Kept], embedding: str, question: "Matrix"
-) -> dict[str, float]:
-    """Give what another model embedded its own likeness, the best of both models level.
+def _levelled(own: Mapping[str, float], similar: Mapping[str, float]) -> dict[str, float]:
+    """Make what another model found comparable: the best of both models are level.
 
     Cosines of two models mean different things; that one is the nearest of its own does not.
     """
-    ids = [one for one, row in kept.items() if row.embedding == embedding]
-    if not ids:
-        return {}
-    own = unpack([kept[one].vector for one in ids]) @ question[0]
-    level = max(similar.values(), default=0.0) / max(float(own.max()), 1e-9)
-    factor = level if level > 0 else 1.0
-    return dict(zip(ids, (own * min(factor, 1.0)).tolist(), strict=True))
+    level = max(similar.values(), default=0.0) / max([*own.values(), 1e-9])
+    factor = min(level, 1.0) if level > 0 else 1.0
+    return {one: cosine * factor for one, cosine in own.items()}
+
+
+def _vectors(rows: Sequence[Kept], model: str) -> "Matrix":
+    """Read the vectors of one model; what another has made is a copy of nothing."""
+    own = next((row.vector for row in rows if row.embedding == model), b"")
+    nothing = bytes(len(own) or 2)
+    return unpack([row.vector if row.embedding == model else nothing for row in rows])
 
 
 def _whole(kept: Kept) -> str:

@@ -65,21 +65,26 @@ class Vectors:
         vector: "Matrix",
         most: int,
         document_ids: Sequence[str] | None = None,
-    ) -> list[str]:
-        """Name the passages closest to a vector of shape (1, dimensions); raises as `put` does."""
+    ) -> dict[str, float]:
+        """Find the passages closest to a vector of shape (1, dimensions); raises as `put` does.
+
+        Returns:
+            their cosines by id, the nearest first.
+        """
         where: ChromaWhere | None = None
         if document_ids is not None:
             among: dict[Literal["$in", "$nin"], list[str | int | float | bool]]
             among = {"$in": [*document_ids]}
             where = {"document_id": among}
 
-        async def act(collection: "AsyncCollection | None") -> list[str]:
+        async def act(collection: "AsyncCollection | None") -> dict[str, float]:
             if collection is None:
-                return []
+                return {}
             found = await collection.query(
-                query_embeddings=[vector[0]], n_results=most, where=where, include=[]
+                query_embeddings=[vector[0]], n_results=most, where=where, include=["distances"]
             )
-            return list(found["ids"][0])
+            distances = (found["distances"] or [[]])[0]
+            return {one: 1 - far for one, far in zip(found["ids"][0], distances, strict=True)}
 
         return await self._link.run(lambda client: self._use(client, space, act))
 

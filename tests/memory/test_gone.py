@@ -1,0 +1,56 @@
+"""Of what Chroma names the best is read; what it still has of deleted passages takes no place."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from nexus.memory.passages import DOCUMENTS, Kept, SourceDocument, Space
+from nexus.memory.shortlist import COPIES
+from tests.support.bookcase import Bookcase
+
+GONE = 20
+TOPICS = ("penguins", "bridges", "krill", "islands", "storms", "ships")
+RARE = "\n# 1000\nThe station saw an albatross."
+
+
+def notes(count: int) -> SourceDocument:
+    lines = (
+        f"# {number}\nReport {number} of the station speaks of {TOPICS[number % len(TOPICS)]}."
+        for number in range(count)
+    )
+    return SourceDocument(
+        "doc_1", "reports.md", "text/markdown", ("\n".join(lines) + RARE).encode()
+    )
+
+
+@pytest.mark.parametrize("question", ["What does report 7 speak of?", "zxqvw blorf"])
+async def test_a_search_finds_what_it_found_before(
+    memory: Bookcase, workspace: str, question: str
+) -> None:
+    await memory.add(workspace, notes(12))
+    before = await memory.search(workspace, question, k=5)
+
+    vector = await memory.memory._embedder.embed([question])
+    space = Space(workspace, DOCUMENTS, memory.memory.embedding)
+    ids = [f"psg_{number}" for number in range(GONE)]
+    await memory.memory._vectors.put(space, "doc_9", ids, vector.repeat(GONE, axis=0))
+
+    assert await memory.search(workspace, question, k=5) == before
+
+
+async def test_no_more_is_read_than_may_be_shown(
+    memory: Bookcase, workspace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await memory.add(workspace, notes(120))
+    read, asked = memory.catalogue.read, list[Sequence[str]]()
+
+    async def hear(workspace: str, passage_ids: Sequence[str]) -> dict[str, Kept]:
+        asked.append(passage_ids)
+        return await read(workspace, passage_ids)
+
+    monkeypatch.setattr(memory.catalogue, "read", hear)
+    assert (
+        len(await memory.search(workspace, "an albatross seen by those who write reports", k=4))
+        == 4
+    )
+    assert sum(map(len, asked)) <= 4 + COPIES
