@@ -61,15 +61,21 @@ def choose(scores: Mapping[str, float], vectors: "Vectors", most: int) -> list[s
         scores: by id, best first.
         vectors: their (n, dimensions) vectors of length 1, in the same order.
     """
-    chosen: list[int] = []
-    copies: list[int] = []
-    for at, _ in enumerate(scores):
-        if len(chosen) == most:
-            break
-        is_new = not chosen or float((vectors[chosen] @ vectors[at]).max()) < NEAR_COPY
-        (chosen if is_new else copies).append(at)
+    new, copies = sort_out(vectors, most)
     ids = list(scores)
-    return [ids[at] for at in sorted([*chosen, *copies[: most - len(chosen)]])]
+    return [ids[at] for at in sorted([*new, *copies[: most - len(new)]])]
+
+
+def sort_out(vectors: "Vectors", most: int) -> tuple[list[int], list[int]]:
+    """Tell which rows, at most so many, are like no row before, and which are near copies."""
+    new: list[int] = []
+    copies: list[int] = []
+    for at in range(len(vectors)):
+        if len(new) == most:
+            break
+        is_new = not new or float((vectors[new] @ vectors[at]).max()) < NEAR_COPY
+        (new if is_new else copies).append(at)
+    return new, copies
 
 
 def within(sizes: Sequence[int], budget: int | None) -> list[int]:

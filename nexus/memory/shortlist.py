@@ -3,14 +3,14 @@
 `searching.py` makes one for each search; nothing here waits for anything.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from nexus.memory.catalogue import Matches
 from nexus.memory.embed import unpack
-from nexus.memory.fusing import choose, weigh
+from nexus.memory.fusing import choose, sort_out, weigh
 from nexus.memory.passages import Kept
 from nexus.memory.relevance import LEAST_FIT, LEAST_SIMILARITY, SURE, coverage, is_hopeless
 
@@ -30,19 +30,27 @@ class Near:
     vector: "Matrix"
     similar: Mapping[str, float]
 
+    def without(self, gone: Collection[str]) -> "Near":
+        """Leave out some of the passages."""
+        left = {one: cosine for one, cosine in self.similar.items() if one not in gone}
+        return Near(self.vector, left)
+
 
 @dataclass(frozen=True)
 class Shortlist:
     """Passages that may answer, of which the best are read.
 
-    `similar` has a cosine for each, and is empty while nothing can be asked by meaning; `model`
-    is the one whose cosines they are.
+    `similar` has a cosine for each, and is empty while nothing can be asked by meaning.
     """
 
     kept: Mapping[str, Kept]
+    near: Mapping[str, Near]
     matches: Matches
     similar: Mapping[str, float]
-    model: str | None
+
+    @property
+    def model(self) -> str | None:
+        return next(iter(self.near), None)
 
     @cached_property
     def _scores(self) -> dict[str, float]:
@@ -63,15 +71,37 @@ class Shortlist:
         return [max(self.similar, key=lambda one: self.similar[one])] if self.similar else []
 
     def unread(self, depth: int) -> list[str]:
-        """Name what is to be read before so many of the best are chosen."""
-        needed = dict.fromkeys([*self._nearest, *[*self._scores][: depth + COPIES]])
-        return [one for one in needed if one not in self.kept]
+        """Name what is to be read next, before so many of the best can be chosen."""
+        ids = [*self._scores]
+        window = depth + COPIES
+        while True:
+            needed = dict.fromkeys([*self._nearest, *ids[:window]])
+            unread = [one for one in needed if one not in self.kept]
+            if unread or window >= len(ids) or self._has_new(ids[:window], depth):
+                return unread
+            window += COPIES
+
+    def _has_new(self, ids: Sequence[str], most: int) -> bool:
+        """Tell whether so many of what was read are no near copies of each other."""
+        if self.model is None:
+            return True
+        return len(sort_out(self._vectors(ids), most)[0]) == most
+
+    def _vectors(self, ids: Sequence[str]) -> "Matrix":
+        """Read the vectors of one model; what another has made is a copy of nothing."""
+        rows = [self.kept[one] for one in ids]
+        own = next((row.vector for row in rows if row.embedding == self.model), b"")
+        nothing = bytes(len(own) or 2)
+        return unpack([row.vector if row.embedding == self.model else nothing for row in rows])
 
     def with_read(self, asked: Sequence[str], read: Mapping[str, Kept]) -> "Shortlist":
-        """Add what was read, and leave out what was asked for and cannot be seen."""
-        gone = {one for one in asked if one not in read}
-        similar = {one: cosine for one, cosine in self.similar.items() if one not in gone}
-        return replace(self, kept={**self.kept, **read}, similar=similar)
+        """Add what was read, and forget what was asked for and cannot be seen any more."""
+        kept = {**self.kept, **read}
+        gone = set(asked) - read.keys()
+        if not gone:
+            return replace(self, kept=kept)
+        near = {name: one.without(gone) for name, one in self.near.items()}
+        return replace(shortlist(near, self.matches), kept=kept)
 
     def is_hopeless(self) -> bool:
         """Tell whether the best of it is most likely no answer."""
@@ -94,9 +124,7 @@ class Shortlist:
         scores = {one: score for one, score in self._scores.items() if one in self.kept}
         if self.model is None:
             return scores
-        scores = dict([*scores.items()][: most + COPIES])
-        vectors = _vectors([self.kept[one] for one in scores], self.model)
-        return {one: scores[one] for one in choose(scores, vectors, most)}
+        return {one: scores[one] for one in choose(scores, self._vectors([*scores]), most)}
 
 
 def shortlist(near: Mapping[str, Near], matches: Matches) -> Shortlist:
@@ -105,14 +133,15 @@ def shortlist(near: Mapping[str, Near], matches: Matches) -> Shortlist:
     Args:
         near: by model; without any, words alone count.
     """
-    if not near:
-        return Shortlist(matches.kept, matches, {}, None)
-    model = next(iter(near))
-    similar = dict.fromkeys(matches.kept, 0.0)  # what has no vector of these models has no likeness
+    similar: dict[str, float] = {}
+    level = 0.0
     for name, one in near.items():
         own = {**one.similar, **_likeness(matches.kept.values(), name, one)}
-        similar |= own if name == model else _levelled(own, similar)
-    return Shortlist(matches.kept, matches, similar, model)
+        similar = {**_levelled(own, level), **similar}  # of two models the one in use counts
+        level = level or max(own.values(), default=0.0)
+    if near:
+        similar = {**dict.fromkeys(matches.kept, 0.0), **similar}
+    return Shortlist(matches.kept, near, matches, similar)
 
 
 def _likeness(rows: Iterable[Kept], model: str, near: Near) -> dict[str, float]:
@@ -124,21 +153,14 @@ def _likeness(rows: Iterable[Kept], model: str, near: Near) -> dict[str, float]:
     return dict(zip((row.id for row in own), cosines.tolist(), strict=True))
 
 
-def _levelled(own: Mapping[str, float], similar: Mapping[str, float]) -> dict[str, float]:
-    """Make what another model found comparable: the best of both models are level.
+def _levelled(own: Mapping[str, float], level: float) -> dict[str, float]:
+    """Lower what another model found, so that the best of both models are level.
 
     Cosines of two models mean different things; that one is the nearest of its own does not.
     """
-    level = max(similar.values(), default=0.0) / max([*own.values(), 1e-9])
-    factor = min(level, 1.0) if level > 0 else 1.0
+    nearest = max(own.values(), default=0.0)
+    factor = min(level / nearest, 1.0) if level > 0 and nearest > 0 else 1.0
     return {one: cosine * factor for one, cosine in own.items()}
-
-
-def _vectors(rows: Sequence[Kept], model: str) -> "Matrix":
-    """Read the vectors of one model; what another has made is a copy of nothing."""
-    own = next((row.vector for row in rows if row.embedding == model), b"")
-    nothing = bytes(len(own) or 2)
-    return unpack([row.vector if row.embedding == model else nothing for row in rows])
 
 
 def _whole(kept: Kept) -> str:

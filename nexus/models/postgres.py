@@ -5,12 +5,13 @@ was sent is too. Lost during the commit, the outcome is unknown and said to be s
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Final
 
 import asyncpg
 
 from nexus.errors import ServiceMissing, StatementRefused, StorageFull
-from nexus.models.postgres_session import SETTINGS, Sending, Session
+from nexus.models.postgres_session import SETTINGS, Connection, Sending
 from nexus.models.writing import Begin, T
 
 TRIES: Final = 8
@@ -44,12 +45,12 @@ class PostgresWriter:
             command_timeout=COMMAND_SECONDS,
             timeout=5.0,
             server_settings={"application_name": "nexus"},
-            init=self._set_up,
+            connection_class=Connection,
+            init=_set_up,
             reset=keep_session,
         )
         # Waiting for a connection is not a failure of the database: first come, first served.
         self._places = asyncio.Semaphore(pool_size)
-        self._sessions: dict[int, Session] = {}  # by the server's process of a connection
 
     async def open(self) -> None:
         """Connect.
@@ -79,16 +80,16 @@ class PostgresWriter:
 
     async def _run_once(self, begin: Begin[T]) -> T:
         async with self._places, self._pool.acquire() as connection:
-            session = self._sessions[connection.get_server_pid()]
-            await session.plan_anew(connection)
-            sending = Sending(connection, session)
+            await connection.session.plan_anew(connection)
+            sending = Sending(connection)
             finished = False
             try:
                 result = await sending.drive(begin())
                 finished = True
             finally:
-                if not finished and sending.has_begun and not connection.is_closed():
-                    await connection.execute("ROLLBACK")
+                if not finished and sending.has_begun:
+                    with suppress(asyncpg.InterfaceError):  # it is closed: that undoes it too
+                        await connection.execute("ROLLBACK")
             if not sending.has_begun:
                 return result
             try:
@@ -101,16 +102,16 @@ class PostgresWriter:
                 ) from lost
             return result
 
-    async def _set_up(self, connection: Any) -> None:
-        await connection.execute(SETTINGS)
-        self._sessions[connection.get_server_pid()] = Session()
-
     async def close(self) -> None:
         try:
             async with asyncio.timeout(5):
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
+
+
+async def _set_up(connection: Any) -> None:
+    await connection.execute(SETTINGS)
 
 
 async def keep_session(connection: Any) -> None:

@@ -7,6 +7,7 @@ first statement in two of them.
 import json
 import re
 import time
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from typing import Any, Final
@@ -42,9 +43,9 @@ class Session:
 
     async def as_text(self, connection: Any, lock: Lock) -> str | None:
         """Write a lock as text that executes what is prepared; None if it cannot be."""
-        values = [_as_text(one) for one in lock.values]
-        if _has_many(lock) or any("\0" in one for one in values):
-            return None  # what the server refuses it refuses where it is sent by itself
+        values = [literal for one in lock.values if (literal := _literal(one))]
+        if _has_many(lock) or len(values) < len(lock.values):
+            return None
         name = _name(lock.sql)
         if name not in self._prepared:
             await self._prepare(connection, name, _native(lock.sql))
@@ -61,12 +62,19 @@ class Session:
         self._prepared.add(name)
 
 
+class Connection(asyncpg.Connection):  # type: ignore[misc]
+    """A connection that carries what the server has of it."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.session = Session()
+
+
 class Sending:
     """One transaction on its way: its beginning and its locks go along with what comes next."""
 
-    def __init__(self, connection: Any, session: Session) -> None:
+    def __init__(self, connection: Any) -> None:
         self._connection = connection
-        self._session = session
         self._unsent = ["BEGIN"]
         self.has_begun = False
 
@@ -82,7 +90,7 @@ class Sending:
 
     async def _send(self, statement: Statement) -> list[Row]:
         if isinstance(statement, Lock):
-            text = await self._session.as_text(self._connection, statement)
+            text = await self._connection.session.as_text(self._connection, statement)
             if text:
                 self._unsent.append(text)
                 return []
@@ -141,13 +149,21 @@ def _as_json(value: Value) -> Any:
     return json.dumps(value) if isinstance(value, list | tuple) else value
 
 
-def _as_text(value: Value) -> str:
-    """Write a text or a list of texts as a literal."""
-    text = str(value)
-    if isinstance(value, list | tuple):
-        escaped = (str(one).replace("\\", r"\\").replace('"', r"\"") for one in value)
-        text = "{" + ",".join(f'"{one}"' for one in escaped) + "}"
+def _literal(value: Value) -> str | None:
+    """Write a text or a list of texts into a statement; None for what goes as a parameter."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple):
+        return None
+    plain = [one for one in texts if isinstance(one, str) and "\0" not in one]
+    if len(plain) < len(texts):
+        return None
+    text = plain[0] if isinstance(value, str) else _array(plain)
     return "'" + text.replace("'", "''") + "'"
+
+
+def _array(texts: Sequence[str]) -> str:
+    escaped = (one.replace("\\", r"\\").replace('"', r"\"") for one in texts)
+    return "{" + ",".join(f'"{one}"' for one in escaped) + "}"
 
 
 def _native_value(value: Value) -> Any:

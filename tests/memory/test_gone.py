@@ -10,6 +10,7 @@ from tests.support.bookcase import Bookcase
 
 GONE = 20
 TOPICS = ("penguins", "bridges", "krill", "islands", "storms", "ships")
+ASKED = "What does report 7 of the station speak of?"
 RARE = "\n# 1000\nThe station saw an albatross."
 
 
@@ -23,12 +24,13 @@ def notes(count: int) -> SourceDocument:
     )
 
 
-@pytest.mark.parametrize("question", ["What does report 7 speak of?", "zxqvw blorf"])
+@pytest.mark.parametrize("question", [ASKED, "zxqvw blorf"])
 async def test_a_search_finds_what_it_found_before(
     memory: Bookcase, workspace: str, question: str
 ) -> None:
     await memory.add(workspace, notes(12))
     before = await memory.search(workspace, question, k=5)
+    assert bool(before) == (question == ASKED)
 
     vector = await memory.memory._embedder.embed([question])
     space = Space(workspace, DOCUMENTS, memory.memory.embedding)
@@ -54,3 +56,16 @@ async def test_no_more_is_read_than_may_be_shown(
         == 4
     )
     assert sum(map(len, asked)) <= 4 + COPIES
+
+
+async def test_many_copies_of_the_best_leave_room_for_what_is_new(
+    memory: Bookcase, workspace: str
+) -> None:
+    same = "Penguins of the station breed on the western shore."
+    copies = "\n".join(f"# Colony\n{same}" for _ in range(3 * COPIES))
+    other = "# Elsewhere\nAll penguins that were counted in spring breed on land."
+    source = SourceDocument("doc_1", "c.md", "text/markdown", f"{copies}\n{other}".encode())
+    await memory.add(workspace, source)
+
+    found = await memory.search(workspace, "penguins of the station on the western shore", k=2)
+    assert [same in one.text for one in found] == [True, False]

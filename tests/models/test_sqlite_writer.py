@@ -153,13 +153,15 @@ async def test_a_lease_is_renewed_between_writers_that_never_rest(tmp_path: Path
     async with asyncio.TaskGroup() as hammering:
         for name in ("a", "b", "c"):
             hammering.create_task(asyncio.to_thread(hammer, name))
-        await asyncio.sleep(0.2)
         waited: list[int] = []
-        for word in range(60):
-            before = commits.total()
-            await writer.run(partial(_add, f"{word}"))
-            waited.append(commits.total() - before)
-        stop.set()
+        try:
+            await asyncio.sleep(0.2)
+            for word in range(60):
+                before = commits.total()
+                await writer.run(partial(_add, f"{word}"))
+                waited.append(commits.total() - before)
+        finally:
+            stop.set()
     await writer.close()
 
     assert commits.total() > 60
