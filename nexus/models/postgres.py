@@ -11,7 +11,7 @@ from typing import Any, Final
 import asyncpg
 
 from nexus.errors import ServiceMissing, StatementRefused, StorageFull
-from nexus.models.postgres_session import SETTINGS, Connection, Sending
+from nexus.models.postgres_session import SETTINGS, Sending, Session
 from nexus.models.writing import Begin, T
 
 TRIES: Final = 8
@@ -45,12 +45,12 @@ class PostgresWriter:
             command_timeout=COMMAND_SECONDS,
             timeout=5.0,
             server_settings={"application_name": "nexus"},
-            connection_class=Connection,
-            init=_set_up,
+            init=self._set_up,
             reset=keep_session,
         )
         # Waiting for a connection is not a failure of the database: first come, first served.
         self._places = asyncio.Semaphore(pool_size)
+        self._sessions: dict[int, Session] = {}  # by the server's process of a connection
 
     async def open(self) -> None:
         """Connect.
@@ -80,8 +80,9 @@ class PostgresWriter:
 
     async def _run_once(self, begin: Begin[T]) -> T:
         async with self._places, self._pool.acquire() as connection:
-            await connection.session.plan_anew(connection)
-            sending = Sending(connection)
+            session = self._sessions[connection.get_server_pid()]
+            await session.plan_anew(connection)
+            sending = Sending(connection, session)
             finished = False
             try:
                 result = await sending.drive(begin())
@@ -102,16 +103,23 @@ class PostgresWriter:
                 ) from lost
             return result
 
+    async def _set_up(self, connection: Any) -> None:
+        await connection.execute(SETTINGS)
+        server, session = connection.get_server_pid(), Session()
+
+        def forget(_: Any) -> None:
+            if self._sessions.get(server) is session:
+                del self._sessions[server]
+
+        self._sessions[server] = session
+        connection.add_termination_listener(forget)
+
     async def close(self) -> None:
         try:
             async with asyncio.timeout(5):
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
-
-
-async def _set_up(connection: Any) -> None:
-    await connection.execute(SETTINGS)
 
 
 async def keep_session(connection: Any) -> None:

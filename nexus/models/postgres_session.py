@@ -62,19 +62,12 @@ class Session:
         self._prepared.add(name)
 
 
-class Connection(asyncpg.Connection):  # type: ignore[misc]
-    """A connection that carries what the server has of it."""
-
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        self.session = Session()
-
-
 class Sending:
     """One transaction on its way: its beginning and its locks go along with what comes next."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, session: Session) -> None:
         self._connection = connection
+        self._session = session
         self._unsent = ["BEGIN"]
         self.has_begun = False
 
@@ -90,7 +83,7 @@ class Sending:
 
     async def _send(self, statement: Statement) -> list[Row]:
         if isinstance(statement, Lock):
-            text = await self._connection.session.as_text(self._connection, statement)
+            text = await self._session.as_text(self._connection, statement)
             if text:
                 self._unsent.append(text)
                 return []

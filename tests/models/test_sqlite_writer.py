@@ -15,6 +15,7 @@ import pytest
 from nexus.errors import Conflict, ServiceMissing, StatementRefused, StorageFull
 from nexus.models.sqlite import SqliteWriter, connect
 from nexus.models.writing import Query, Transaction
+from tests.cli.processes import until
 
 MOST_PASSED_BY: Final = 300
 """Commits of busy neighbours while one waits. With the wait of SQLite itself it is a thousand and more."""
@@ -155,7 +156,7 @@ async def test_a_lease_is_renewed_between_writers_that_never_rest(tmp_path: Path
             hammering.create_task(asyncio.to_thread(hammer, name))
         waited: list[int] = []
         try:
-            await asyncio.sleep(0.2)
+            await until(lambda: commits.total() > 10)
             for word in range(60):
                 before = commits.total()
                 await writer.run(partial(_add, f"{word}"))
