@@ -15,7 +15,7 @@ import pytest
 from nexus.errors import Conflict, ServiceMissing, StatementRefused, StorageFull
 from nexus.models.sqlite import SqliteWriter, connect
 from nexus.models.writing import Query, Transaction
-from tests.cli.processes import until
+from tests.support.waiting import until
 
 MOST_PASSED_BY: Final = 300
 """Commits of busy neighbours while one waits. With the wait of SQLite itself it is a thousand and more."""
