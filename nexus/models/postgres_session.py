@@ -12,8 +12,6 @@ from functools import cache
 from hashlib import sha256
 from typing import Any, Final
 
-import asyncpg
-
 from nexus.models.writing import Fused, Lock, Many, Query, Row, Statement, T, Transaction, Value
 
 SETTINGS: Final = (
@@ -54,12 +52,10 @@ class Session:
     async def _prepare(self, connection: Any, name: str, sql: str) -> None:
         try:
             await connection.execute(f"PREPARE {name} AS {sql}")
-        except asyncpg.PostgresError:
-            raise
-        except BaseException:
-            connection.terminate()  # nobody knows whether the server has it now
-            raise
-        self._prepared.add(name)
+            self._prepared.add(name)
+        finally:
+            if name not in self._prepared:
+                connection.terminate()  # nobody knows whether the server has it now
 
 
 class Sending:
