@@ -21,10 +21,10 @@ from nexus.events.speaking import Loudspeaker
 from nexus.llm.book import ModelBook
 from nexus.locks import FileLock
 from nexus.logs import configure_logs
-from nexus.orchestrator.briefing import Folders
 from nexus.orchestrator.claiming import is_work_open
 from nexus.orchestrator.consumer import Consumer
 from nexus.orchestrator.departure import Departure
+from nexus.orchestrator.folders import Folders
 from nexus.orchestrator.hand import Hand
 from nexus.orchestrator.membership import join, leave, new_worker, note_departure
 from nexus.orchestrator.pulse import Pulse, PulseSettings

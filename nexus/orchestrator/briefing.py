@@ -2,9 +2,8 @@
 
 import asyncio
 import re
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,15 +19,14 @@ from nexus.orchestrator import copies
 from nexus.orchestrator.citations import with_citations_of
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.copies import Copy
+from nexus.orchestrator.folders import Folders, Places
 from nexus.orchestrator.material import DocumentAtHand
 from nexus.orchestrator.rounds import read_part, read_revision, read_submission
 from nexus.orchestrator.standing import read_budget, read_standing
 from nexus.orchestrator.transitions.offshoots import REVIEWER
-from nexus.orchestrator.value_files import ValueFiles, folder_of_values
-from nexus.tools.sandbox import tree
+from nexus.orchestrator.value_files import ValueFiles
 from nexus.tools.shelf import FOLDER, Shelf
 
-REMEMBERED: Final = 1_000
 AGAIN_SECONDS: Final = 1.0
 ADDED: Final = (
     SubtaskKind.PLAN,
@@ -43,52 +41,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Briefing:
-    """The brief of a claimed subtask with its documents, and its project's workspace folder."""
+    """The brief of a claimed subtask with its documents, and where its project's files are."""
 
     brief: Brief
-    folder: Path
-
-
-@dataclass(slots=True)
-class Folders:
-    """The workspace folders of one process: where they are, and which it has made."""
-
-    data: Path
-    made: "OrderedDict[str, Path]" = field(default_factory=OrderedDict)  # by project id
-    shelf: Shelf = field(default_factory=Shelf)
-
-    async def of(self, workspace: str, project_id: str) -> Path:
-        """Say where a project's folder is, and see that it is there."""
-        folder = self.made.get(project_id)
-        if folder is None:
-            folder = folder_of(self.data, workspace, project_id)
-            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-            self.made[project_id] = folder
-            if len(self.made) > REMEMBERED:
-                self.made.popitem(last=False)
-        return folder
-
-    def values_of(self, workspace: str, project_id: str) -> Path:
-        """Say where the large values of a project's journal are."""
-        return folder_of_values(self.data, workspace, project_id)
-
-
-def folder_of(data: Path, workspace: str, project_id: str) -> Path:
-    """Say where a project's workspace folder is on a machine with this data directory."""
-    return data / "workspaces" / workspace / project_id
-
-
-async def remove_folders(data: Path, workspace: str, project_id: str) -> None:
-    """Delete the folders of a project that is gone, as far as they are on this machine."""
-    for folder in (
-        folder_of(data, workspace, project_id),
-        folder_of_values(data, workspace, project_id),
-        copies.folder_of_copies(data, workspace, project_id),
-    ):
-        try:
-            await asyncio.to_thread(tree.remove, folder)
-        except OSError as wrong:
-            log.warning("folder.left", project_id=project_id, error=f"{wrong}"[:300])
+    places: Places
 
 
 async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) -> Briefing:
@@ -108,12 +64,12 @@ async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) 
             code="documents_processing",
             retry_after_seconds=AGAIN_SECONDS,
         )
-    folder = await folders.of(claimed.workspace, claimed.place)
+    places = await folders.of(claimed.workspace, claimed.place)
     brief = claimed.material.brief
     if claimed.kind in ADDED:
         brief = await _add(database, claimed, brief)
     if claimed.agent == REVIEWER and claimed.project_id:
-        files = ValueFiles(folders.values_of(claimed.workspace, claimed.project_id))
+        files = ValueFiles(places.values)
         brief = await with_citations_of(database, files, claimed.project_id, brief)
     documents = claimed.material.at_hand.documents
     notes = tuple(_note(one, documents) for one in documents)
@@ -121,9 +77,8 @@ async def brief_claimed(database: Database, folders: Folders, claimed: Claimed) 
         Copy(note.id, one.sha256, note.file.removeprefix(f"{FOLDER}/"))
         for note, one in zip(notes, documents, strict=True)
     ]
-    record = copies.folder_of_copies(folders.data, claimed.workspace, claimed.place)
-    await _provide(database, folders.shelf, Place(folder, record), wanted)
-    return Briefing(replace(brief, documents=notes), folder)
+    await _provide(database, folders.shelf, places, wanted)
+    return Briefing(replace(brief, documents=notes), places)
 
 
 async def _add(database: Database, claimed: Claimed, brief: Brief) -> Brief:
@@ -154,24 +109,20 @@ def _file_name(title: str) -> str:
     return name[:120]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A workspace folder, and where the copies in it are written down."""
-
-    folder: Path
-    record: Path
-
-
-async def _provide(database: Database, shelf: Shelf, place: Place, wanted: Sequence[Copy]) -> None:
+async def _provide(
+    database: Database, shelf: Shelf, places: Places, wanted: Sequence[Copy]
+) -> None:
     """Put documents into the workspace folder that are not there yet; take back what is gone."""
     try:
-        await _clear(database, place, wanted)
+        if not wanted and not copies.are_there(places.copies):
+            return
+        await _clear(database, places, wanted)
         for one in wanted:
-            if await asyncio.to_thread(shelf.has, place.folder, one.name, one.digest):
+            if await asyncio.to_thread(shelf.has, places.workspace, one.name, one.digest):
                 continue
             async with shelf.placing:  # one at a time: they are large, and many tasks want the same
-                if not await asyncio.to_thread(shelf.has, place.folder, one.name, one.digest):
-                    await _place(database, shelf, place, one)
+                if not await asyncio.to_thread(shelf.has, places.workspace, one.name, one.digest):
+                    await _place(database, shelf, places, one)
     except OSError as wrong:
         raise TransientFailure(
             f"the documents could not be put into the project's folder: {wrong.strerror}",
@@ -179,15 +130,15 @@ async def _provide(database: Database, shelf: Shelf, place: Place, wanted: Seque
         ) from wrong
 
 
-async def _clear(database: Database, place: Place, wanted: Sequence[Copy]) -> None:
+async def _clear(database: Database, places: Places, wanted: Sequence[Copy]) -> None:
     """Write down what will be there, and remove copies of documents that are deleted or renamed."""
-    known = await asyncio.to_thread(copies.read, place.record)
+    known = await asyncio.to_thread(copies.read, places.copies)
     files = {one.file for one in wanted}
     ids = {one.document_id for one in wanted}
     missing = files - {one.file for one in known}
     if missing:
         new = [one for one in wanted if one.file in missing]
-        await asyncio.to_thread(copies.note, place.record, new)
+        await asyncio.to_thread(copies.note, places.copies, new)
     strange = [one for one in known if one.file not in files]
     if not strange:
         return
@@ -197,15 +148,15 @@ async def _clear(database: Database, place: Place, wanted: Sequence[Copy]) -> No
         there = set(found.scalars())
     # What is merely not at hand now may be at hand for a task that is at work.
     gone = [one for one in strange if one.document_id not in there]
-    await asyncio.to_thread(copies.take_back, place.record, place.folder, gone)
+    await asyncio.to_thread(copies.take_back, places.copies, places.workspace, gone)
 
 
-async def _place(database: Database, shelf: Shelf, place: Place, one: Copy) -> None:
+async def _place(database: Database, shelf: Shelf, places: Places, one: Copy) -> None:
     async with database.read() as session:
         content = await session.scalar(
             select(DocumentContent.content).where(DocumentContent.document_id == one.document_id)
         )
     if content is not None:  # else it was removed meanwhile
-        await asyncio.to_thread(shelf.put, place.folder, one.name, content)
+        await asyncio.to_thread(shelf.put, places.workspace, one.name, content)
         # Once more: it may have been deleted, and taken back, while it was written.
-        await asyncio.to_thread(copies.note, place.record, [one])
+        await asyncio.to_thread(copies.note, places.copies, [one])

@@ -22,12 +22,13 @@ from nexus.domain.work import Brief
 from nexus.errors import Fenced, NotNow, OutputInvalid, PermanentFailure, ServiceMissing
 from nexus.llm.book import ModelBook
 from nexus.models.database import Database
-from nexus.orchestrator.briefing import Folders, brief_claimed
+from nexus.orchestrator.briefing import brief_claimed
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.conversing import read_chat, read_said, refuse_interrupted
 from nexus.orchestrator.delegating import SPLITTING
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
+from nexus.orchestrator.folders import Folders
 from nexus.orchestrator.ingesting import ingest
 from nexus.orchestrator.journal import JournalSeam
 from nexus.orchestrator.judging import AWAY_SECONDS, STRAY_CANCEL, judge, time_over
@@ -124,7 +125,7 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
     agent = await _agent_of(bench, claimed)
     colleagues = await _colleagues(bench, claimed)
     journal = await _patiently(lambda: read_journal(bench.database, claimed))
-    files = ValueFiles(bench.folders.values_of(claimed.workspace, claimed.place))
+    files = ValueFiles(briefing.places.values)
     seam = JournalSeam(bench.engine, desk, claimed, journal, files)
     context = Context(
         workspace=claimed.workspace,
@@ -137,7 +138,7 @@ async def _produce(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
         scope=ToolScope(
             workspace=claimed.workspace,
             project_id=claimed.project_id or "",
-            folder=briefing.folder,
+            folder=briefing.places.workspace,
             document_ids=claimed.material.document_ids if claimed.material else None,
             equipment=bench.equipment,
             agent=claimed.agent,

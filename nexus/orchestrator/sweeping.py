@@ -18,8 +18,8 @@ import structlog
 
 from nexus.models.writing import Query, Transaction
 from nexus.orchestrator import copies
-from nexus.orchestrator.briefing import folder_of, remove_folders
 from nexus.orchestrator.engine import WorkflowEngine
+from nexus.orchestrator.folders import folder_of, remove_folders
 
 ROOMS: Final = ("workspaces", "results", copies.ROOM)
 LOOKED_AT: Final = 500

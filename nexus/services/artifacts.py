@@ -13,7 +13,7 @@ from nexus.errors import NotFound, ToolRefused
 from nexus.models.database import Database
 from nexus.models.projects import Artifact as ArtifactRow
 from nexus.models.projects import Project as ProjectRow
-from nexus.orchestrator.briefing import folder_of
+from nexus.orchestrator.folders import folder_of
 from nexus.schemas.artifacts import Artifact
 from nexus.schemas.lists import Page, PageParams
 from nexus.services.caller import Caller

@@ -15,7 +15,6 @@ from nexus.models.chats import Message as MessageRow
 from nexus.models.database import Database
 from nexus.models.work import Subtask as SubtaskRow
 from nexus.models.writing import Transaction
-from nexus.orchestrator.briefing import remove_folders
 from nexus.orchestrator.chatting import (
     KEPT_US,
     NewMessage,
@@ -24,6 +23,7 @@ from nexus.orchestrator.chatting import (
     stop_answer,
 )
 from nexus.orchestrator.engine import WorkflowEngine
+from nexus.orchestrator.folders import remove_folders
 from nexus.orchestrator.team import find_member
 from nexus.orchestrator.turn import Turn
 from nexus.schemas.chats import ChatFailure, ChatMessage, ChatParams, Conversation, Exchange

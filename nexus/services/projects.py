@@ -14,9 +14,9 @@ from nexus.errors import FieldProblem, InvalidInput, NotFound, ServiceMissing, T
 from nexus.models.database import Database
 from nexus.models.projects import Project as ProjectRow
 from nexus.models.writing import Transaction
-from nexus.orchestrator.briefing import remove_folders
 from nexus.orchestrator.creating import NewProject
 from nexus.orchestrator.engine import WorkflowEngine
+from nexus.orchestrator.folders import remove_folders
 from nexus.orchestrator.turn import Turn
 from nexus.schemas.budgets import BudgetWanted
 from nexus.schemas.lists import Page

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from nexus.domain.seam import MadeFile
 from nexus.models.writing import Transaction
-from nexus.orchestrator.briefing import folder_of
+from nexus.orchestrator.folders import folder_of
 from nexus.orchestrator.transitions.artifacts import keep_artifacts
 from nexus.orchestrator.turn import Subject, Turn, lock_projects
 from nexus.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from nexus.models.projects import Artifact
-from nexus.orchestrator.briefing import folder_of
+from nexus.orchestrator.folders import folder_of
 from tests.scripted_model import Reply, ScriptedModel, ToolCalls
 from tests.support.rig import Rig, open_rig, plan, task
 

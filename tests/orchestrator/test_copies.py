@@ -4,9 +4,9 @@ import hashlib
 from pathlib import Path
 
 from nexus.models.writing import Query, Transaction
-from nexus.orchestrator.briefing import folder_of
 from nexus.orchestrator.copies import Copy, folder_of_copies, note, take_back_document
 from nexus.orchestrator.documents import NewDocument
+from nexus.orchestrator.folders import folder_of
 from nexus.orchestrator.sweeping import Sweep
 from tests.support.rig import WORKSPACE, Rig, plan, task
 

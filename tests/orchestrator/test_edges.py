@@ -7,8 +7,8 @@ import pytest
 
 from nexus.errors import NotFound, StatementRefused
 from nexus.models.writing import Query, Transaction
-from nexus.orchestrator.briefing import folder_of, remove_folders
 from nexus.orchestrator.documents import NewDocument
+from nexus.orchestrator.folders import folder_of, remove_folders
 from tests.support.rig import WORKSPACE, Rig, plan, task
 
 

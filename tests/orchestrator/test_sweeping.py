@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from nexus.orchestrator.briefing import folder_of
+from nexus.orchestrator.folders import folder_of
 from nexus.orchestrator.sweeping import YOUNG_SECONDS, Sweep
 from nexus.orchestrator.value_files import folder_of_values
 from tests.support.rig import WORKSPACE, Rig, plan, task
