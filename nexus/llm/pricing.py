@@ -5,10 +5,12 @@ known price, not a price of zero.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from genai_prices import Usage as Tokens
 from genai_prices import calc_price
+from genai_prices.data_snapshot import get_snapshot
 from pydantic_ai.messages import ModelResponse, TextPart, ThinkingPart, ToolCallPart
 
 from nexus.domain.money import to_pico
@@ -57,6 +59,8 @@ def price_of(model: str, input_tokens: int, output_tokens: int) -> int | None:
 def _price_of(link: ModelName, input_tokens: int, output_tokens: int) -> int | None:
     if link.provider in FREE:
         return 0
+    if not _is_listed(link.model, link.provider, None):
+        return None
     used = Tokens(input_tokens=input_tokens, output_tokens=output_tokens)
     try:
         found = calc_price(used, model_ref=link.model, provider_id=link.provider)
@@ -69,12 +73,25 @@ def _cost_of(response: ModelResponse, is_counted: bool) -> int | None:
     """Return the price of a reply by what its server says of it."""
     if response.provider_name in FREE or response.model_name == OFFLINE:
         return 0
-    if not response.model_name or not is_counted:
+    name, provider, url = response.model_name, response.provider_name, response.provider_url
+    if not name or not is_counted:
+        return None
+    if not _is_listed(name, provider, None) and not (url and _is_listed(name, None, url)):
         return None
     try:
         return to_pico(response.cost().total_price)
     except (LookupError, ValueError):
         return None
+
+
+@lru_cache(maxsize=1_000)
+def _is_listed(model: str, provider: str | None, url: str | None) -> bool:
+    """Say whether the list has a model. It remembers what it found, but not what it did not."""
+    try:
+        get_snapshot().find_provider_model(model, None, provider, url)
+    except LookupError:
+        return False
+    return True
 
 
 def _written(response: ModelResponse) -> str:

@@ -30,7 +30,8 @@ from nexus.orchestrator.turn import Turn
 
 MOST: Final = 512
 LINGER_SECONDS: Final = 0.01
-RING_SECONDS: Final = 0.02
+RING_SECONDS: Final = 0.1
+"""How often watchers of a busy worker are woken: each time reads the database for them."""
 AGAIN_SECONDS: Final = 0.5
 CLOSE_SECONDS: Final = 5.0
 POINTS: Final = {Claim: "claim", Begin: "begin", Done: "record", Settle: "settle"}
@@ -204,7 +205,7 @@ class Desk:
             *sorted({POINTS[type(wish)] for wish in wishes}),
         )
         self._untold.append(turn)
-        if turn.announcements or not self._is_ringing_soon:
+        if turn.announcements or turn.is_pressing or not self._is_ringing_soon:
             self._news.set()
         return answers
 
@@ -243,7 +244,7 @@ class Desk:
             self._is_unsure = False
 
     async def _herald(self) -> None:
-        """Tell of commits: queued work at once, watchers at most every RING_SECONDS."""
+        """Tell of commits: queued work and what presses at once, watchers every RING_SECONDS."""
         loop = asyncio.get_running_loop()
         rung_at, touched = 0.0, set[str]()
         while self._untold or touched or not self._is_closing:
@@ -254,7 +255,8 @@ class Desk:
                 await self._engine.announce(turns)
             touched.update(one for turn in turns for one in turn.touched)
             early = rung_at + RING_SECONDS - loop.time()
-            self._is_ringing_soon = early > 0 and not self._is_closing
+            is_pressing = self._is_closing or any(turn.is_pressing for turn in turns)
+            self._is_ringing_soon = early > 0 and not is_pressing
             if self._is_ringing_soon:
                 loop.call_later(early, self._news.set)
             elif touched:

@@ -14,6 +14,9 @@ from nexus.domain.states import SHOWN
 from nexus.domain.text import dumps
 from nexus.models.writing import Cell, Lock, Transaction
 
+PRESSING: Final = ("project.", "approval.")
+"""How events begin that people wait for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -89,6 +92,7 @@ class Turn:
 
     announcements: list[Announcement] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
+    is_pressing: bool = False  # whether it tells something that people wait for
     waiting: set[str] = field(default_factory=set)  # projects whose new subtasks wait
     resting: set[str] = field(default_factory=set)  # projects that may have nothing to do now
     subtasks: list[tuple[Cell, ...]] = field(default_factory=list)
@@ -106,6 +110,7 @@ class Turn:
         """
         if set(data) != set(EVENTS.get(event, ("unknown event",))):
             raise ValueError(f"{event} has the fields {EVENTS.get(event)}, not {tuple(data)}")
+        self.is_pressing = self.is_pressing or event.startswith(PRESSING)
         told = self._events.setdefault(subject.project_id, [])
         told.append(EventRow(subject.project_id, len(told) + 1, subject, event, dumps(data)))
 
