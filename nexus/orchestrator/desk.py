@@ -7,6 +7,7 @@ unknown, claims that it may have made are looked up.
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -246,7 +247,7 @@ class Desk:
     async def _herald(self) -> None:
         """Tell of commits: queued work and what presses at once, watchers every RING_SECONDS."""
         loop = asyncio.get_running_loop()
-        rung_at, touched = 0.0, set[str]()
+        rung_at, touched = -math.inf, set[str]()
         while self._untold or touched or not self._is_closing:
             await self._news.wait()
             self._news.clear()
