@@ -25,7 +25,7 @@ async def test_a_killed_worker_loses_nothing_and_repeats_no_recorded_step(
         plan(task("a", "stepper", instructions=options), task("b", "echo", "a"))
     )
     worker = rig.worker_process()
-    await until((tmp_path / "at_gate").exists)
+    await until((tmp_path / "at_gate").exists, timeout=20)
     worker.send_signal(signal.SIGKILL)
     worker.wait(10)
     gate.write_text("")
@@ -57,7 +57,7 @@ async def test_a_drained_worker_gives_back_without_counting(rig: Rig, tmp_path: 
     options = json.dumps({"folder": str(tmp_path)})
     project = await rig.start(plan(task("a", "gate", instructions=options, max_attempts=1)))
     worker = rig.worker_process()
-    await until((tmp_path / "a.begun").exists)
+    await until((tmp_path / "a.begun").exists, timeout=20)
     worker.send_signal(signal.SIGTERM)
 
     async def released() -> bool:

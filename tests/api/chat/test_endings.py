@@ -105,7 +105,7 @@ async def test_an_answer_survives_its_worker(
             rows = await session.execute(select(JournalRecord.status))
             return sorted(rows.scalars()) == ["begun", "recorded", "recorded"]
 
-    await until(recorded)
+    await until(recorded, timeout=20)
     worker.kill()
     worker.wait(10)
     rig.worker_process()
