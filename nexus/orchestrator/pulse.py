@@ -261,8 +261,11 @@ class Pulse:
     async def _mend(self, engine: WorkflowEngine, queue: Queue) -> None:
         if self._others is None:  # at once: a worker that was killed left its subtasks to us
             self._others = (await engine.run(lambda turn: look(self._hand.worker_id))).others
-        await self._bury_dead(engine)
+        ended = await self._bury_dead(engine)
         await reconcile(engine, self._hand.worker_id, judging=self._rhythm.may_judge())
+        with suppress(ServiceMissing):  # then they count as abandoned, in some seconds
+            for one in ended:
+                await queue.inherit(one, self._hand.worker_id)
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = time.monotonic()
             await engine.run(lambda turn: forget_gone(FORGET_US))
@@ -274,8 +277,11 @@ class Pulse:
             await engine.run(lambda turn: forget_answers())
             await engine.run(forget_conversations)
 
-    async def _bury_dead(self, engine: WorkflowEngine) -> None:
-        """End the leases of neighbours that have ended at once; what was drained counts no attempt."""
+    async def _bury_dead(self, engine: WorkflowEngine) -> list[str]:
+        """End the leases of neighbours that have ended at once, and name them.
+
+        What was drained counts no attempt.
+        """
         ended = await asyncio.to_thread(find_ended, self._settings.data, self._others or [])
         for one in ended:
             log.warning("worker.found_ended", worker=one.worker_id, has_drained=one.has_drained)
@@ -285,3 +291,4 @@ class Pulse:
             await engine.run(lambda turn: declare_gone([one.worker_id for one in ended]))
         for one in ended:
             one.lock.unlink(missing_ok=True)
+        return [one.worker_id for one in ended]

@@ -18,6 +18,7 @@ GROUP: Final = "workers"
 START: Final = "0-0"
 BLOCK_MS: Final = 1_000
 ABANDONED_MS: Final = 5_000
+INHERITED: Final = 1_000
 QUICK_IN_A_ROW: Final = 4
 """So many reads may be filled by quick kinds alone; then one entry of work goes first."""
 
@@ -139,6 +140,28 @@ class Queue:
                 self._looked_until[stream] = until
                 taken += [Message(stream, entry, data["id"]) for entry, data in entries if data]
         return taken
+
+    async def inherit(self, ended: str, heir: str) -> int:
+        """Put what a worker that has ended read and never acknowledged back; return how many.
+
+        They pass through the hands of `heir`: should it end in the middle, its heir finds them.
+        Two heirs at once put them back twice, which whoever claims refuses.
+        """
+        returned = 0
+        async with self._redis.using() as client:
+            for stream in (self._quick, self._work):
+                while left := await self._entries_of(client, stream, ended):
+                    found = await client.xclaim(stream, GROUP, heir, 0, left)
+                    await self.give_back(_messages([(stream, found)]))
+                    returned += len(found)
+        return returned
+
+    async def _entries_of(self, client: Any, stream: str, consumer: str) -> list[Any]:
+        try:
+            found = await client.xpending_range(stream, GROUP, "-", "+", INHERITED, consumer)
+        except ResponseError:
+            return []  # no stream or no group any more
+        return [one["message_id"] for one in found]
 
     async def leave(self, consumer: str) -> None:
         """Remove a consumer that has nothing in hand."""

@@ -145,3 +145,16 @@ async def test_the_search_for_abandoned_entries_goes_on_where_it_ended(
     found = await client.xinfo_consumers(entries[0].stream, GROUP)
     assert [one["name"] for one in found] == [b"alive"]
     await client.aclose()
+
+
+async def test_what_an_ended_worker_had_read_is_put_back_for_anybody(queue: Queue) -> None:
+    await queue.read("dead", 1, 1)
+    await queue.announce(
+        [*(Announcement(f"work{n}", quick=False) for n in range(3)), Announcement("q", quick=True)]
+    )
+    assert len(await queue.read("dead", 4, 1)) == 4
+    assert await queue.inherit("dead", "heir") == 4
+    assert await queue.inherit("dead", "heir") == 0
+    assert await queue.backlog() == 4
+    read = await queue.read("alive", 4, 1)
+    assert [one.subtask_id for one in read] == ["q", "work0", "work1", "work2"]

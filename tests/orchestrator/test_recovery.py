@@ -4,8 +4,10 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 
+from nexus.orchestrator import queue
 from nexus.orchestrator.membership import declare_gone, join
 from nexus.orchestrator.reconciler import reconcile
 from tests.support.acts import claim
@@ -112,3 +114,15 @@ async def test_a_worker_takes_others_for_lost_and_never_itself(rig: Rig) -> None
     assert [one.status for one in await rig.subtasks(project)] == ["running"]
     await reconcile(engine, "wrk_other")
     assert [one.status for one in await rig.subtasks(project)] == ["queued"]
+
+
+@ON_SQLITE
+async def test_what_a_killed_worker_had_read_and_not_claimed_goes_on_with_its_neighbour(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "ABANDONED_MS", 3_600_000)
+    project = await rig.start(plan(task("a", "quick"), task("b", "quick")))
+    reader = rig.worker_process(NEXUS_FAILPOINTS="queue.read=kill")
+    await until(lambda: reader.poll() is not None, timeout=20)
+    async with rig.worker():
+        assert await rig.end(project) == "succeeded"
