@@ -32,7 +32,7 @@ async def running(rig: Rig, project: str) -> None:
     async def is_running() -> bool:
         return [one.status for one in await rig.subtasks(project)] == ["running"]
 
-    await until(is_running, timeout=20)
+    await until(is_running, timeout=60)
 
 
 async def ends_in_spite_of(agent: str, rig: Rig) -> None:

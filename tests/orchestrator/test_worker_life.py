@@ -50,7 +50,7 @@ async def test_a_worker_shows_that_it_lives(rig: Rig) -> None:
     def beat() -> int:
         return last_beat(folder, worker.pid) or 0
 
-    await until(beat, timeout=20)
+    await until(beat, timeout=60)
     first = beat()
     await until(lambda: beat() > first)
     assert last_beat(folder, 1) is None
