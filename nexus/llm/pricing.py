@@ -86,7 +86,7 @@ def _cost_of(response: ModelResponse, is_counted: bool) -> int | None:
 
 @lru_cache(maxsize=1_000)
 def _is_listed(model: str, provider: str | None, url: str | None) -> bool:
-    """Say whether the list has a model. It remembers what it found, but not what it did not."""
+    """Say whether the list has a model; it would search the whole of itself each time for one it has not."""
     try:
         get_snapshot().find_provider_model(model, None, provider, url)
     except LookupError:
