@@ -1,5 +1,7 @@
 """What several faults look for and report: read from a world's rows, events and calls."""
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from tests.chaos.member import Member
@@ -61,9 +63,25 @@ async def recorded_calls(world: World) -> int:
     )
 
 
+async def attempts_repeated(world: World) -> int:
+    """Count the attempts beyond the first that subtasks of projects needed.
+
+    What ended projects leave to memory is no project's: here it waits for a Chroma that is away.
+    """
+    return await world.count(
+        "SELECT COALESCE(sum(attempt - 1), 0) FROM subtasks "
+        "WHERE project_id IS NOT NULL AND attempt > 1"
+    )
+
+
 async def attempts_lost(world: World) -> int:
     """Count how often a subtask was taken from a worker that was held to be dead."""
-    return await world.count(
-        "SELECT count(*) FROM events WHERE data LIKE '%worker_lost%' "
-        "AND type IN ('subtask.retrying', 'subtask.failed')"
+    return (await errors_of_attempts(world))["worker_lost"]
+
+
+async def errors_of_attempts(world: World) -> Counter[str]:
+    """Count the errors that ended attempts, by their code."""
+    rows = await world.rows(
+        "SELECT data FROM events WHERE type IN ('subtask.retrying', 'subtask.failed')"
     )
+    return Counter(json.loads(row["data"])["error"]["code"] for row in rows)

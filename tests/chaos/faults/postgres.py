@@ -9,7 +9,7 @@ from time import monotonic
 
 from tests.chaos.evidence import read_effects
 from tests.chaos.fault import Figures, fault, require
-from tests.chaos.measures import recorded_calls
+from tests.chaos.measures import attempts_repeated, recorded_calls
 from tests.chaos.posting import Posting
 from tests.chaos.proxy import Proxy
 from tests.chaos.world import World
@@ -119,8 +119,8 @@ async def _all_done_once(world: World, projects: list[str]) -> Figures:
     require(len(effects) == expected, f"{len(effects)} effects, {expected} needed")
     recorded = await recorded_calls(world)
     require(world.model.calls == recorded, f"{world.model.calls} calls, {recorded} recorded")
-    again = await world.count("SELECT count(*) FROM subtasks WHERE attempt > 1")
-    require(again == 0, f"{again} subtasks needed another attempt")
+    again = await attempts_repeated(world)
+    require(again == 0, f"{again} attempts were made again")
     return {"projects": len(projects), "model calls": recorded}
 
 
@@ -161,8 +161,8 @@ async def postgres_away(world: World) -> Figures:
     require(set(states.values()) == {"succeeded"}, f"the projects ended {states}")
     recorded = await recorded_calls(world)
     require(world.model.calls == recorded, f"{world.model.calls} calls, {recorded} recorded")
-    again = await world.count("SELECT count(*) FROM subtasks WHERE attempt > 1")
-    require(again == 0, f"{again} subtasks needed another attempt")
+    again = await attempts_repeated(world)
+    require(again == 0, f"{again} attempts were made again")
     return {"recovery s": recovery, "503": refused, "calls kept": in_flight}
 
 

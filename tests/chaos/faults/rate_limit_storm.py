@@ -6,7 +6,12 @@ from typing import Any, Final
 
 from tests.chaos.conversation import asked, task_of
 from tests.chaos.fault import Figures, fault, require
-from tests.chaos.measures import attempts_lost, calls_in_flight, running_under
+from tests.chaos.measures import (
+    attempts_repeated,
+    calls_in_flight,
+    errors_of_attempts,
+    running_under,
+)
 from tests.chaos.world import World
 from tests.scripted_model import Reply, error
 from tests.support.rig import plan, task
@@ -62,9 +67,10 @@ async def rate_limit_storm(world: World) -> Figures:
     in_flight = await calls_in_flight(world, caught)
     states = await world.end([project], within=END_SECONDS)
     require(states[project] == "succeeded", f"the project {states[project]}")
-    lost = await attempts_lost(world)
-    used = await world.count("SELECT sum(attempt) FROM subtasks") - SUBTASKS
-    require(used == lost, f"{used} attempts used up, {lost} of them by the death of a worker")
+    errors = await errors_of_attempts(world)
+    lost = errors["worker_lost"]
+    again = await attempts_repeated(world)
+    require(again == lost, f"{again} attempts were made again, ended by {dict(errors)}")
     allowed = script.passed
     require(allowed <= SUBTASKS + in_flight + lost, f"{allowed} calls passed of {SUBTASKS} needed")
     calls = world.model.calls

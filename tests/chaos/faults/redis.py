@@ -8,6 +8,7 @@ from nexus.domain.plan import Plan
 from tests.chaos.evidence import read_effects
 from tests.chaos.fault import Figures, fault, require
 from tests.chaos.installation import now_us
+from tests.chaos.measures import attempts_repeated
 from tests.chaos.posting import Posting
 from tests.chaos.proxy import Proxy
 from tests.chaos.world import World
@@ -62,8 +63,8 @@ async def _all_done_once(world: World, projects: list[str], tasks: int) -> None:
     effects = read_effects(world)
     keys = {done.key for done in effects}
     require(len(effects) == len(keys) == tasks, f"{len(effects)} effects of {tasks} tasks")
-    again = await world.count("SELECT count(*) FROM subtasks WHERE attempt > 1")
-    require(again == 0, f"{again} subtasks needed another attempt")
+    again = await attempts_repeated(world)
+    require(again == 0, f"{again} attempts were made again")
 
 
 async def _disturb(world: World, seconds: float | None) -> Figures:
