@@ -82,7 +82,7 @@ clean: ## Remove everything make has made; data in .nexus stays
 $(VENV)/.installed: requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Nexus needs Python 3.11 or newer: make setup PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "$(PYTHON) is older than Python 3.11: make setup PYTHON=/path/to/python3" >&2; exit 1; }
-	@echo "Installing into $(VENV), which takes about a minute" >&2
+	@echo "Installing into $(VENV), which takes a minute or two" >&2
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install -qq --require-hashes -r requirements.txt
 	@$(PIP) install -qq --no-index --no-deps --no-build-isolation --editable .

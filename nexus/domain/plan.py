@@ -116,9 +116,7 @@ def _task_problems(
     at, position = place
     if task.agent not in agents:
         known = ", ".join(sorted(agents)[:40])
-        yield FieldProblem(
-            place_of(at, position, "agent"), f"unknown agent {task.agent!r}; known: {known}"
-        )
+        yield FieldProblem(place_of(at, position, "agent"), f"unknown agent; known: {known}")
     if task.on_rejection is OnRejection.DELIVER and not task.review:
         yield FieldProblem(
             place_of(at, position, "on_rejection"), "only a task with `review` can be rejected"

@@ -34,9 +34,12 @@ class Access:
         return (keys.get(provider) or "").strip() or None
 
     def base_url(self, provider: str) -> str:
-        """Return the address a provider is asked at."""
+        """Return the address a provider is asked at; an Ollama's own, with or without its `/v1`."""
         own = {"openai": self.settings.openai_base_url, "ollama": self.settings.ollama_base_url}
-        return (own.get(provider) or "").strip() or PROVIDERS[provider].base_url
+        address = (own.get(provider) or "").strip() or PROVIDERS[provider].base_url
+        if provider == "ollama":
+            return address.rstrip("/").removesuffix("/v1") + "/v1"
+        return address
 
     def is_own(self, link: ModelName) -> bool:
         """Tell whether a model is served at an address of the installation's own."""
@@ -63,7 +66,7 @@ class Access:
         if link.provider == "openai" and self.settings.openai_base_url:
             return
         raise InvalidInput(
-            f"the model {link} needs {provider.key_variable}, which is not set",
+            f"models of {link.provider} need {provider.key_variable}, which is not set",
             hint=f"set {provider.key_variable} in the environment or in .env, or choose another model",
         )
 
@@ -72,6 +75,6 @@ class Access:
         if not address.startswith(("http://", "https://")):
             variable = f"{link.provider.upper()}_BASE_URL"
             raise InvalidInput(
-                f"{variable} is not an address the model {link} can be reached at",
+                f"{variable} is not an address models of {link.provider} can be reached at",
                 hint=f"write {variable}=http://host:port/v1",
             )

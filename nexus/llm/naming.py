@@ -72,21 +72,21 @@ def parse_chain(text: str) -> tuple[ModelName, ...]:
     links = [link.strip() for link in text.split(",")]
     if len(links) > MAX_CHAIN:
         raise InvalidInput(f"a chain of {len(links)} models is too long: at most {MAX_CHAIN}")
-    return tuple(_parse(link, text) for link in links)
+    return tuple(_parse(link) for link in links)
 
 
-def _parse(link: str, text: str) -> ModelName:
+def _parse(link: str) -> ModelName:
     if link == OFFLINE:
         return ModelName(OFFLINE, "")
     provider, colon, model = link.partition(":")
     if provider not in PROVIDERS:
         raise InvalidInput(
-            f"unknown model provider {provider[:60]!r} in {text[:120]!r}",
+            "unknown model provider",
             hint=f"write provider:name with one of {', '.join(PROVIDERS)}, or {OFFLINE}",
         )
     if not colon or not model.strip():
         raise InvalidInput(
-            f"the model {link[:60]!r} names no model of {provider}",
+            f"no model of {provider} is named",
             hint=f"write {provider}:name, such as {provider}:{PROVIDERS[provider].default_model or 'llama3'}",
         )
     return ModelName(provider, model.strip())

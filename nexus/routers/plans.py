@@ -29,9 +29,9 @@ async def put_plan(
     Finished work is kept and does not change; 412 when the plan is not the one of `If-Match`.
     """
     expected = editing.version_of(if_match)
-    version = await editing.put_plan(
-        parts.engine, caller, project_id, wanted.plan, expected or wanted.version
-    )
+    if expected is None:
+        expected = wanted.version
+    version = await editing.put_plan(parts.engine, caller, project_id, wanted.plan, expected)
     shown = await get_plan(parts.database, workshop, caller, project_id, version)
     return Response(
         shown.model_dump_json(),

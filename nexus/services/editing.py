@@ -1,7 +1,7 @@
 """A person changes what is left of a project's plan: by a plan, or by what they want of the manager."""
 
 from nexus.domain.plan import Plan
-from nexus.errors import FieldProblem, InvalidInput
+from nexus.errors import PreconditionFailed
 from nexus.models.writing import Transaction
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.turn import Turn
@@ -53,15 +53,14 @@ def version_of(if_match: str | None) -> int | None:
     """Read the version an If-Match header asks for; None for any.
 
     Raises:
-        InvalidInput: it is no ETag of a plan.
+        PreconditionFailed: it is no ETag of a plan.
     """
     text = (if_match or "*").strip().removeprefix("W/").strip('"')
     if text == "*":
         return None
     if not (text.isascii() and text.isdecimal() and len(text) <= 9):
-        raise InvalidInput(
+        raise PreconditionFailed(
             "If-Match names no version of a plan",
             hint="send the ETag that GET /projects/{id}/plan answered with",
-            problems=(FieldProblem("If-Match", "not an ETag of a plan"),),
         )
     return int(text)

@@ -130,7 +130,7 @@ async def test_a_repair_holds_the_draft_and_its_problems_and_does_not_grow(
     server.script = lambda request: Text(wrong)
     await plan(book)
     assert server.calls == 3
-    assert "unknown agent 'nobody'" in server.prompt()
+    assert "unknown agent; known: " in server.prompt()
     assert '{"tasks":[{"title":"Look"' in server.prompt()
     assert "swim" not in server.prompt()
     assert len(server.prompt(1)) == len(server.prompt(2))

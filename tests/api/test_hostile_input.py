@@ -38,6 +38,10 @@ HOSTILE: dict[str, bytes] = {
     "a byte order mark": b"\xef\xbb\xbf" + b'{"goal": "x"}',
     "unknown field": b'{"goal": "x", "canary-5f3a": 1}',
     "an unknown field with a strange name": b'{"goal": "x", "<script>": 1}',
+    "a strange provider": b'{"goal": "x", "model": "<script>:x"}',
+    "a strange model without a key": b'{"goal": "x", "model": "groq:<script>"}',
+    "a strange agent": b'{"goal": "x", "plan": {"phases": [{"key": "p", "title": "P", "tasks": '
+    b'[{"key": "t", "title": "T", "agent": "<script>", "instructions": "Do."}]}]}}',
     "true for a number": b'{"goal": "x", "auto_execute": 1}',
     "number for text": b'{"goal": 5}',
     "blank goal": b'{"goal": "  \\n "}',

@@ -76,5 +76,5 @@ async def test_what_is_wrong_with_a_plan_is_told_to_the_model(api: Api, model_po
     async with ScriptedModel(script, port=model_port) as model:
         assert (await api.end(await api.start(GOAL)))["status"] == "succeeded"
     told = json.dumps(model.requests[1]["messages"])
-    assert "unknown agent 'nobody'" in told
+    assert "unknown agent; known: " in told
     assert "unknown task key 'lost'" in told

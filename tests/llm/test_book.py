@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from nexus.errors import InvalidInput, Misconfigured, NexusError, PermanentFailure, TransientFailure
+from nexus.llm.access import Access
 from nexus.llm.book import ModelBook
 from tests.agents.fakes import DictSeam, settings
 from tests.llm.asking import ask
@@ -35,6 +36,11 @@ async def test_a_reachable_ollama_is_the_default(server: ScriptedModel) -> None:
     assert book.default_name == "ollama:scripted"
 
 
+@pytest.mark.parametrize("address", ["http://o:11434", "http://o:11434/", "http://o:11434/v1/"])
+def test_the_address_of_an_ollama_may_be_its_own(address: str) -> None:
+    assert Access(settings(ollama_base_url=address)).base_url("ollama") == "http://o:11434/v1"
+
+
 async def test_ollama_is_looked_for_once_a_minute() -> None:
     async with ScriptedModel() as late:
         base_url, port = late.base_url, late.port
@@ -58,10 +64,10 @@ async def test_without_ollama_the_default_is_offline() -> None:
         ("google:gemini", "GOOGLE_API_KEY"),
         ("mistral:small", "MISTRAL_API_KEY"),
         ("offline,groq:llama", "GROQ_API_KEY"),
-        ("acme:big", "unknown model provider 'acme'"),
+        ("acme:big", "unknown model provider"),
         ("gpt-4", "unknown model provider"),
         ("", "unknown model provider"),
-        ("openai:", "names no model"),
+        ("openai:", "no model of openai is named"),
         (",".join(["offline"] * 9), "too long"),
     ],
 )
