@@ -65,7 +65,7 @@ class Desk:
         adopt: Callable[[Claimed], None],
     ) -> None:
         self._engine = engine
-        self._hand = hand
+        self.hand = hand
         self._room = room
         self._adopt = adopt
         self._recall = Recall()
@@ -202,7 +202,7 @@ class Desk:
     async def _commit(self, wishes: list[Wish]) -> list[Answer]:
         share = self._room()
         answers, turn = await self._engine.commit(
-            lambda turn: write_batch(turn, self._hand.worker_id, wishes, share, self._recall),
+            lambda turn: write_batch(turn, self.hand.worker_id, wishes, share, self._recall),
             *sorted({POINTS[type(wish)] for wish in wishes}),
         )
         self._untold.append(turn)
@@ -226,7 +226,7 @@ class Desk:
         """Put claims into the hand; without those that the pulse gave back before they came."""
         taken: list[Claimed] = []
         for one in claims:
-            if self._hand.take(one.held.subtask_id, one.held.claim):
+            if self.hand.take(one.held.subtask_id, one.held.claim):
                 taken.append(one)
             else:
                 log.info("subtask.came_late", subtask_id=one.held.subtask_id)
@@ -237,8 +237,8 @@ class Desk:
         if not self._is_unsure:
             return
         with suppress(ServiceMissing):
-            known = frozenset(self._hand.held)
-            found = await self._engine.run(lambda turn: claims_of(self._hand.worker_id, known))
+            known = frozenset(self.hand.held)
+            found = await self._engine.run(lambda turn: claims_of(self.hand.worker_id, known))
             for one in self._take(found):
                 log.info("subtask.adopted", subtask_id=one.held.subtask_id)
                 self._adopt(one)

@@ -17,10 +17,15 @@ from nexus.orchestrator.budgeting import hold_back
 from nexus.orchestrator.claiming import Claimed
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
+from nexus.orchestrator.hand import now
 from nexus.orchestrator.recording import Intent
+from nexus.orchestrator.transitions.subtasks import is_held
 
 LANDING_SECONDS: Final = 30.0
 """How long a step that runs side by side with a call that is held back may take to end."""
+
+RENEWED_SECONDS: Final = 0.05
+"""How often a call that comes late looks whether the lease has been renewed."""
 
 
 class Gate:
@@ -46,6 +51,24 @@ class Gate:
                 return
             except OverBudget:
                 await self._wait(intent)
+
+    async def confirm(self, since: float) -> None:
+        """See before an effect that the claim is still held, if the lease was over since a time of `now`.
+
+        A process that was stopped, or slept with its machine, after the intent was committed
+        finds out here that another may have made the call.
+
+        Raises:
+            Fenced: the claim is not held any more.
+        """
+        hand, held = self._desk.hand, self._claimed.held
+        while hand.may_be_lost(since):
+            if hand.is_lease_over:
+                await asyncio.sleep(RENEWED_SECONDS)
+                continue  # the pulse renews it, as soon as the database lets it
+            since = now()
+            if not await self._engine.persist(lambda turn: is_held(held)):
+                raise Fenced(f"the claim on {held.subtask_id} is not held any more")
 
     @contextmanager
     def in_flight(self, kind: CallKind) -> Iterator[None]:

@@ -19,6 +19,7 @@ from nexus.orchestrator.delegating import delegate, outcome_of
 from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.gate import Gate
+from nexus.orchestrator.hand import now
 from nexus.orchestrator.recording import Done, Intent, reopen, storable_key, supersede
 from nexus.orchestrator.records import APPROVED, ASKED, RECORDED, REJECTED, Entry, Journal
 from nexus.orchestrator.value_files import Kept, ValueFiles
@@ -84,12 +85,14 @@ class JournalSeam:
         is_approved: bool,
     ) -> Json:
         """Make a call between its two commits."""
+        began_at = now()
         if is_approved:
             await self._engine.persist(
                 lambda turn: renew(self._claimed.held, intent.number), "renew"
             )
         else:
             await self._gate.begin(intent)
+        await self._gate.confirm(began_at)
         with self._gate.in_flight(intent.call.kind):
             return await self._record_value(intent, await self._carry_out(intent, effect))
 

@@ -28,7 +28,7 @@ from nexus.orchestrator.claiming import release_all
 from nexus.orchestrator.delegating import mend_parts
 from nexus.orchestrator.engine import WorkflowEngine
 from nexus.orchestrator.forgetting import forget_answers
-from nexus.orchestrator.hand import Hand
+from nexus.orchestrator.hand import Hand, now
 from nexus.orchestrator.heartbeat import sign
 from nexus.orchestrator.lag import Lag
 from nexus.orchestrator.membership import (
@@ -216,8 +216,9 @@ class Pulse:
     async def _renew(self, engine: WorkflowEngine) -> None:
         if self._is_hung:
             return
-        given, worker_id = self._settings, self._hand.worker_id
+        given, worker_id, asked_at = self._settings, self._hand.worker_id, now()
         await engine.run(lambda turn: beat(worker_id, given.concurrency, given.lease_seconds))
+        self._hand.renew(asked_at, given.lease_seconds)
         self._rhythm.renewed()
 
     async def _watch(self, engine: WorkflowEngine) -> None:

@@ -1,5 +1,6 @@
 """One subtask that a test claims again and again, with its journal."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -12,7 +13,9 @@ from nexus.orchestrator.desk import Desk
 from nexus.orchestrator.hand import Hand
 from nexus.orchestrator.journal import JournalSeam
 from nexus.orchestrator.membership import join
+from nexus.orchestrator.recording import Intent
 from nexus.orchestrator.records import read_journal
+from nexus.orchestrator.transitions.subtasks import Held
 from nexus.orchestrator.value_files import ValueFiles
 from tests.support.acts import claim
 from tests.support.rig import Rig, plan, task
@@ -20,14 +23,29 @@ from tests.support.rig import Rig, plan, task
 WORKER = "wrk_of_this_test"
 
 
+class Dozing(Desk):
+    """A desk whose process may sleep between the commit of an intent and its answer."""
+
+    meanwhile: Callable[[], Awaitable[None]]
+
+    async def begin(self, held: Held, intent: Intent) -> None:
+        await super().begin(held, intent)
+        await self.meanwhile()
+
+
 class Run:
-    """One subtask, claimed again and again; `made` lists the effects that really happened."""
+    """One subtask, claimed again and again; `made` lists the effects that really happened.
+
+    `meanwhile` happens between the intent of a call and the call.
+    """
 
     def __init__(self, rig: Rig, most_model_calls: int) -> None:
         self._rig = rig
         self._desks = AsyncExitStack()
         self._most = most_model_calls
         self._seam: JournalSeam
+        self.hand: Hand
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
         self.folder = rig.folder / "values"
         self.made: list[str] = []
         self.keys: list[str] = []
@@ -36,7 +54,9 @@ class Run:
         """Lose whatever is held and begin anew from the journal."""
         engine = self._rig.parts.engine
         await self.end()
-        desk = Desk(engine, Hand(WORKER), lambda: None, lambda claimed: None)
+        self.hand = Hand(WORKER)
+        desk = Dozing(engine, self.hand, lambda: None, lambda claimed: None)
+        desk.meanwhile = self._doze
         await self._desks.enter_async_context(desk)
         await engine.run(lambda turn: join(WORKER, 1, 60.0))
         await engine.run(lambda turn: release_all(turn, WORKER, "a test"))
@@ -45,6 +65,10 @@ class Run:
         capped: Claimed = replace(claimed, max_model_calls=self._most)
         journal = await read_journal(self._rig.parts.database, capped)
         self._seam = JournalSeam(engine, desk, capped, journal, ValueFiles(self.folder))
+
+    async def _doze(self) -> None:
+        if self.meanwhile is not None:
+            await self.meanwhile()
 
     async def end(self) -> None:
         """Write what is still to be written, as a worker does when it ends."""

@@ -1,11 +1,14 @@
 """Replay over the journal: what is counted, found again, and kept."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
-from nexus.errors import LimitReached, TransientFailure
-from tests.orchestrator.claimed_run import Killed, Run
+from nexus.errors import Fenced, LimitReached, TransientFailure
+from nexus.orchestrator.claiming import release_all
+from nexus.orchestrator.hand import now
+from tests.orchestrator.claimed_run import WORKER, Killed, Run
 from tests.support.rig import Rig
 
 
@@ -79,3 +82,35 @@ async def test_a_reply_that_a_whole_run_did_not_ask_for_is_cut(run: Run) -> None
     await run.end()
     assert [one.status for one in await run.records()] == ["superseded", "recorded"]
     assert "subtask.superseded" in await run.told()
+
+
+async def test_a_call_that_slept_past_its_lease_is_not_made_after_another_took_the_claim(
+    rig: Rig, run: Run
+) -> None:
+    engine = rig.parts.engine
+    [subtask] = await rig.subtasks(run.project)
+
+    async def wake_late() -> None:
+        """The process slept between the commit of the intent and the call; its pulse woke first."""
+        run.hand.lease_until = now() - 1
+        await engine.run(lambda turn: release_all(turn, WORKER, "another had it"))
+        run.hand.renew(now(), 60)
+
+    run.meanwhile = wake_late
+    with pytest.raises(Fenced):
+        await run.step("send")
+    assert run.made == []
+    [record] = await run.records()
+    assert (record.status, record.subtask_id) == ("begun", subtask.id)
+
+
+async def test_a_call_that_comes_late_goes_on_once_the_lease_is_renewed(run: Run) -> None:
+    async def sleep() -> None:
+        run.hand.lease_until = now() - 1
+        asyncio.get_running_loop().call_later(0.1, renew)
+
+    def renew() -> None:
+        run.hand.renew(now(), 60)
+
+    run.meanwhile = sleep
+    assert await run.step("send", "sent") == "sent"

@@ -28,6 +28,15 @@ class Held:
     owner: str
 
 
+def is_held(held: Held) -> Transaction[bool]:
+    """Tell whether a claim is still held."""
+    rows = yield Query(
+        "SELECT 1 FROM subtasks WHERE id = $1 AND claim = $2 AND owner = $3 AND status = 'running'",
+        (held.subtask_id, held.claim, held.owner),
+    )
+    return bool(rows)
+
+
 def claim_subtasks(
     turn: Turn, worker_id: str, subtask_ids: Sequence[str]
 ) -> Transaction[list[Row]]:
