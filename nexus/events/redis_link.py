@@ -6,7 +6,7 @@ Redis is a doorbell. Every caller has another way to go on when `using()` raises
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,7 +65,7 @@ class RedisLink:
         finally:
             line.users -= 1
             if line.is_dropped and not line.users:
-                await line.client.aclose()
+                await _close(line.client)
 
     def is_current(self, client: Redis) -> bool:
         """Tell whether this is still the client that new uses get."""
@@ -99,7 +99,7 @@ class RedisLink:
             retry=Retry(NoBackoff(), 0),
         )
         async with AsyncExitStack() as undo:
-            undo.push_async_callback(client.aclose)
+            undo.push_async_callback(_close, client)
             await client.ping()
             undo.pop_all()
         return client
@@ -139,7 +139,13 @@ class RedisLink:
         line, self._line = self._line, None
         if line is not None:
             line.is_dropped = True
-            await line.client.aclose()
+            await _close(line.client)
+
+
+async def _close(client: Redis) -> None:
+    """Close connections; one that hangs in its goodbye (TLS waits for the other side's) is let go."""
+    with suppress(*UNREACHABLE):
+        await client.aclose()
 
 
 def _missing() -> ServiceMissing:

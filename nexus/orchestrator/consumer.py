@@ -44,6 +44,7 @@ class Consumer:
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._freed = asyncio.Event()
         self._swept_at = 0.0
+        self._heard_at = 0.0
         self._stopping = False
         self._settling: set[str] = set()
         self._desk = Desk(bench.engine, hand, self._room, self._start)
@@ -52,6 +53,7 @@ class Consumer:
         """Run until `stop` is set, then drain: nothing new is claimed, what runs may end."""
         stopping = asyncio.ensure_future(stop.wait())
         stopping.add_done_callback(lambda _: self._note_stop())
+        self._heard_at = asyncio.get_running_loop().time()
         try:
             async with self._desk:
                 while not stop.is_set():
@@ -81,8 +83,8 @@ class Consumer:
             run.cancel()
 
     async def _feed_once(self) -> None:
-        free = self._slots - len(self._runs)
-        if free <= 0 or self._hand.is_lagging:
+        free = self._free()
+        if not free or self._hand.is_lagging:
             self._freed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(FULL_SECONDS):
@@ -91,13 +93,21 @@ class Consumer:
         try:
             messages = await self._read(min(free, BATCH))
         except ServiceMissing:
-            await self._ask_database(free)
+            await self._ask_database()
             return
         if messages:
+            self._heard_at = asyncio.get_running_loop().time()
             failpoint("queue.read")
+            free = self._free()  # while it was read a settlement may have filled slots
             await self._take(messages[:free], messages[free:])
+        elif await self._find_untold():
+            return
         elif not self._runs:
             await self._bench.toolkit.ready()  # nothing to do: a good moment to load it
+
+    def _free(self) -> int:
+        """How many slots there are for what is claimed now; none once told to stop."""
+        return 0 if self._stopping else max(0, self._slots - len(self._runs))
 
     async def _read(self, count: int) -> list[Message]:
         now = asyncio.get_running_loop().time()
@@ -111,22 +121,43 @@ class Consumer:
     async def _take(self, messages: list[Message], surplus: list[Message]) -> None:
         """Claim what messages name; what there is no slot for goes back, for whoever has one."""
         try:
-            if await self._claim([message.subtask_id for message in messages]) is not None:
+            wanted = [message.subtask_id for message in messages]
+            if wanted and await self._claim(wanted) is not None:
                 await self._queue.acknowledge(messages)
                 failpoint("ack.done")
             await self._queue.give_back(surplus)
         except ServiceMissing:
             log.info("queue.unacknowledged", entries=len(messages))
 
-    async def _ask_database(self, free: int) -> None:
+    async def _find_untold(self) -> bool:
+        """Look for due work of which a queue that has been silent for a while says nothing; claim it.
+
+        A Redis that is full answers who reads, and refuses who announces.
+        """
+        now = asyncio.get_running_loop().time()
+        if now - self._heard_at < SWEEP_SECONDS:
+            return False
+        if await self._claim_due():
+            return True  # there may be more: it is looked for again after the next read
+        self._heard_at = now
+        return False
+
+    async def _ask_database(self) -> None:
         """Without the doorbell: look for due work every half second."""
+        if not await self._claim_due():
+            await asyncio.sleep(ASK_SECONDS)
+
+    async def _claim_due(self) -> bool:
+        """Claim what the database says is due, as far as there are slots; True: there was some."""
+        free = min(self._free(), BATCH)
+        if not free:
+            return False
         try:
-            ids = await self._bench.engine.run(lambda turn: due_subtasks(min(free, BATCH)))
-            if ids and await self._claim(ids):
-                return
+            ids = await self._bench.engine.run(lambda turn: due_subtasks(free))
+            return bool(ids and await self._claim(ids))
         except ServiceMissing:
             log.warning("database.missing", hint="waiting for it to return")
-        await asyncio.sleep(ASK_SECONDS)
+            return False
 
     async def _claim(self, ids: Iterable[str]) -> int | None:
         """Claim and start; return how many, or None when the worker stopped with the database away."""

@@ -51,6 +51,8 @@ class Departure:
 
     def _end(self) -> None:
         log.warning("worker.cut_short", after_seconds=self._seconds)
-        if self.last_act is not None:
-            self.last_act()
-        os._exit(0)
+        try:
+            if self.last_act is not None:
+                self.last_act()
+        finally:
+            os._exit(0)

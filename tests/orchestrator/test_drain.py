@@ -49,7 +49,7 @@ async def ends_in_spite_of(agent: str, rig: Rig) -> None:
 
 async def test_agents_that_do_not_end(tmp_path: Path, redis_url: str) -> None:
     async with AsyncExitStack() as rigs, asyncio.TaskGroup() as side_by_side:
-        for agent in ("stubborn", "hog", "threaded"):
+        for agent in ("stubborn", "hog", "threaded", "sore"):
             (tmp_path / agent).mkdir()
             rig = await rigs.enter_async_context(open_rig(tmp_path / agent, redis_url=redis_url))
             side_by_side.create_task(ends_in_spite_of(agent, rig))

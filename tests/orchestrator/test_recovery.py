@@ -14,6 +14,7 @@ from tests.support.acts import claim
 from tests.support.databases import ON_POSTGRESQL, ON_SQLITE
 from tests.support.places import free_port
 from tests.support.rig import Rig, open_rig, opened, plan, task
+from tests.support.valkey import command
 from tests.support.waiting import until
 
 
@@ -126,3 +127,15 @@ async def test_what_a_killed_worker_had_read_and_not_claimed_goes_on_with_its_ne
     await until(lambda: reader.poll() is not None, timeout=20)
     async with rig.worker():
         assert await rig.end(project) == "succeeded"
+
+
+@ON_SQLITE
+async def test_a_redis_that_is_full_holds_nothing_up(rig: Rig, valkey_port: int) -> None:
+    """It refuses who announces, and answers who reads."""
+    async with rig.worker():
+        assert await rig.end(await rig.start(plan(task("a", "quick")))) == "succeeded"
+        assert command(valkey_port, "CONFIG", "SET", "maxmemory", "1").startswith(b"+OK")
+        try:
+            assert await rig.end(await rig.start(plan(task("b", "quick")))) == "succeeded"
+        finally:
+            command(valkey_port, "CONFIG", "SET", "maxmemory", "0")

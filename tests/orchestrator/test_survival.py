@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from nexus.errors import ServiceMissing
 from nexus.events.redis_link import RedisLink
@@ -149,3 +151,22 @@ async def test_busy_workers_do_not_make_the_queue_grow(here: Rig, tmp_path: Path
         for n in range(4):
             (tmp_path / f"t{n}.open").write_text("")
         assert await here.end(project) == "succeeded"
+
+
+async def test_a_connection_that_will_not_close_is_let_go(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over TLS, a Redis that hangs does not answer the goodbye either."""
+
+    close = Redis.aclose
+
+    async def hang(client: Redis) -> None:
+        await close(client)
+        raise RedisTimeoutError("no goodbye came")
+
+    monkeypatch.setattr(Redis, "aclose", hang)
+    link = RedisLink(lambda: redis_url)
+    with pytest.raises(ServiceMissing):
+        async with link.using():
+            raise RedisTimeoutError("no answer came")
+    await link.close()

@@ -145,6 +145,15 @@ async def stubborn(brief: Brief, context: Context) -> str:
     return "went on to the end"
 
 
+@agent("sore", description="Waits for as many seconds as told, and fails when it is cancelled")
+async def sore(brief: Brief, context: Context) -> str:
+    try:
+        await asyncio.sleep(float(brief.instructions))
+    except asyncio.CancelledError as told:
+        raise ValueError("I was not done") from told
+    return "done"
+
+
 @agent("threaded", description="Takes a step that blocks a thread for as many seconds as told")
 async def threaded(brief: Brief, context: Context) -> str:
     await context.step("block", _compute, float(brief.instructions))
