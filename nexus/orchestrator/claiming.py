@@ -114,6 +114,11 @@ def _claimed(worker_id: str, row: Row, material: Material | None) -> Claimed:
 
 def claims_of(worker_id: str, known: Set[str]) -> Transaction[list[Claimed]]:
     """Describe what the database has under a worker, apart from the subtasks in `known`."""
+    held = yield Query(
+        "SELECT id FROM subtasks WHERE owner = $1 AND status = 'running'", (worker_id,)
+    )
+    # Locked, no project is deleted between its subtasks and what they are about.
+    yield from lock_projects_of([row[0] for row in held if row[0] not in known])
     rows = yield Query(
         "SELECT id, attempt, claim, workspace, project_id, task_id, document_id, kind, agent, "
         "max_attempts, generation, max_model_calls, timeout_seconds, deadline_at - NOW_US(), "

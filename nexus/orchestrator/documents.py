@@ -62,19 +62,19 @@ def add_document(turn: Turn, new: NewDocument) -> Transaction[str]:
     The document of its source goes first: what it had before must not be found any more, even
     if another has the new content too.
     """
-    # Nothing is there yet that could be locked when two add the same for the first time.
+    # Nothing is there yet that could be locked when two add the same for the first time. What
+    # is there is locked by its change: the subtask before the document, as settling locks them.
     yield Lock("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", (new.workspace,))
     known = yield Query(
         "SELECT id, sha256, status, source FROM documents WHERE workspace = $1 AND shelf = $2 "
-        "AND (sha256 = $3 OR source = $4) ORDER BY created_at, id FOR UPDATE",
+        "AND (sha256 = $3 OR source = $4) ORDER BY created_at, id",
         (new.workspace, DOCUMENTS, new.sha256, clean(new.source)),
     )
     own = [row for row in known if row[3] == clean(new.source)]
     for document_id, sha256, status, _ in own or known:
         if sha256 == new.sha256 and status != "failed":
             return str(document_id)
-    if own:
-        yield from _change(turn, own[0][0], new)
+    if own and (yield from _change(turn, own[0][0], new)):
         return str(own[0][0])
     document_id = new_id("doc")
     yield Query(
@@ -94,21 +94,28 @@ def add_document(turn: Turn, new: NewDocument) -> Transaction[str]:
     return document_id
 
 
-def _change(turn: Turn, document_id: str, new: NewDocument) -> Transaction[None]:
-    """Begin the next edition; searches see the one of before until it is whole."""
+def _change(turn: Turn, document_id: str, new: NewDocument) -> Transaction[bool]:
+    """Begin the next edition; searches see the one of before until it is whole.
+
+    Returns:
+        False if the document was deleted meanwhile.
+    """
     yield from cancel_ingestion(document_id)
-    yield Query(
+    rows = yield Query(
         "UPDATE documents SET title = $2, media_type = $3, bytes = $4, sha256 = $5, "
         "wanted_url = NULL, status = 'processing', error = NULL, coming = coming + 1 "
-        "WHERE id = $1",
+        "WHERE id = $1 RETURNING id",
         (document_id, clean(new.title)[:200], new.media_type, len(new.content), new.sha256),
     )
+    if not rows:
+        return False
     yield Query(
         "UPDATE document_contents SET content = $2 WHERE document_id = $1",
         (document_id, new.content),
     )
     yield from mark_untidy(new.workspace, document_id)
     yield from queue_ingestion(turn, new.workspace, document_id)
+    return True
 
 
 def add_link(turn: Turn, new: NewLink) -> Transaction[str]:
@@ -116,35 +123,42 @@ def add_link(turn: Turn, new: NewLink) -> Transaction[str]:
     yield Lock("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", (new.workspace,))
     known = yield Query(
         "SELECT id FROM documents WHERE workspace = $1 AND shelf = $2 AND source = $3 "
-        "ORDER BY created_at, id FOR UPDATE",
+        "ORDER BY created_at, id",
         (new.workspace, DOCUMENTS, new.url),
     )
-    if known:
-        document_id = str(known[0][0])
-        yield from cancel_ingestion(document_id)
-        yield Query(
-            "UPDATE documents SET title = $2, wanted_url = $3, status = 'processing', "
-            "error = NULL, coming = coming + 1 WHERE id = $1",
-            (document_id, clean(new.title)[:200], new.url),
-        )
-        yield from mark_untidy(new.workspace, document_id)
-    else:
-        document_id = new_id("doc")
-        yield Query(
-            "INSERT INTO documents (id, workspace, shelf, title, source, wanted_url, media_type, "
-            "bytes, sha256, status, passages, edition, coming, embedding, created_at) "
-            "VALUES ($1, $2, $3, $4, $5, $5, $6, 0, '', 'processing', 0, 0, 1, '', NOW_US())",
-            (
-                *(document_id, new.workspace, DOCUMENTS, clean(new.title)[:200]),
-                *(new.url, UNKNOWN_TYPE),
-            ),
-        )
-        yield Query(
-            "INSERT INTO document_contents (document_id, workspace, content) VALUES ($1, $2, $3)",
-            (document_id, new.workspace, b""),
-        )
+    if known and (yield from _fetch_again(turn, known[0][0], new)):
+        return str(known[0][0])
+    document_id = new_id("doc")
+    yield Query(
+        "INSERT INTO documents (id, workspace, shelf, title, source, wanted_url, media_type, "
+        "bytes, sha256, status, passages, edition, coming, embedding, created_at) "
+        "VALUES ($1, $2, $3, $4, $5, $5, $6, 0, '', 'processing', 0, 0, 1, '', NOW_US())",
+        (
+            *(document_id, new.workspace, DOCUMENTS, clean(new.title)[:200]),
+            *(new.url, UNKNOWN_TYPE),
+        ),
+    )
+    yield Query(
+        "INSERT INTO document_contents (document_id, workspace, content) VALUES ($1, $2, $3)",
+        (document_id, new.workspace, b""),
+    )
     yield from queue_ingestion(turn, new.workspace, document_id)
     return document_id
+
+
+def _fetch_again(turn: Turn, document_id: str, new: NewLink) -> Transaction[bool]:
+    """Have the next edition fetched; False if the document was deleted meanwhile."""
+    yield from cancel_ingestion(document_id)
+    rows = yield Query(
+        "UPDATE documents SET title = $2, wanted_url = $3, status = 'processing', "
+        "error = NULL, coming = coming + 1 WHERE id = $1 RETURNING id",
+        (document_id, clean(new.title)[:200], new.url),
+    )
+    if not rows:
+        return False
+    yield from mark_untidy(new.workspace, document_id)
+    yield from queue_ingestion(turn, new.workspace, document_id)
+    return True
 
 
 def keep_fetched(

@@ -168,8 +168,8 @@ def no_memory() -> NotFound:
 
 def _find_active(workspace: str, memory_id: str) -> Transaction[Row]:
     rows = yield Query(
-        "SELECT m.status FROM memories m JOIN documents d ON d.id = m.id "
-        "WHERE m.id = $1 AND m.workspace = $2 AND d.shelf = $3 FOR UPDATE",
+        "SELECT status FROM memories WHERE id = $1 AND workspace = $2 AND EXISTS "
+        "(SELECT 1 FROM documents d WHERE d.id = memories.id AND d.shelf = $3) FOR UPDATE",
         (memory_id, workspace, MEMORIES),
     )
     if not rows:

@@ -20,6 +20,7 @@ from nexus.orchestrator.settling import fail_what_hangs_on, settle_problem
 from nexus.orchestrator.transitions.subtasks import (
     Held,
     fail_queued_subtask,
+    is_held,
     release_subtask,
 )
 from nexus.orchestrator.turn import Turn, lock_projects, lock_projects_of
@@ -67,7 +68,7 @@ async def reconcile(engine: WorkflowEngine, worker_id: str, *, judging: bool = T
 
 def _look(worker_id: str, judging: bool) -> Transaction[Wrong]:
     lost = yield from _lost_claims(worker_id, judging)
-    overdue = yield from _overdue()
+    overdue = yield from _overdue(judging)
     projects, others = yield from _unannounced()
     budgets = yield from neglected()
     return Wrong(lost, overdue, projects, others, budgets, (yield from _is_any_stale()))
@@ -128,14 +129,19 @@ class Overdue:
     held: Held | None
 
 
-def _overdue() -> Transaction[list[Overdue]]:
-    """List subtasks past their time limit that no worker ended; a paused project's time rests."""
+def _overdue(judging: bool) -> Transaction[list[Overdue]]:
+    """List subtasks past their time limit that no worker ended; a paused project's time rests.
+
+    What runs may have ended while the database was away, and only wait to be saved: until
+    others may be judged again it is left to its own worker.
+    """
     rows = yield Query(
         "SELECT id, timeout_seconds, status, claim, owner FROM subtasks "
         "WHERE status IN ('queued', 'running') AND deadline_at IS NOT NULL "
-        "AND deadline_at < NOW_US() - $1 AND (status = 'running' OR NOT EXISTS "
+        "AND deadline_at < NOW_US() - $1 AND (status = 'queued' OR $3 = 1) "
+        "AND (status = 'running' OR NOT EXISTS "
         "(SELECT 1 FROM projects p WHERE p.id = project_id AND p.status = 'paused')) LIMIT $2",
-        (GRACE_US, BATCH),
+        (GRACE_US, BATCH, int(judging)),
     )
     return [
         Overdue(row[0], row[1], Held(row[0], row[3], row[4]) if row[2] == "running" else None)
@@ -148,15 +154,12 @@ def _end_overdue(turn: Turn, overdue: Overdue) -> Transaction[None]:
     yield from lock_projects_of([subtask_id])
     problem = time_over(overdue.timeout_seconds)
     if held is not None:
-        rows = yield Query(
-            "SELECT 1 FROM subtasks "
-            "WHERE id = $1 AND claim = $2 AND owner = $3 AND status = 'running'",
-            (held.subtask_id, held.claim, held.owner),
-        )
-        if rows:
+        if (yield from is_held(held)):
             yield from settle_problem(turn, held, problem)
         return
     rows = yield Query("SELECT task_id FROM subtasks WHERE id = $1", (subtask_id,))
+    if not rows:
+        return  # deleted meanwhile
     error = problem.error(rows[0][0])
     row: Row | None = yield from fail_queued_subtask(turn, subtask_id, error)
     if row is not None:

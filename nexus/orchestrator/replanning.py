@@ -14,7 +14,7 @@ from nexus.domain.plan import Plan
 from nexus.domain.seam import Json
 from nexus.domain.states import ProjectState, SubtaskKind, TaskState
 from nexus.models.writing import Many, Query, Transaction
-from nexus.orchestrator.advancing import MAX_QUOTED, advance_past_failure, settle_project
+from nexus.orchestrator.advancing import MAX_QUOTED, advance_past_failure
 from nexus.orchestrator.amending import LASTING, Amendment, read_plan, read_standings
 from nexus.orchestrator.newborn import MAX_PLAN_CALLS, NewSubtask
 from nexus.orchestrator.starting import ask_about_plan, start_unless_asked
@@ -101,7 +101,7 @@ def go_on(turn: Turn, project: Subject, error: dict[str, Json] | None = None) ->
 
     One that was planned is so again, and a new plan of it starts or is asked about as its first
     was; the plan of before never starts by itself. One in which nothing is left to do ends or
-    rests.
+    rests, once what the turn has queued is written.
     """
     rows = yield Query(
         "SELECT status, plan_version, tasks_total FROM projects WHERE id = $1",
@@ -109,7 +109,7 @@ def go_on(turn: Turn, project: Subject, error: dict[str, Json] | None = None) ->
     )
     status, version, tasks = rows[0]
     if status != ProjectState.PLANNING:
-        yield from settle_project(turn, project)
+        turn.resting.add(project.project_id)
         return
     told: dict[str, Json] = {"plan_version": version, "tasks": tasks, "safe": None}
     told["error"] = error

@@ -3,13 +3,16 @@
 import asyncio
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from nexus.errors import NotFound, StatementRefused
 from nexus.models.writing import Query, Transaction
 from nexus.orchestrator.documents import NewDocument
 from nexus.orchestrator.folders import folder_of, remove_folders
+from tests.support.databases import ON_POSTGRESQL
 from tests.support.rig import WORKSPACE, Rig, plan, task
+from tests.support.waiting import until
 
 
 def _nonsense() -> Transaction[None]:
@@ -54,6 +57,35 @@ async def test_a_document_is_removed_with_its_open_work(rig: Rig) -> None:
         return [row[0] for row in rows]
 
     assert await engine.run(lambda turn: left()) == ["cancelled"]
+
+
+@ON_POSTGRESQL
+async def test_a_new_edition_waits_for_what_ends_the_last_one(rig: Rig) -> None:
+    """The reading of a document is locked before the document, whoever comes first."""
+    engine = rig.parts.engine
+    first, second = (
+        NewDocument(WORKSPACE, "A title", "text/plain", text, digest * 64, "A title")
+        for text, digest in ((b"one", "1"), (b"two", "2"))
+    )
+    document = await engine.run(lambda turn: engine.add_document(turn, first))
+    ending = await asyncpg.connect(rig.settings.database_url)
+
+    async def is_held_up() -> bool:
+        held = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        return bool(await ending.fetchval(f"{held} AND datname = current_database()"))
+
+    try:
+        async with ending.transaction():
+            await ending.execute("SET LOCAL lock_timeout = 500")  # sooner than a deadlock is seen
+            await ending.execute(
+                "UPDATE subtasks SET agent = agent WHERE document_id = $1", document
+            )
+            adding = asyncio.create_task(engine.run(lambda turn: engine.add_document(turn, second)))
+            await until(is_held_up)
+            await ending.execute("UPDATE documents SET title = title WHERE id = $1", document)
+        assert await adding == document
+    finally:
+        await ending.close()
 
 
 async def test_projects_deleted_while_others_run_leave_no_row(rig: Rig) -> None:

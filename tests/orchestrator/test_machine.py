@@ -181,7 +181,7 @@ class Engine(Machine):
         ledger = self.ledger
         for held in ledger.run(lambda turn: reconciler._lost_claims()):
             ledger.run(partial(reconciler._return_lost, held=held))
-        for overdue in ledger.run(lambda turn: reconciler._overdue()):
+        for overdue in ledger.run(lambda turn: reconciler._overdue(judging=True)):
             ledger.run(partial(reconciler._end_overdue, overdue=overdue))
         projects, others = ledger.run(lambda turn: reconciler._unannounced())
         stale = ledger.run(lambda turn: reconciler._stale())

@@ -1,4 +1,4 @@
-"""Plans that are edited and amended at any moment keep every rule of the engine."""
+"""Plans that are edited and amended at any moment, beside questions to a person, keep every rule."""
 
 import sqlite3
 
@@ -15,20 +15,19 @@ from nexus.orchestrator.outcomes import Outcome
 from nexus.orchestrator.queueing import Share
 from tests.domain.plans import AGENTS, plan_documents
 from tests.orchestrator.bench import prove
-from tests.orchestrator.test_machine import WORKERS, Engine
+from tests.orchestrator.test_machine_asking import Asking
 from tests.support.acts import settle
 
 pick = st.integers(0, 1_000_000)
 
 
-class Amending(Engine):
+class Amending(Asking):
     """Every so often somebody has another idea of what is left to do."""
 
     @initialize(plan=plan_documents(most_tasks=6))
     def open_at_work(self, plan: Plan) -> None:
         """Begin with a project at work."""
-        self.create(plan, auto=True)
-        self.claim(WORKERS[0], 2)
+        super().open_at_work(plan)
 
     @precondition(lambda self: self.projects)
     @rule(which=pick, plan=plan_documents(most_tasks=6))

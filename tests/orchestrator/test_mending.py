@@ -1,6 +1,7 @@
 """What the reconciler finds and mends, each by itself."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,10 +9,12 @@ from redis.asyncio import Redis
 
 from nexus.models.writing import Query, Row, Transaction
 from nexus.orchestrator.claiming import AGEING_US, due_subtasks
+from nexus.orchestrator.membership import join
 from nexus.orchestrator.queue import GROUP, QUICK_IN_A_ROW, Queue
-from nexus.orchestrator.reconciler import BATCH, reconcile
+from nexus.orchestrator.reconciler import BATCH, Overdue, _end_overdue, reconcile
 from nexus.orchestrator.stalled import mend_stalled
 from nexus.orchestrator.turn import Announcement
+from tests.support.acts import claim
 from tests.support.rig import Rig, plan, task
 
 
@@ -158,3 +161,24 @@ async def test_what_an_ended_worker_had_read_is_put_back_for_anybody(queue: Queu
     assert await queue.backlog() == 4
     read = await queue.read("alive", 4, 1)
     assert [one.subtask_id for one in read] == ["q", "work0", "work1", "work2"]
+
+
+async def test_what_runs_past_its_time_is_left_to_its_worker_until_others_may_be_judged(
+    rig: Rig,
+) -> None:
+    engine = rig.parts.engine
+    project = await rig.start(plan(task("a", "quick", timeout_seconds=1)))
+    [subtask] = await rig.subtasks(project)
+    await engine.run(lambda turn: join("wrk_one", 1, 60))
+    await engine.run(lambda turn: claim(turn, "wrk_one", [subtask.id]))
+    await write(rig, "UPDATE subtasks SET deadline_at = NOW_US() - 60000000")
+    await reconcile(engine, "wrk_two", judging=False)
+    assert [one.status for one in await rig.subtasks(project)] == ["running"]
+    await reconcile(engine, "wrk_two")
+    [failed] = await rig.subtasks(project)
+    assert (failed.status, failed.error["code"]) == ("failed", "timeout")
+
+
+async def test_what_was_deleted_while_it_was_looked_at_is_passed_over(rig: Rig) -> None:
+    gone = Overdue("sub_gone", 1.0, None)
+    await rig.parts.engine.run(partial(_end_overdue, overdue=gone))

@@ -5,8 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from nexus.domain.consent import Policy
+from nexus.domain.graph import compile_plan
+from nexus.domain.plan import Execution
+from nexus.orchestrator.outcomes import Outcome
+from nexus.orchestrator.queueing import Share
+from tests.orchestrator.hand import WORKER, Hand
 from tests.scripted_model import Reply, ScriptedModel, ToolCalls
-from tests.support.rig import WORKSPACE, open_rig
+from tests.support.acts import claim, settle
+from tests.support.rig import WORKSPACE, Rig, open_rig, plan
+from tests.support.rig import task as task_of
 from tests.support.waiting import until
 
 BAD = "Draw it by year."
@@ -92,3 +99,22 @@ async def test_only_a_person_has_a_plan_amended_where_everything_needs_approval(
         assert await rig.end(project_id) == "succeeded"
         kinds = [one.type for one in await rig.events(project_id)]
     assert ("project.replanned" in kinds, "approval.requested" in kinds) == (True, False)
+
+
+async def test_what_an_amendment_adds_begins_beside_a_question(rig: Rig) -> None:
+    hand = Hand(rig)
+    await hand.start()
+    await hand.interrupt()
+    engine = hand.engine
+    amended = plan(task_of("two", "quick")).model_copy(update={"execution": Execution.PARALLEL})
+
+    await engine.run(lambda turn: engine.replan(turn, "default", hand.project, None))
+    [asked] = [one for one in await rig.subtasks(hand.project) if one.kind == "replan"]
+    [replan] = await engine.run(lambda turn: claim(turn, WORKER, [asked.id]))
+    graph = compile_plan(amended, frozenset({"quick"}))
+    outcome = Outcome("{}", amended, graph, amends=True)
+    await engine.run(lambda turn: settle(turn, replan.held, outcome, Share()))
+
+    assert await hand.states() == ("running", "waiting", "waiting")
+    assert await hand.take("two")
+    await hand.desks.aclose()
