@@ -25,7 +25,7 @@ from nexus.orchestrator.claiming import is_work_open
 from nexus.orchestrator.consumer import Consumer
 from nexus.orchestrator.departure import Departure
 from nexus.orchestrator.folders import Folders
-from nexus.orchestrator.hand import Hand
+from nexus.orchestrator.hand import Hand, now
 from nexus.orchestrator.membership import join, leave, new_worker, note_departure
 from nexus.orchestrator.pulse import Pulse, PulseSettings
 from nexus.orchestrator.runner import Bench
@@ -102,9 +102,11 @@ async def work(
     )
     if departure is not None:
         departure.last_act = pulse.give_back
+    asked_at = now()
     await parts.engine.persist(
         lambda turn: join(worker_id, settings.concurrency, settings.lease_seconds)
     )
+    hand.renew(asked_at, settings.lease_seconds)
     beating = pulse.start()
     log.info("worker.started", worker=worker_id, model=models.default_name)
     try:

@@ -80,7 +80,7 @@ class Consumer:
             return
         if run and self._hand.held.get(subtask_id) == claim_number:
             log.info("subtask.abandoned", subtask_id=subtask_id)
-            run.cancel()
+            self._cancel([subtask_id])
 
     async def _feed_once(self) -> None:
         free = self._free()
@@ -226,6 +226,7 @@ class Consumer:
 
     def _let_go(self, claimed: Claimed) -> None:
         subtask_id = claimed.held.subtask_id
+        self._hand.ending.discard((subtask_id, claimed.held.claim))
         if self._hand.held.get(subtask_id) == claimed.held.claim:
             del self._hand.held[subtask_id]
         if self._runs.get(subtask_id) is asyncio.current_task():
@@ -254,16 +255,21 @@ class Consumer:
             return
         log.info("worker.draining", subtasks=len(runs))
         await asyncio.wait(runs, timeout=self._drain_seconds)
-        runs = {run for run in self._runs.values() if not run.done()}
-        for run in runs:
-            run.cancel()
-        if runs:
+        if runs := self._cancel([*self._runs]):
             await asyncio.wait(runs, timeout=CANCEL_SECONDS)
 
     def end_now(self) -> None:
         """Cancel every run; called when the lease they hang on is not renewed any more."""
-        for run in list(self._runs.values()):
+        self._cancel([*self._runs])
+
+    def _cancel(self, subtask_ids: Iterable[str]) -> set[asyncio.Task[None]]:
+        """Cancel runs and return them; how they take it is no failure of theirs."""
+        runs = {one: run for one in subtask_ids if not (run := self._runs[one]).done()}
+        for subtask_id, run in runs.items():
+            if (claim := self._hand.held.get(subtask_id)) is not None:
+                self._hand.ending.add((subtask_id, claim))
             run.cancel()
+        return set(runs.values())
 
     def _note_stop(self) -> None:
         self._stopping = True

@@ -109,6 +109,7 @@ def _change(turn: Turn, document_id: str, new: NewDocument) -> Transaction[bool]
     )
     if not rows:
         return False
+    yield from cancel_ingestion(document_id)  # what began while its row was waited for
     yield Query(
         "UPDATE document_contents SET content = $2 WHERE document_id = $1",
         (document_id, new.content),
@@ -156,6 +157,7 @@ def _fetch_again(turn: Turn, document_id: str, new: NewLink) -> Transaction[bool
     )
     if not rows:
         return False
+    yield from cancel_ingestion(document_id)  # what began while its row was waited for
     yield from mark_untidy(new.workspace, document_id)
     yield from queue_ingestion(turn, new.workspace, document_id)
     return True

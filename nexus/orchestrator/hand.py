@@ -26,6 +26,7 @@ class Hand:
     worker_id: str
     held: dict[str, int] = field(default_factory=dict)  # subtask id -> claim
     begun: set[tuple[str, int]] = field(default_factory=set)  # (subtask id, claim), not settled yet
+    ending: set[tuple[str, int]] = field(default_factory=set)  # those whose runs are cancelled
     live_workers: int = 1
     is_draining: bool = False  # claims without a run are about to be given back
     is_empty: bool = False  # drained, and everything given back
@@ -46,8 +47,8 @@ class Hand:
 
     def renew(self, asked_at: float, seconds: float) -> None:
         """Note that the lease lasts for so long from when its renewal was asked for."""
-        if asked_at > self.lease_until:
-            self.lapsed_at = asked_at  # before the next line: it is read on another thread
+        if (renewed_at := now()) > self.lease_until:
+            self.lapsed_at = renewed_at  # before the next line: it is read on another thread
         self.lease_until = asked_at + seconds
 
     def take(self, subtask_id: str, claim: int) -> bool:

@@ -92,8 +92,8 @@ class JournalSeam:
             )
         else:
             await self._gate.begin(intent)
-        await self._gate.confirm(began_at)
         with self._gate.in_flight(intent.call.kind):
+            await self._gate.confirm(began_at)
             return await self._record_value(intent, await self._carry_out(intent, effect))
 
     async def _replay(self, call: Call, found: Entry) -> tuple[bool, Json]:

@@ -263,7 +263,8 @@ class Pulse:
         if self._others is None:  # at once: a worker that was killed left its subtasks to us
             self._others = (await engine.run(lambda turn: look(self._hand.worker_id))).others
         ended = await self._bury_dead(engine)
-        await reconcile(engine, self._hand.worker_id, judging=self._rhythm.may_judge())
+        judging, hung = self._rhythm.may_judge(), self._is_hung
+        await reconcile(engine, self._hand.worker_id, judging=judging, hung=hung)
         with suppress(ServiceMissing):  # then they count as abandoned, in some seconds
             for one in ended:
                 await queue.inherit(one, self._hand.worker_id)

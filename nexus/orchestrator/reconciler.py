@@ -45,14 +45,17 @@ class Wrong:
     is_any_stale: bool
 
 
-async def reconcile(engine: WorkflowEngine, worker_id: str, *, judging: bool = True) -> None:
+async def reconcile(
+    engine: WorkflowEngine, worker_id: str, *, judging: bool = True, hung: bool = False
+) -> None:
     """Make one pass for a worker: others' lost leases, overdue tasks, rows the queue does not know.
 
     Args:
         judging: a lease that is over means a dead worker; otherwise only one that was found
             dead, or is unknown, loses what it holds.
+        hung: the worker itself is; maybe nobody else ends what it holds for too long.
     """
-    found = await engine.run(lambda turn: _look(worker_id, judging))
+    found = await engine.run(lambda turn: _look(worker_id, judging, hung))
     for held in found.lost:
         await engine.run(partial(_return_lost, held=held), "return")
     for overdue in found.overdue:
@@ -66,9 +69,9 @@ async def reconcile(engine: WorkflowEngine, worker_id: str, *, judging: bool = T
         await engine.run(lambda turn: _announce(turn, found.projects, others), "announce")
 
 
-def _look(worker_id: str, judging: bool) -> Transaction[Wrong]:
+def _look(worker_id: str, judging: bool, hung: bool) -> Transaction[Wrong]:
     lost = yield from _lost_claims(worker_id, judging)
-    overdue = yield from _overdue(judging)
+    overdue = yield from _overdue(judging or hung)
     projects, others = yield from _unannounced()
     budgets = yield from neglected()
     return Wrong(lost, overdue, projects, others, budgets, (yield from _is_any_stale()))

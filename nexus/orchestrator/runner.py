@@ -75,23 +75,19 @@ async def attempt(bench: Bench, desk: Desk, claimed: Claimed) -> Outcome:
     except Fenced:
         raise
     except asyncio.CancelledError:
-        if _is_cancelled():
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
             raise
+        # Nobody cancelled this run: something the agent waited for was cancelled.
         return Outcome(problem=STRAY_CANCEL)
     except (Exception, SystemExit) as wrong:
         if limit.expired():
             return Outcome(problem=time_over(claimed.timeout_seconds))
-        if _is_cancelled():  # and what was raised is how it took that
-            raise asyncio.CancelledError from wrong
+        if (claimed.held.subtask_id, claimed.held.claim) in desk.hand.ending:
+            raise asyncio.CancelledError from wrong  # what was raised is how it took that
         problem = _problem(claimed, wrong)
         _log_failure(claimed, wrong, problem)
         return Outcome(problem=problem)
-
-
-def _is_cancelled() -> bool:
-    """Tell whether somebody cancelled this run; else something it waited for was."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
 
 
 def _log_failure(claimed: Claimed, wrong: BaseException, problem: Problem) -> None:

@@ -34,6 +34,7 @@ async def test_agents_that_leave_are_cancelled_or_never_end_fail_alone(here: Rig
             task("leaver", "leaver", max_attempts=1),
             task("forsaken", "forsaken", max_attempts=1),
             task("endless", "endless", max_attempts=1),
+            task("grouped", "grouped", max_attempts=3),
             task("fine", "quick"),
         )
     )
@@ -45,9 +46,11 @@ async def test_agents_that_leave_are_cancelled_or_never_end_fail_alone(here: Rig
         "leaver": "failed",
         "forsaken": "failed",
         "endless": "failed",
+        "grouped": "failed",
         "fine": "succeeded",
     }
     assert found["endless"].error["code"] == "output_too_large"
+    assert found["grouped"].error["message"] == "it cannot be done"
     assert "SystemExit" in found["leaver"].error["message"]
     assert "nobody cancelled" in found["forsaken"].error["message"]
 

@@ -160,6 +160,18 @@ async def threaded(brief: Brief, context: Context) -> str:
     return "computed"
 
 
+@agent("grouped", description="Does two things at once, of which one fails for good")
+async def grouped(brief: Brief, context: Context) -> str:
+    async with asyncio.TaskGroup() as both:
+        both.create_task(context.step("fine", str, "fine"))
+        both.create_task(context.step("broken", _refuse))
+    return "never"
+
+
+def _refuse() -> str:
+    raise PermanentFailure("it cannot be done")
+
+
 @agent("quick", description="Says one word")
 async def quick(brief: Brief, context: Context) -> str:
     return "done"
