@@ -2,16 +2,23 @@
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any, Final
 
 from tests.chaos.conversation import reply_to, task_of
 from tests.chaos.fault import Figures, fault, require
 from tests.chaos.measures import running_under
+from tests.chaos.member import Member
 from tests.chaos.world import World
 from tests.scripted_model import Reply
 from tests.support.rig import plan, task
 
 TASKS: Final = 4
+DATABASE: Final = "nexus.db"
+WRITING_SECONDS: Final = 2.0
+"""Longer than any living process keeps the others from writing."""
 
 
 class Held:
@@ -26,6 +33,25 @@ class Held:
             self._seen.add(task_of(request))
             await self.let_go.wait()
         return reply_to(request)
+
+
+async def _put_to_sleep(world: World, worker: Member) -> None:
+    """Stop a worker outside of its transactions: on SQLite, where nobody else writes during one,
+    `stopped-inside` is about those."""
+    worker.pause()
+    while world.kind == "sqlite" and not await asyncio.to_thread(_is_writable, world.folder):
+        worker.resume()
+        worker.pause()
+
+
+def _is_writable(folder: Path) -> bool:
+    with closing(sqlite3.connect(folder / DATABASE, timeout=WRITING_SECONDS)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.rollback()
+    return True
 
 
 @fault(
@@ -47,7 +73,7 @@ async def zombie(world: World) -> Figures:
     claimed = {one.id: await running_under(world, one.id) for one in (sleeper, other)}
     sleeper, other = sorted((sleeper, other), key=lambda one: -len(claimed[one.id]))
     slept = claimed[sleeper.id]
-    sleeper.pause()
+    await _put_to_sleep(world, sleeper)
     world.interruptions += 1
 
     async def are_taken_over() -> bool:
